@@ -1,0 +1,55 @@
+package main
+
+import "time"
+
+// Data and voice on one port.
+var (
+	data10  = subnet("10.1.10.0/24", 0)
+	voice20 = subnet("10.1.20.0/24", 20)
+)
+
+// voices: phones on a voice VLAN, and what sits behind them.
+var voices = []timeline{
+	{"voice-vlan-hop", func(s *story) {
+		tap := s.tap("tap7")
+		sw := &bridge{name: "sw-3fl", mac: sw3.mac, voiceVLAN: 20}
+		desk := newPhone(yealink, 1, tap)
+		hello := func(t time.Time) {
+			sw.LLDP(t, tap, "Gi1/0/7")
+			desk.LLDP(t.Add(time.Second))
+		}
+		hop := func(t time.Time) {
+			desk.Boot(t, data10, "10.1.10.50")
+			desk.Release(t.Add(4 * time.Second)) // it heard of VLAN 20
+			desk.Boot(t.Add(10*time.Second), voice20, "10.1.20.50")
+			desk.Register(t.Add(15 * time.Second))
+		}
+		hello(at("08:00:00"))
+		hop(at("08:00:05"))
+		every(time.Minute, "08:00:30", "08:09:30", hello)
+		hop(at("08:10:05")) // the same again, at the next boot
+		every(time.Minute, "08:10:30", "08:12:30", hello)
+	}},
+	{"voice-vlan-hop-trunk", func(s *story) {
+		trunk := s.trunk("mirror-trunk")
+		desk := newPhone(yealink, 1, trunk)
+		hop := func(t time.Time) {
+			desk.Boot(t, data10, "10.1.10.50")
+			desk.Release(t.Add(4 * time.Second))
+			desk.Boot(t.Add(10*time.Second), voice20, "10.1.20.50")
+			desk.Register(t.Add(15 * time.Second))
+		}
+		hop(at("08:00:05"))
+		hop(at("08:30:05"))
+	}},
+}
+
+var (
+	links     []timeline
+	sharers   []timeline
+	remotes   []timeline
+	answers   []timeline
+	claims    []timeline
+	changes   []timeline
+	nuisances []timeline
+)
