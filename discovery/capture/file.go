@@ -1,0 +1,162 @@
+package capture
+
+import (
+	"bufio"
+	"compress/gzip"
+	"io"
+	"io/fs"
+	"math/bits"
+	"os"
+	"path/filepath"
+)
+
+const (
+	// maxData bounds what is kept of one frame: libpcap's largest snapshot
+	// length, which Wireshark keeps to as well.
+	maxData = 256 << 10
+
+	// maxBlock bounds the blocks that are looked into, and so the buffer: a
+	// packet of maxData with more options than anybody writes.
+	maxBlock = 1 << 20
+
+	// maxSkipped bounds the blocks that are passed over. Nothing is allocated
+	// for them, but a longer one is a wrong length rather than a block.
+	maxSkipped = 16 << 20
+
+	// fullBuffer is the buffer of a file that is read alone: long reads cost
+	// the fewest system calls for each frame.
+	fullBuffer = 1 << 20
+)
+
+// File reads one capture in the file's own order. It is for one goroutine.
+type File struct {
+	frame Frame
+	path  string
+	in    *bufio.Reader
+	used  int // octets at the head of the buffer that the last call returned
+	order byteOrder
+	close func() error
+	err   error // ends the reading
+
+	opened bool      // the header was read
+	nano   bool      // pcap: fractions of a second are nanoseconds
+	ng     *sections // pcapng: what the blocks have said; nil for pcap
+}
+
+// OpenFile opens the capture at path and reads its header.
+func OpenFile(path string) (*File, error) { return openFile(path, fullBuffer) }
+
+// NewFile reads the header of the capture that r holds. The name stands in
+// errors, its base in frames. Closing the File does not close r.
+func NewFile(name string, r io.Reader) (*File, error) { return newFile(name, r, fullBuffer) }
+
+func openFile(path string, buffer int) (*File, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, 0, err)
+	}
+	f, err := newFile(path, r, buffer)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	f.close = r.Close
+	return f, nil
+}
+
+func newFile(name string, r io.Reader, buffer int) (*File, error) {
+	f := &File{path: name, in: bufio.NewReaderSize(r, buffer), close: func() error { return nil }}
+	f.frame.File = filepath.Base(name)
+	if name == "-" {
+		f.frame.File = "-"
+	}
+	if err := f.open(buffer); err != nil {
+		return nil, err
+	}
+	f.opened = true
+	return f, nil
+}
+
+// open tells the format by its first octets and reads the header.
+func (f *File) open(buffer int) error {
+	magic, err := f.in.Peek(2)
+	if err == nil && magic[0] == 0x1f && magic[1] == 0x8b { // RFC 1952 section 2.3.1
+		z, err := gzip.NewReader(f.in)
+		if err != nil {
+			return f.readError(err)
+		}
+		f.in = bufio.NewReaderSize(z, buffer)
+	}
+	magic, err = f.in.Peek(4)
+	switch {
+	case err == io.EOF && len(magic) == 0:
+		return f.fault(Empty, "the file is empty")
+	case err == io.EOF:
+		return f.fault(NotCapture, "only %d octets", len(magic))
+	case err != nil:
+		return f.readError(err)
+	}
+	switch string(magic) {
+	case "\x0a\x0d\x0d\x0a":
+		f.ng = new(sections)
+		return f.openSection()
+	case "\xa1\xb2\xc3\xd4", "\xa1\xb2\x3c\x4d":
+		f.order = true
+		return f.openPcap()
+	case "\xd4\xc3\xb2\xa1", "\x4d\x3c\xb2\xa1":
+		return f.openPcap()
+	}
+	return f.refuse(string(magic))
+}
+
+// Next returns the next frame, or io.EOF after the last. Any other error is an
+// *Error and final.
+func (f *File) Next() (*Frame, error) {
+	if f.err == nil {
+		if f.ng != nil {
+			f.err = f.nextBlock()
+		} else {
+			f.err = f.nextRecord()
+		}
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return &f.frame, nil
+}
+
+// Close ends the reading. It closes what OpenFile opened, and nothing else.
+func (f *File) Close() error {
+	if f.err == nil {
+		f.err = unreadable(f.path, f.place(), fs.ErrClosed)
+	}
+	return f.close()
+}
+
+// release gives the buffer's head, which the caller has seen, back.
+func (f *File) release() {
+	f.in.Discard(f.used) // cannot fail: it was peeked
+	f.used = 0
+}
+
+// peek returns the next n octets, n at most maxBlock, without passing over
+// them. The buffer grows for a frame that does not fit. At the end of the
+// file the error is io.EOF; inside the n octets it is an *Error.
+func (f *File) peek(n int) ([]byte, error) {
+	b, err := f.in.Peek(n)
+	if err == bufio.ErrBufferFull {
+		// The smaller buffer is read empty, and then passes long reads through.
+		f.in = bufio.NewReaderSize(f.in, 1<<bits.Len(uint(n-1)))
+		b, err = f.in.Peek(n)
+	}
+	if err == nil {
+		return b, nil
+	}
+	if err == io.EOF && len(b) == 0 {
+		return nil, io.EOF
+	}
+	if err == io.EOF {
+		return nil, f.fault(CutOff, "%d of %d octets are there", len(b), n)
+	}
+	return nil, f.readError(err)
+}
