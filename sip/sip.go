@@ -6,10 +6,13 @@
 // answer says for how many seconds that binding holds. Several phones may hold
 // bindings of one AOR, so an AOR is a line and never a phone.
 //
-// The package parses with sipgo's parser, adds the checks which that leaves to
-// its callers, and refuses to guess: a header that cannot be read is absent.
+// The package splits messages with sipgo's parser, reads the header values that
+// it needs itself, and refuses to guess: a header that cannot be read is absent.
+// It starts no goroutine and logs nothing.
+//
+//	p := sip.NewParser()
+//	m, n, err := p.Parse(datagram) // datagram[n:] may hold the next message
+//	if m.Register != nil {
+//		fmt.Println(m.Register.AOR, m.Register.Contacts)
+//	}
 package sip
-
-// AOR is an address of record: a SIP URI without parameters, its host in lower
-// case, such as "sip:alice@example.com" (RFC 3261 section 6).
-type AOR string

@@ -1,0 +1,78 @@
+package discovery
+
+import (
+	"strings"
+
+	"perch/sip"
+)
+
+// claimedMAC returns the MAC that a REGISTER states in one of the forms that
+// phones are known to use, or zero. The stricter the form, the earlier it is
+// asked: the headers that vendors made for it, Cisco's device name, an instance
+// ID made of the MAC, and the User-Agent.
+func claimedMAC(r *sip.Register) MAC {
+	if m, ok := phoneMAC(r.MACHeader); ok {
+		return m
+	}
+	// snom numbers its phones by their MACs; other makers' numbers may look like one.
+	if m, ok := phoneMAC(r.SerialNumber); ok && m.OUI() == ouiSnom {
+		return m
+	}
+	for _, c := range r.Contacts {
+		name, _ := c.Param("+u.sip!devicename.ccm.cisco.com")
+		if s, ok := strings.CutPrefix(name, "SEP"); ok {
+			if m, ok := phoneMAC(s); ok {
+				return m
+			}
+		}
+	}
+	if m, ok := instanceMAC(r.Instance); ok {
+		return m
+	}
+	m, _ := userAgentMAC(r.UserAgent)
+	return m
+}
+
+// ouiSnom is snom technology's.
+var ouiSnom = [3]byte{0x00, 0x04, 0x13}
+
+// phoneMAC reads a MAC that can name a device.
+func phoneMAC(s string) (MAC, bool) {
+	m, err := ParseMAC(strings.TrimSpace(s))
+	return m, err == nil && !m.Nobody()
+}
+
+// instanceMAC reads the MAC of an instance ID that was made of one: Cisco fills
+// up with zeros, Grandstream in the form of an ISO UUID. The node part of any
+// other UUID is random (RFC 9562 section 5.4), or a MAC nobody vouches for.
+func instanceMAC(id string) (MAC, bool) {
+	const urn = "urn:uuid:"
+	if len(id) < len(urn) || !strings.EqualFold(id[:len(urn)], urn) {
+		return MAC{}, false
+	}
+	id = id[len(urn):]
+	for _, prefix := range [...]string{"00000000-0000-0000-0000-", "00000000-0000-1000-8000-"} {
+		if node, ok := strings.CutPrefix(id, prefix); ok && len(node) == 12 {
+			return phoneMAC(node)
+		}
+	}
+	return MAC{}, false
+}
+
+// userAgentMAC finds a MAC in a User-Agent: behind MAC= or MAC:, as its last word,
+// behind an underscore or semicolon, or in brackets. Twelve bare hex digits may
+// as well be a build number, so they count only if the vendor is known.
+func userAgentMAC(ua string) (MAC, bool) {
+	words := strings.FieldsFunc(ua, func(r rune) bool { return strings.ContainsRune(" \t_;,()=", r) })
+	for i, w := range words {
+		labelled := i > 0 && strings.EqualFold(words[i-1], "MAC")
+		if len(w) > 4 && strings.EqualFold(w[:4], "MAC:") {
+			w, labelled = w[4:], true
+		}
+		m, ok := phoneMAC(w)
+		if ok && (labelled || strings.ContainsAny(w, ":-") || DeskPhoneOUI(m) || DeskPhoneUserAgent(ua)) {
+			return m, true
+		}
+	}
+	return MAC{}, false
+}

@@ -1,0 +1,139 @@
+package discovery
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// medOUI marks the TLVs of LLDP-MED (ANSI/TIA-1057 10.2.1).
+const medOUI = "\x00\x12\xbb"
+
+// LLDP-MED TLV subtypes (ANSI/TIA-1057 10.2).
+const (
+	medCapabilities = 1
+	medPolicy       = 2
+	medLocation     = 3
+	medHardware     = 5
+	medFirmware     = 6
+	medSoftware     = 7
+	medSerial       = 8
+	medManufacturer = 9
+	medModel        = 10
+	medAsset        = 11
+)
+
+// Location data formats (10.2.4.2).
+const (
+	locationCoordinate = 1
+	locationCivic      = 2
+	locationELIN       = 3
+)
+
+// read takes over one LLDP-MED TLV.
+func (m *MED) read(subtype uint8, v []byte) error {
+	switch subtype {
+	case medCapabilities:
+		if len(v) < 3 {
+			return errShort("MED capabilities", v, 3)
+		}
+		m.Class = v[2]
+	case medPolicy:
+		if len(v) < 4 {
+			return errShort("MED network policy", v, 4)
+		}
+		m.Policies = append(m.Policies, readPolicy(binary.BigEndian.Uint32(v)))
+	case medLocation:
+		if len(v) < 1 {
+			return errShort("MED location", v, 1)
+		}
+		return m.location(v[0], v[1:])
+	case medHardware:
+		setText(&m.Hardware, v)
+	case medFirmware:
+		setText(&m.Firmware, v)
+	case medSoftware:
+		setText(&m.Software, v)
+	case medSerial:
+		setText(&m.Serial, v)
+	case medManufacturer:
+		setText(&m.Manufacturer, v)
+	case medModel:
+		setText(&m.Model, v)
+	case medAsset:
+		setText(&m.Asset, v)
+	}
+	return nil
+}
+
+// readPolicy reads a network policy (10.2.3): application 8 bits, unknown flag
+// 1, tagged flag 1, reserved 1, VLAN 12, priority 3, DSCP 6. Where the flag says
+// that the policy is not known yet, the values are zero by the standard.
+func readPolicy(v uint32) MEDPolicy {
+	return MEDPolicy{
+		Application: uint8(v >> 24),
+		Tagged:      v>>22&1 == 1,
+		VLAN:        uint16(v >> 9 & 0xfff),
+		Priority:    uint8(v >> 6 & 7),
+		DSCP:        uint8(v & 0x3f),
+	}
+}
+
+// location reads where the switch says that its port is.
+func (m *MED) location(format uint8, v []byte) error {
+	switch format {
+	case locationCoordinate:
+		lat, lon, err := readCoordinate(v)
+		if err != nil {
+			return err
+		}
+		m.Latitude, m.Longitude = &lat, &lon
+	case locationCivic:
+		// An outer length counts what follows it; padding may stand behind.
+		if len(v) < 1 || len(v) < 1+int(v[0]) {
+			return fmt.Errorf("lldp: MED civic location cut short")
+		}
+		c := &Civic{}
+		err := c.read(v[1 : 1+int(v[0])])
+		if c.Country != "" || len(c.Elements) > 0 {
+			m.Civic = c
+		}
+		return err
+	case locationELIN:
+		setText(&m.ELIN, v)
+	}
+	return nil
+}
+
+// readCoordinate reads latitude and longitude of a coordinate-based location
+// (RFC 6225 section 2.1): each is 6 bits of resolution or uncertainty and 34 bits
+// of two's complement fixed point, 25 of them behind the point.
+func readCoordinate(v []byte) (lat, lon float64, err error) {
+	if len(v) < 16 {
+		return 0, 0, errShort("MED coordinate", v, 16)
+	}
+	fixed := func(b []byte) float64 {
+		bits := int64(b[0])<<32 | int64(binary.BigEndian.Uint32(b[1:])) // 40 bits
+		return float64(bits<<30>>30) / (1 << 25)                        // sign of bit 33
+	}
+	lat, lon = fixed(v), fixed(v[5:])
+	if lat < -90 || lat > 90 || lon < -180 || lon > 180 {
+		return 0, 0, fmt.Errorf("lldp: MED coordinate out of range")
+	}
+	return lat, lon, nil
+}
+
+// read takes over a civic address (RFC 4776 section 3.1): what it describes, the
+// country, then CAtypes, each with length and value.
+func (c *Civic) read(v []byte) error {
+	if len(v) < 3 {
+		return errShort("MED civic location", v, 3)
+	}
+	c.Country = text(v[1:3])
+	for v = v[3:]; len(v) > 0; v = v[2+int(v[1]):] {
+		if len(v) < 2 || len(v) < 2+int(v[1]) {
+			return fmt.Errorf("lldp: MED civic location: CAtype %d cut short", v[0])
+		}
+		c.Elements = append(c.Elements, CivicElement{Type: v[0], Value: text(v[2 : 2+int(v[1])])})
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+// Code generated from public OUI lists; DO NOT EDIT.
+//
+// Sources: the Wireshark project's manuf file of release 4.0.17, and the MAC
+// prefixes by which the Wazo project recognises phones. Read in November 2026.
+// Taken are makers of desk phones alone; makers of switches, routers and
+// gateways beside phones (Cisco, Linksys, AudioCodes, Patton, Siemens) are not.
+
+package discovery
+
+// isDeskPhoneOUI reports whether the OUI, as a 24-bit number, is a desk phone
+// maker's.
+func isDeskPhoneOUI(oui uint32) bool {
+	switch oui {
+	case // Algo
+		0x0022ee:
+		return true
+	case // Avaya
+		0x00040d, 0x001b4f, 0x00549f, 0x00e007, 0x048a15, 0x10cdae, 0x14612f, 0x24b209,
+		0x24d921, 0x2cf4c5, 0x3475c7, 0x38bb3c, 0x3c3a73, 0x3cb15b, 0x44322a, 0x506184,
+		0x50cd22, 0x581626, 0x6049c1, 0x646a52, 0x64a7dd, 0x64c354, 0x6ca849, 0x6cfa58,
+		0x703018, 0x7038ee, 0x7052c5, 0x707c69, 0x801daa, 0x848371, 0x90fb5b, 0xa009ed,
+		0xa01290, 0xa051c6, 0xa4251b, 0xa47886, 0xb0adaa, 0xb4475e, 0xb4a95a, 0xb4b017,
+		0xbcadab, 0xc057bc, 0xc4bed4, 0xc81fea, 0xc8f406, 0xccf954, 0xd47856, 0xd4ea0e,
+		0xe45d52, 0xf81547, 0xf873a2, 0xfc8399, 0xfca841:
+		return true
+	case // Fanvil
+		0x00a859, 0x0c383e:
+		return true
+	case // Gigaset
+		0x002104, 0x14b370, 0x589ec6, 0x7c2f80:
+		return true
+	case // Grandstream
+		0x000b82, 0xc074ad, 0xec74d7:
+		return true
+	case // Htek
+		0x001fc1:
+		return true
+	case // Mitel
+		0x00085d, 0x0010bc, 0x08000f, 0x1400e9:
+		return true
+	case // Panasonic
+		0x0080f0, 0x080023, 0xbcc342:
+		return true
+	case // Poly
+		0x000389, 0x0004f2, 0x00197f, 0x00237f, 0x0ce0e4, 0x385c76, 0x482567, 0x48c1ac,
+		0x64167f, 0x8c9b2d, 0xbcf292, 0xe422a5, 0xf4b688:
+		return true
+	case // snom
+		0x000413, 0x00087b:
+		return true
+	case // Yealink
+		0x001565, 0x249ad8, 0x3497d7, 0x44dbd2, 0x644f56, 0x805e0c, 0x805ec0, 0xb061a9,
+		0xc4fc22, 0xe434d7, 0xec1da9, 0xf01653:
+		return true
+	}
+	return false
+}
