@@ -1,0 +1,155 @@
+package matcher
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"perch/discovery"
+)
+
+// foldChassis appends the form in which chassis IDs compare: a MAC in lower
+// case with colons whatever its spelling, other text with ASCII letters in
+// lower case.
+func foldChassis(dst []byte, s string) []byte {
+	if spelledAsMAC(s) {
+		if m, err := discovery.ParseMAC(s); err == nil {
+			s = m.String()
+		}
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// spelledAsMAC reports whether s may be a MAC in a form other than the
+// canonical one. Such text is rare in attachments, so parsing may allocate.
+func spelledAsMAC(s string) bool {
+	switch {
+	case len(s) == 17 && s[2] == '-', len(s) == 14 && s[4] == '.':
+	case len(s) == 12 && strings.Trim(s, "0123456789abcdefABCDEF") == "":
+	default:
+		return false
+	}
+	return true
+}
+
+// port is a port of a switch, or a range of ports whose names differ in their
+// last number alone: Gi1/0/1-24 is name "Gi1/0/" from 1 to 24.
+type port struct {
+	name   string // canonical; of a range without the number
+	lo, hi uint32 // hi is 0 if it is no range
+}
+
+// parsePort reads the port cell of a rule. What ends in two numbers, the second
+// one greater, joined by a hyphen is a range: "ge-0/0/1" and "2-1" are not.
+func parsePort(s string) port {
+	if i := strings.LastIndexByte(s, '-'); i > 0 {
+		hi, errHi := strconv.ParseUint(s[i+1:], 10, 31)
+		first := discovery.CanonicalPort(s[:i])
+		name, lo, ok := cutNumber(first)
+		if errHi == nil && ok && uint64(lo) < hi {
+			return port{name, lo, uint32(hi)}
+		}
+	}
+	return port{name: discovery.CanonicalPort(s)}
+}
+
+// String returns the canonical spelling.
+func (p port) String() string {
+	if p.hi == 0 {
+		return p.name
+	}
+	return fmt.Sprintf("%s%d-%d", p.name, p.lo, p.hi)
+}
+
+// cutNumber splits a port name before its last number.
+func cutNumber(s string) (name string, n uint32, ok bool) {
+	i := len(s)
+	for i > 0 && '0' <= s[i-1] && s[i-1] <= '9' && len(s)-i < 9 {
+		i--
+	}
+	for _, c := range []byte(s[i:]) {
+		n = n*10 + uint32(c-'0')
+	}
+	return s[:i], n, i < len(s)
+}
+
+// bssid is a radio, or all radios whose address begins alike. The zero value
+// is none.
+type bssid struct {
+	value   uint64 // 48 bits, those behind the digits given are 0
+	nibbles uint8  // hex digits given, 12 for one radio
+}
+
+// parseBSSID reads a BSSID in the forms of discovery.ParseMAC, or the beginning
+// of one followed by an asterisk.
+func parseBSSID(s string) (bssid, error) {
+	begin, wild := strings.CutSuffix(s, "*")
+	if s == "" {
+		return bssid{}, nil
+	}
+	if !wild {
+		m, err := discovery.ParseMAC(s)
+		if err != nil {
+			return bssid{}, fmt.Errorf("bssid %q: want a MAC, or its beginning and *", s)
+		}
+		if m.Nobody() {
+			return bssid{}, fmt.Errorf("bssid %q: no radio has this address", s)
+		}
+		return bssidOf(m), nil
+	}
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(":-.", r) {
+			return -1
+		}
+		return r
+	}, begin)
+	v, err := strconv.ParseUint(digits, 16, 48)
+	if err != nil || len(digits) >= 12 || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return bssid{}, fmt.Errorf("bssid %q: want 1 to 11 hex digits before the *", s)
+	}
+	return bssid{v << (48 - 4*len(digits)), uint8(len(digits))}, nil
+}
+
+func bssidOf(m discovery.MAC) bssid {
+	var v uint64
+	for _, b := range m {
+		v = v<<8 | uint64(b)
+	}
+	return bssid{v, 12}
+}
+
+// contains reports whether the radio m is meant.
+func (b bssid) contains(m bssid) bool { return m.nibbles == 12 && m.cut(b.nibbles) == b }
+
+// cut keeps the first n digits.
+func (b bssid) cut(n uint8) bssid {
+	return bssid{b.value >> (48 - 4*n) << (48 - 4*n), n}
+}
+
+func (b bssid) key() uint64 { return uint64(b.nibbles)<<48 | b.value }
+
+// String returns the canonical spelling.
+func (b bssid) String() string {
+	if b.nibbles == 0 {
+		return ""
+	}
+	digits := fmt.Sprintf("%012x", b.value)[:b.nibbles]
+	var out strings.Builder
+	for i, c := range []byte(digits) {
+		if i > 0 && i%2 == 0 {
+			out.WriteByte(':')
+		}
+		out.WriteByte(c)
+	}
+	if b.nibbles < 12 {
+		out.WriteByte('*')
+	}
+	return out.String()
+}
