@@ -15,14 +15,11 @@ var arrivals = []timeline{
 	{"first-appearance", func(s *story) {
 		tap := s.tap("tap7")
 		desk := newPhone(snom, 1, tap)
-		sw3.LLDP(at("08:00:00"), tap, "Gi1/0/7")
-		desk.LLDP(at("08:00:01"))
+		hello := helloOn(tap, desk)
+		hello(at("08:00:00"))
 		desk.Boot(at("08:00:02"), floor3, "10.1.2.20")
 		desk.Register(at("08:00:06"))
-		every(30*time.Second, "08:00:30", "08:01:30", func(t time.Time) {
-			sw3.LLDP(t, tap, "Gi1/0/7")
-			desk.LLDP(t.Add(time.Second))
-		})
+		every(30*time.Second, "08:00:30", "08:01:30", hello)
 	}},
 	{"confirm", func(s *story) {
 		core := s.mirror("mirror-core")
@@ -62,10 +59,7 @@ var arrivals = []timeline{
 	{"reboot", func(s *story) {
 		tap := s.tap("tap7")
 		desk := newPhone(snom, 1, tap)
-		hello := func(t time.Time) {
-			sw3.LLDP(t, tap, "Gi1/0/7")
-			desk.LLDP(t.Add(time.Second))
-		}
+		hello := helloOn(tap, desk)
 		hello(at("08:00:00"))
 		desk.Boot(at("08:00:02"), floor3, "10.1.2.20")
 		desk.Register(at("08:00:06"))
@@ -86,5 +80,18 @@ var arrivals = []timeline{
 		desk.Register(at("08:20:05"))
 		desk.Boot(at("08:40:00"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
 		desk.Register(at("08:40:05"))
+	}},
+	{"vanished", func(s *story) {
+		core := s.mirror("mirror-core")
+		short := *floor3
+		short.lease = time.Hour
+		desk, other := newPhone(yealink, 1, core), newPhone(yealink, 2, core)
+		desk.expires = 600
+		desk.Boot(at("08:00:02"), &short, "10.1.2.20")
+		desk.Register(at("08:00:06")) // and then switched off
+		other.Boot(at("10:00:00"), floor3, "10.1.2.21")
+		other.Register(at("10:00:04"))
+		desk.Boot(at("10:30:00"), &short, "10.1.2.20")
+		desk.Register(at("10:30:04"))
 	}},
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -70,7 +71,6 @@ func (p *phone) InitReboot(t time.Time, port ...circuit) {
 }
 
 // Forge is Boot by a phone that puts an option 82 of its own in; the server gives none back.
-// With giaddr set it also pretends to be its relay.
 func (p *phone) Forge(t time.Time, n *lan, addr string, own circuit) {
 	p.start(n, addr)
 	p.discover(t, nil, own)
@@ -189,6 +189,24 @@ func (p *phone) LLDP(t time.Time) {
 		maker:        p.maker,
 		model:        p.model,
 	}.bytes()))
+}
+
+// LLDPBehind is the announcement that the phone makes to the computer behind it.
+func (p *phone) LLDPBehind(t time.Time, on *link) {
+	on.send(t, ethernet(toLLDP, p.mac, 0, typeLLDP, announcement{
+		chassis:      subtypeIPv4(5, p.ip),
+		port:         subtype(7, []byte(strings.ToUpper(p.mac.plain())+":P2")...),
+		ttl:          120,
+		portText:     "PC Port",
+		name:         p.model,
+		text:         p.agent,
+		capabilities: p.capabilities,
+	}.bytes()))
+}
+
+// Try is one REGISTER that the registrar turns down.
+func (p *phone) Try(t time.Time, status int) {
+	p.exchange(t, status, p.registration(p.expires, ""))
 }
 
 // Register signs on, or refreshes: REGISTER, challenge, REGISTER, 200.

@@ -42,14 +42,16 @@ var voices = []timeline{
 		hop(at("08:00:05"))
 		hop(at("08:30:05"))
 	}},
+	{"pc-and-softphone-behind-phone", func(s *story) {
+		tap := s.tap("tap7")
+		desk := newPhone(yealink, 1, tap)
+		pc := newPhone(softphone, 9, tap)
+		hello := helloOn(tap, desk)
+		hello(at("08:00:00"))
+		desk.Boot(at("08:00:03"), voice20, "10.1.20.50")
+		desk.Register(at("08:00:06"))
+		pc.Boot(at("08:00:20"), data10, "10.1.10.77")
+		pc.Register(at("08:00:24"))
+		every(30*time.Second, "08:00:30", "08:02:30", hello)
+	}},
 }
-
-var (
-	links     []timeline
-	sharers   []timeline
-	remotes   []timeline
-	answers   []timeline
-	claims    []timeline
-	changes   []timeline
-	nuisances []timeline
-)
