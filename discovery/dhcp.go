@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -117,7 +118,8 @@ func (m *DHCP) read(opts dhcpv4.Options) error {
 	m.RequestedIP = firstIPv4(opts.Get(dhcpv4.OptionRequestedIPAddress))
 	m.Router = firstIPv4(opts.Get(dhcpv4.OptionRouter))
 	m.Hostname = text(opts.Get(dhcpv4.OptionHostName))
-	m.VendorClass = text(opts.Get(dhcpv4.OptionClassIdentifier))
+	// Not text: some phones send binary. Others end it with a NUL.
+	m.VendorClass = string(bytes.TrimRight(opts.Get(dhcpv4.OptionClassIdentifier), "\x00"))
 	m.ParamList = opts.Get(dhcpv4.OptionParameterRequestList)
 	m.SubnetBits = maskBits(opts.Get(dhcpv4.OptionSubnetMask))
 	if v := opts.Get(dhcpv4.OptionIPAddressLeaseTime); len(v) == 4 {

@@ -8,13 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// text reads a text field as it is, but for the NULs that many devices pad or
-// end it with (RFC 2132 section 2).
-func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
+// text reads a text field up to its first NUL: devices end it with one (RFC 2132
+// section 2), pad it with many, or leave in the field what their buffer held.
+func text(b []byte) string {
+	b, _, _ = bytes.Cut(b, []byte{0})
+	return string(b)
+}
 
-// identifier reads an identifier as text, or as hex if it is not printable.
+// identifier reads an identifier as text, without NULs behind it, or as hex if
+// it is not printable.
 func identifier(b []byte) string {
-	s := text(b)
+	s := string(bytes.TrimRight(b, "\x00"))
 	if !utf8.ValidString(s) {
 		return hex.EncodeToString(b)
 	}
@@ -34,10 +38,10 @@ const (
 )
 
 // networkAddress reads an address that stands behind its family number: an IP
-// or a MAC, else as an identifier; "" if unspecified.
+// or a MAC, else as an identifier without the family; "" if unspecified.
 func networkAddress(b []byte) string {
-	if len(b) < 2 {
-		return identifier(b)
+	if len(b) == 0 {
+		return ""
 	}
 	family, v := b[0], b[1:]
 	switch {
@@ -50,5 +54,5 @@ func networkAddress(b []byte) string {
 	case family == familyMAC && len(v) == 6:
 		return MAC(v).String()
 	}
-	return identifier(b)
+	return identifier(v)
 }
