@@ -4,7 +4,7 @@
 //	go run ./testdata/gen [CASE...]
 //
 // Each case is a timeline of what phones, switches and relays sent, told by the
-// actors of phone.go and bridge.go and caught on the interfaces of story.go. Frames
+// actors of phone.go and network.go and caught on the interfaces of story.go. Frames
 // are composed here from the published formats, byte by byte and apart from the
 // decoders that they test. The bytes depend on nothing but this source.
 package main

@@ -35,7 +35,8 @@ func (r register) contact() string {
 	return c
 }
 
-func (r register) branch() string { return fmt.Sprintf("z9hG4bK-%s-%d", r.callID, r.cseq) }
+// branch is the transaction's: a token, so it takes no @ from the Call-ID.
+func (r register) branch() string { return fmt.Sprintf("z9hG4bK%s%d", tag(r.callID), r.cseq) }
 
 // request composes the REGISTER.
 func (r register) request() []byte {
