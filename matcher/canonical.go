@@ -39,6 +39,20 @@ func spelledAsMAC(s string) bool {
 	return true
 }
 
+// canonicalPort is discovery.CanonicalPort, but quick about the names that are
+// canonical already, such as Gi1/0/7: up to three letters, the first a capital,
+// and a number behind them.
+func canonicalPort(s string) string {
+	n := 0
+	for n < len(s) && (n == 0 && 'A' <= s[n] && s[n] <= 'Z' || n > 0 && 'a' <= s[n] && s[n] <= 'z') {
+		n++
+	}
+	if 0 < n && n <= 3 && n < len(s) && '0' <= s[n] && s[n] <= '9' && s[len(s)-1] > ' ' && s[len(s)-1] <= '~' {
+		return s
+	}
+	return discovery.CanonicalPort(s)
+}
+
 // port is a port of a switch, or a range of ports whose names differ in their
 // last number alone: Gi1/0/1-24 is name "Gi1/0/" from 1 to 24.
 type port struct {
@@ -51,13 +65,13 @@ type port struct {
 func parsePort(s string) port {
 	if i := strings.LastIndexByte(s, '-'); i > 0 {
 		hi, errHi := strconv.ParseUint(s[i+1:], 10, 31)
-		first := discovery.CanonicalPort(s[:i])
+		first := canonicalPort(s[:i])
 		name, lo, ok := cutNumber(first)
 		if errHi == nil && ok && uint64(lo) < hi {
 			return port{name, lo, uint32(hi)}
 		}
 	}
-	return port{name: discovery.CanonicalPort(s)}
+	return port{name: canonicalPort(s)}
 }
 
 // String returns the canonical spelling.

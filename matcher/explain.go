@@ -26,7 +26,7 @@ func (w *Wiremap) Explain(a discovery.Attachment, users []string) Explanation {
 	q := w.newQuery(&a, users)
 	var near []uint32
 	for i := range w.records {
-		if rec := &w.records[i]; rec.place != none && rec.near(&q) {
+		if rec := &w.records[i]; rec.place != none && w.near(rec, &q) {
 			near = append(near, uint32(i))
 		}
 	}
@@ -57,10 +57,11 @@ func (w *Wiremap) Explain(a discovery.Attachment, users []string) Explanation {
 }
 
 // near reports whether the rule and the attachment have a value in common.
-func (rec *record) near(q *query) bool {
+func (w *Wiremap) near(rec *record, q *query) bool {
+	x := w.extraOf(rec)
 	return rec.chassis != 0 && (rec.chassis == q.chassis[0] || rec.chassis == q.chassis[1]) ||
-		rec.circuit != 0 && rec.circuit == q.circuit ||
-		rec.bssid.nibbles != 0 && rec.bssid.contains(q.bssid) ||
+		x.circuit != 0 && x.circuit == q.circuit ||
+		x.bssid.nibbles != 0 && x.bssid.contains(q.bssid) ||
 		rec.subnet.size != 0 && rec.subnet.contains(q.ip) ||
-		rec.public.size != 0 && rec.public.contains(q.public)
+		x.public.size != 0 && x.public.contains(q.public)
 }

@@ -34,31 +34,37 @@ func newIndex() *index {
 
 func pair(a, b symbol) uint64 { return uint64(a)<<32 | uint64(b) }
 
-// entry returns where a record stands: a map with its key, or a prefix table.
-func (x *index) entry(rec *record) (m map[uint64]uint32, k uint64, t *bart.Table[uint32], p netip.Prefix) {
-	switch {
-	case rec.level == discovery.LevelPort && rec.port == 0:
-		return x.circuits, pair(rec.remote, rec.circuit), nil, p
-	case rec.level == discovery.LevelPort && rec.hi == 0:
-		return x.ports, pair(rec.chassis, rec.port), nil, p
-	case rec.level == discovery.LevelPort:
-		return x.ranges, pair(rec.chassis, rec.port), nil, p
-	case rec.level == discovery.LevelBSSID:
-		return x.bssids, rec.bssid.key(), nil, p
-	case rec.level == discovery.LevelChassis:
-		return x.chassis, uint64(rec.chassis), nil, p
-	case rec.level == discovery.LevelSubnet:
-		return nil, 0, &x.subnets, rec.subnet.prefix()
-	}
-	return nil, 0, &x.publics, rec.public.prefix()
+// entry is where a record stands: in a map under a key, or in a prefix table.
+type entry struct {
+	keyed  map[uint64]uint32
+	key    uint64
+	trie   *bart.Table[uint32]
+	prefix netip.Prefix
 }
 
-// first returns the head of the chain that a record belongs to, or none.
-func (x *index) first(rec *record) uint32 {
-	m, k, t, p := x.entry(rec)
-	i, ok := m[k]
-	if t != nil {
-		i, ok = t.Get(p)
+func (x *index) entry(rec *record, e *extra) entry {
+	switch {
+	case rec.level == discovery.LevelPort && rec.port == 0:
+		return entry{keyed: x.circuits, key: pair(e.remote, e.circuit)}
+	case rec.level == discovery.LevelPort && e.hi == 0:
+		return entry{keyed: x.ports, key: pair(rec.chassis, rec.port)}
+	case rec.level == discovery.LevelPort:
+		return entry{keyed: x.ranges, key: pair(rec.chassis, rec.port)}
+	case rec.level == discovery.LevelBSSID:
+		return entry{keyed: x.bssids, key: e.bssid.key()}
+	case rec.level == discovery.LevelChassis:
+		return entry{keyed: x.chassis, key: uint64(rec.chassis)}
+	case rec.level == discovery.LevelSubnet:
+		return entry{trie: &x.subnets, prefix: rec.subnet.prefix()}
+	}
+	return entry{trie: &x.publics, prefix: e.public.prefix()}
+}
+
+// first returns the head of the entry's chain, or none.
+func (e entry) first() uint32 {
+	i, ok := e.keyed[e.key]
+	if e.trie != nil {
+		i, ok = e.trie.Get(e.prefix)
 	}
 	if !ok {
 		return none
@@ -66,57 +72,63 @@ func (x *index) first(rec *record) uint32 {
 	return i
 }
 
-// setFirst makes i the head of the chain of rec; none removes the chain.
-func (x *index) setFirst(rec *record, i uint32) {
-	m, k, t, p := x.entry(rec)
+// setFirst makes i the head of the entry's chain; none removes the entry.
+func (e entry) setFirst(i uint32) {
 	switch {
-	case t != nil && i == none:
-		t.Delete(p)
-	case t != nil:
-		t.Insert(p, i)
+	case e.trie != nil && i == none:
+		e.trie.Delete(e.prefix)
+	case e.trie != nil:
+		e.trie.Insert(e.prefix, i)
 	case i == none:
-		delete(m, k)
+		delete(e.keyed, e.key)
 	default:
-		m[k] = i
+		e.keyed[e.key] = i
 	}
+}
+
+// first returns the head of the chain in which a record stands or would stand,
+// or none.
+func (w *Wiremap) first(rec *record, e *extra) uint32 {
+	x := w.sites[rec.site]
+	if x == nil {
+		return none
+	}
+	return x.entry(rec, e).first()
 }
 
 // link puts record i into its site's index.
 func (w *Wiremap) link(i uint32) {
 	rec := &w.records[i]
-	x := w.index(rec)
-	rec.next = x.first(rec)
-	x.setFirst(rec, i)
+	x := w.sites[rec.site]
+	if x == nil {
+		x = newIndex()
+		w.sites[rec.site] = x
+	}
+	e := w.extraOf(rec)
+	at := x.entry(rec, e)
+	rec.next = at.first()
+	at.setFirst(i)
 	if rec.level == discovery.LevelBSSID {
-		x.lengths[rec.bssid.nibbles]++
+		x.lengths[e.bssid.nibbles]++
 	}
 }
 
 // unlink takes record i out of its site's index.
 func (w *Wiremap) unlink(i uint32) {
 	rec := &w.records[i]
-	x := w.index(rec)
+	x, e := w.sites[rec.site], w.extraOf(rec)
 	if rec.level == discovery.LevelBSSID {
-		x.lengths[rec.bssid.nibbles]--
+		x.lengths[e.bssid.nibbles]--
 	}
-	if x.first(rec) == i {
-		x.setFirst(rec, rec.next)
+	at := x.entry(rec, e)
+	if at.first() == i {
+		at.setFirst(rec.next)
 		return
 	}
-	for at := x.first(rec); at != none; at = w.records[at].next {
-		if w.records[at].next == i {
-			w.records[at].next = rec.next
+	for j := at.first(); j != none; j = w.records[j].next {
+		if w.records[j].next == i {
+			w.records[j].next = rec.next
 			return
 		}
 	}
-}
-
-// index returns the index of a record's site, and makes it if it is new.
-func (w *Wiremap) index(rec *record) *index {
-	x := w.sites[rec.site]
-	if x == nil {
-		x = newIndex()
-		w.sites[rec.site] = x
-	}
-	return x
 }

@@ -26,13 +26,17 @@ type query struct {
 
 func (w *Wiremap) newQuery(a *discovery.Attachment, users []string) query {
 	q := query{vlan: a.VLAN, ip: a.IP.Unmap(), public: a.PublicIP.Unmap(), shared: a.Shared, users: users}
-	q.site = w.symbols.find(a.Site)
+	if a.Site != "" {
+		q.site = w.symbols.find(a.Site)
+	}
 	q.setPort(w, 0, a.ChassisID, a.PortID)
 	q.setPort(w, 1, a.AliasChassisID, a.AliasPortID)
 	if a.CircuitID != "" {
 		q.circuit = w.symbols.find(string(discovery.CanonicalCircuit(a.CircuitID)))
 	}
-	q.remote = w.symbols.find(string(a.RemoteID))
+	if a.RemoteID != "" {
+		q.remote = w.symbols.find(string(a.RemoteID))
+	}
 	if !a.BSSID.IsZero() {
 		q.bssid = bssidOf(a.BSSID)
 	}
@@ -45,12 +49,11 @@ func (q *query) setPort(w *Wiremap, i int, chassis, port string) {
 		q.chassis[i] = w.symbols.findBytes(foldChassis(buf[:0], chassis))
 	}
 	if port != "" {
-		port = discovery.CanonicalPort(port)
+		port = canonicalPort(port)
 		q.ports[i] = w.symbols.find(port)
-		if name, n, ok := cutNumber(port); ok {
+		q.names[i] = unknown
+		if name, n, ok := cutNumber(port); ok && w.ranges > 0 {
 			q.names[i], q.numbers[i] = w.symbols.find(name), n
-		} else {
-			q.names[i] = unknown
 		}
 	}
 }
@@ -69,7 +72,8 @@ type best struct {
 }
 
 // Match returns the location that the wiremap gives for an attachment of a
-// phone with these users (lower-case emails). It does not allocate.
+// phone with these users (lower-case emails). It does not allocate, apart from
+// the few bytes of a circuit ID or chassis ID that is not in canonical form.
 func (w *Wiremap) Match(a discovery.Attachment, users []string) Match {
 	if p, ok := w.ignores(&a); ok {
 		return Match{Ignored: p}
@@ -167,7 +171,7 @@ func (w *Wiremap) searchPrefixes(t *bart.Table[uint32], ip netip.Addr, level dis
 	for ok && !w.tryChain(first, q, b) {
 		p := w.records[first].subnet
 		if level == discovery.LevelPublicIP {
-			p = w.records[first].public
+			p = w.extraOf(&w.records[first]).public
 		}
 		if p.bits == 0 {
 			return
@@ -208,14 +212,20 @@ func (w *Wiremap) tryChain(first uint32, q *query, b *best) bool {
 // fault returns why a record does not hold for an attachment, or Won if it
 // does. Each field that the record names must hold.
 func (w *Wiremap) fault(q *query, rec *record) Reason {
-	if why := rec.faultOfFields(q); why != Won {
+	if why := rec.fault(q); why != Won {
 		return why
+	}
+	x := w.extraOf(rec)
+	if rec.extra != 0 || rec.port != 0 {
+		if why := x.fault(q, rec.port); why != Won {
+			return why
+		}
 	}
 	p := &w.places[rec.place]
 	switch {
 	case rec.level == discovery.LevelSubnet && q.public.IsValid():
 		return BehindNAT
-	case q.shared && rec.circuit != 0 && rec.shared <= discovery.LevelSubnet && p.deep:
+	case q.shared && x.circuit != 0 && rec.shared <= discovery.LevelSubnet && p.deep:
 		return CircuitShared
 	case !p.live:
 		return NotLive
@@ -225,25 +235,31 @@ func (w *Wiremap) fault(q *query, rec *record) Reason {
 	return Won
 }
 
-func (rec *record) faultOfFields(q *query) Reason {
+func (rec *record) fault(q *query) Reason {
 	switch {
 	case rec.site != 0 && rec.site != q.site:
 		return missing(q.site == 0, NoSite, OtherSite)
 	case rec.chassis != 0 && rec.chassis != q.chassis[0] && rec.chassis != q.chassis[1]:
 		return missing(q.chassis == [2]symbol{}, NoChassis, OtherChassis)
-	case rec.port != 0 && !rec.isPort(q, 0) && !rec.isPort(q, 1):
-		return missing(q.ports == [2]symbol{}, NoPort, OtherPort)
-	case rec.remote != 0 && rec.remote != q.remote:
-		return missing(q.remote == 0, NoRemote, OtherRemote)
-	case rec.circuit != 0 && rec.circuit != q.circuit:
-		return missing(q.circuit == 0, NoCircuit, OtherCircuit)
-	case rec.bssid.nibbles != 0 && !rec.bssid.contains(q.bssid):
-		return missing(q.bssid.nibbles == 0, NoBSSID, OtherBSSID)
 	case rec.vlan != 0 && rec.vlan != q.vlan:
 		return missing(q.vlan == 0, NoVLAN, OtherVLAN)
 	case rec.subnet.size != 0 && !rec.subnet.contains(q.ip):
 		return missing(!q.ip.IsValid(), NoIP, OutsideSubnet)
-	case rec.public.size != 0 && !rec.public.contains(q.public):
+	}
+	return Won
+}
+
+func (x *extra) fault(q *query, port symbol) Reason {
+	switch {
+	case port != 0 && !x.isPort(q, 0, port) && !x.isPort(q, 1, port):
+		return missing(q.ports == [2]symbol{}, NoPort, OtherPort)
+	case x.remote != 0 && x.remote != q.remote:
+		return missing(q.remote == 0, NoRemote, OtherRemote)
+	case x.circuit != 0 && x.circuit != q.circuit:
+		return missing(q.circuit == 0, NoCircuit, OtherCircuit)
+	case x.bssid.nibbles != 0 && !x.bssid.contains(q.bssid):
+		return missing(q.bssid.nibbles == 0, NoBSSID, OtherBSSID)
+	case x.public.size != 0 && !x.public.contains(q.public):
 		return missing(!q.public.IsValid(), NoPublicIP, OtherPublicIP)
 	}
 	return Won
@@ -256,11 +272,11 @@ func missing(is bool, no, other Reason) Reason {
 	return other
 }
 
-// isPort reports whether the rule's port or range has the i-th name of the
+// isPort reports whether the port or range of ports has the i-th name of the
 // attachment's port.
-func (rec *record) isPort(q *query, i int) bool {
-	if rec.hi == 0 {
-		return rec.port == q.ports[i]
+func (x *extra) isPort(q *query, i int, port symbol) bool {
+	if x.hi == 0 {
+		return port == q.ports[i]
 	}
-	return rec.port == q.names[i] && q.ports[i] != 0 && rec.lo <= q.numbers[i] && q.numbers[i] <= rec.hi
+	return port == q.names[i] && x.lo <= q.numbers[i] && q.numbers[i] <= x.hi
 }

@@ -114,10 +114,10 @@ func (w *Wiremap) compare(i, j uint32, shared bool) (int, Reason) {
 	if c := cmp.Compare(b.levelOf(shared), level); c != 0 {
 		return c, Weaker
 	}
-	if c, why := comparePrecision(a, b, level); c != 0 {
+	if c, why := w.comparePrecision(a, b, level); c != 0 {
 		return c, why
 	}
-	if c := cmp.Compare(b.fields(), a.fields()); c != 0 {
+	if c := cmp.Compare(b.fields, a.fields); c != 0 {
 		return c, FewerFields
 	}
 	p, q := &w.places[a.place], &w.places[b.place]
@@ -138,29 +138,33 @@ func (w *Wiremap) compare(i, j uint32, shared bool) (int, Reason) {
 
 // comparePrecision compares within a level: single ports before ranges and
 // circuits, long prefixes before short ones.
-func comparePrecision(a, b *record, level discovery.Level) (int, Reason) {
+func (w *Wiremap) comparePrecision(a, b *record, level discovery.Level) (int, Reason) {
+	x, y := w.extraOf(a), w.extraOf(b)
 	switch level {
 	case discovery.LevelPort:
 		if c := cmp.Compare(boolRank(a.port == 0), boolRank(b.port == 0)); c != 0 {
 			return c, AfterPort
 		}
-		if c := cmp.Compare(a.width(), b.width()); c != 0 {
-			if a.width() == 0 || b.width() == 0 {
+		if c := cmp.Compare(x.width(), y.width()); c != 0 {
+			if x.width() == 0 || y.width() == 0 {
 				return c, AfterSingle
 			}
 			return c, Wider
 		}
 	case discovery.LevelBSSID:
-		if c := cmp.Compare(b.bssid.nibbles, a.bssid.nibbles); c != 0 {
+		if c := cmp.Compare(y.bssid.nibbles, x.bssid.nibbles); c != 0 {
 			return c, ShorterPrefix
 		}
 	}
-	wide, narrow := cmp.Compare(b.public.bits, a.public.bits), cmp.Compare(b.subnet.bits, a.subnet.bits)
+	wide, narrow := cmp.Compare(y.public.bits, x.public.bits), cmp.Compare(b.subnet.bits, a.subnet.bits)
 	if level != discovery.LevelPublicIP {
 		wide, narrow = narrow, wide
 	}
 	return cmp.Or(wide, narrow), ShorterPrefix
 }
+
+// width is how many ports a range has, less one; 0 if it is none.
+func (x *extra) width() uint32 { return x.hi - x.lo }
 
 func boolRank(b bool) int {
 	if b {

@@ -70,10 +70,35 @@ func (c cidr) prefix() netip.Prefix {
 
 func (c cidr) contains(a netip.Addr) bool { return c.prefix().Contains(a) }
 
+// record is a stored rule, or as much of it as most rules have. It holds no
+// pointer and fits a cache line of 64 bytes, because a search in a big wiremap
+// waits for memory more than for anything else.
+type record struct {
+	site, chassis, port symbol // port is the name before the number, of a range
+	place               uint32 // index into Wiremap.places, or none if the record is free
+	line                uint32
+	next                uint32 // next record of the same index entry, or none
+	extra               uint32 // index into Wiremap.extras; 0 has nothing
+	subnet              cidr
+	vlan                uint16
+	fields              uint8           // how many the rule names
+	level               discovery.Level // strongest that the rule names
+	shared              discovery.Level // the same while the attachment's circuit is shared
+}
+
+// extra is what few rules have.
+type extra struct {
+	lo, hi          uint32 // range of ports; hi is 0 if it is none
+	remote, circuit symbol
+	bssid           bssid
+	public          cidr
+	spelled         struct{ chassis, port, circuit, bssid symbol } // where not canonical
+}
+
 // key is what a rule names, in canonical form: two rules tie only if their keys
 // are equal. A zero field is not named.
 type key struct {
-	site, chassis, port symbol // port is the name before the number if hi is set
+	site, chassis, port symbol
 	lo, hi              uint32
 	remote, circuit     symbol
 	bssid               bssid
@@ -81,38 +106,15 @@ type key struct {
 	vlan                uint16
 }
 
-// fields counts what the rule names.
-func (k *key) fields() int {
-	named := [...]bool{
-		k.site != 0, k.chassis != 0, k.port != 0, k.remote != 0, k.circuit != 0,
-		k.bssid.nibbles != 0, k.vlan != 0, k.subnet.size != 0, k.public.size != 0,
-	}
-	n := 0
-	for _, is := range named {
-		if is {
-			n++
-		}
-	}
-	return n
-}
+func (w *Wiremap) extraOf(rec *record) *extra { return &w.extras[rec.extra] }
 
-// width is how many ports the rule may mean, less one.
-func (k *key) width() uint32 {
-	if k.hi == 0 {
-		return 0
-	}
-	return k.hi - k.lo
-}
+func (w *Wiremap) key(rec *record) key { return newKey(rec, w.extraOf(rec)) }
 
-// record is a stored rule. It holds no pointer.
-type record struct {
-	key
-	spelled struct{ chassis, port, circuit, bssid symbol } // as in the rule
-	place   uint32                                         // index into Wiremap.places
-	line    uint32
-	next    uint32 // next record of the same index entry, or none
-	level   discovery.Level
-	shared  discovery.Level // level while the attachment's circuit is shared
+func newKey(rec *record, x *extra) key {
+	return key{
+		rec.site, rec.chassis, rec.port, x.lo, x.hi, x.remote, x.circuit,
+		x.bssid, rec.subnet, x.public, rec.vlan,
+	}
 }
 
 // none ends a chain of records.
@@ -129,49 +131,96 @@ type place struct {
 	deep     bool // deeper than a building
 }
 
-func (w *Wiremap) newRecord(r Rule) record {
-	p, _ := parseBSSID(r.BSSID) // checked before
+// translate returns a rule that Check accepts as a record and its extra, but
+// for its location and spellings. Texts become symbols by sym.
+func translate(r *Rule, sym func(string) symbol) (record, extra) {
+	radio, _ := parseBSSID(r.BSSID)
 	port := parsePort(r.Port)
 	rec := record{
-		key: key{
-			site:    w.symbols.intern(r.Site),
-			chassis: w.symbols.intern(string(foldChassis(nil, r.ChassisID))),
-			port:    w.symbols.intern(port.name),
-			lo:      port.lo, hi: port.hi,
-			remote:  w.symbols.intern(string(r.RemoteID)),
-			circuit: w.symbols.intern(string(discovery.CanonicalCircuit(r.CircuitID))),
-			bssid:   p,
-			subnet:  newCIDR(r.Subnet), public: newCIDR(r.PublicIP),
-			vlan: r.VLAN,
-		},
-		line:  uint32(r.Line),
-		next:  none,
-		level: r.Level(), shared: r.levelWithoutCircuit(),
+		site:    sym(r.Site),
+		chassis: sym(string(foldChassis(nil, r.ChassisID))),
+		port:    sym(port.name),
+		place:   none,
+		line:    uint32(r.Line),
+		next:    none,
+		subnet:  newCIDR(r.Subnet),
+		vlan:    r.VLAN,
+		fields:  r.fields(),
+		level:   r.Level(),
+		shared:  r.levelWithoutCircuit(),
 	}
 	if r.CircuitID != "" {
 		rec.shared = max(rec.shared, discovery.LevelSubnet)
 	}
-	rec.spelled.chassis = w.symbols.intern(r.ChassisID)
-	rec.spelled.port = w.symbols.intern(r.Port)
-	rec.spelled.circuit = w.symbols.intern(string(r.CircuitID))
-	rec.spelled.bssid = w.symbols.intern(r.BSSID)
-	return rec
+	return rec, extra{
+		lo: port.lo, hi: port.hi,
+		remote:  sym(string(r.RemoteID)),
+		circuit: sym(string(discovery.CanonicalCircuit(r.CircuitID))),
+		bssid:   radio,
+		public:  newCIDR(r.PublicIP),
+	}
+}
+
+// spell keeps how a rule was written, where that is not the canonical form.
+func (w *Wiremap) spell(r *Rule, rec *record, x *extra) {
+	x.spelled.chassis = w.symbols.spelling(rec.chassis, r.ChassisID)
+	x.spelled.port = w.symbols.spelling(rec.port, r.Port)
+	x.spelled.circuit = w.symbols.spelling(x.circuit, string(r.CircuitID))
+	x.spelled.bssid = w.symbols.intern(r.BSSID)
+}
+
+// spelling returns the symbol of a text that differs from its canonical form,
+// else 0.
+func (s *symbols) spelling(canonical symbol, text string) symbol {
+	if s.text[canonical] == text {
+		return 0
+	}
+	return s.intern(text)
+}
+
+// fields counts what the rule names.
+func (r *Rule) fields() uint8 {
+	n := uint8(0)
+	for _, named := range [...]bool{
+		r.Site != "", r.ChassisID != "", r.Port != "", r.RemoteID != "", r.CircuitID != "",
+		r.BSSID != "", r.VLAN != 0, r.Subnet.IsValid(), r.PublicIP.IsValid(),
+	} {
+		if named {
+			n++
+		}
+	}
+	return n
 }
 
 // rule returns the rule that was stored.
 func (w *Wiremap) rule(rec *record) Rule {
-	text := w.symbols.text
-	return Rule{
+	r := Rule{
 		Location:  w.places[rec.place].id,
-		Site:      text[rec.site],
-		ChassisID: text[rec.spelled.chassis],
-		Port:      text[rec.spelled.port],
-		RemoteID:  discovery.Hex(text[rec.remote]),
-		CircuitID: discovery.Hex(text[rec.spelled.circuit]),
-		BSSID:     text[rec.spelled.bssid],
+		Site:      w.symbols.text[rec.site],
+		ChassisID: w.symbols.text[rec.chassis],
+		Port:      w.symbols.text[rec.port],
 		VLAN:      rec.vlan,
 		Subnet:    rec.subnet.prefix(),
-		PublicIP:  rec.public.prefix(),
 		Line:      int(rec.line),
+	}
+	if rec.extra != 0 {
+		w.extras[rec.extra].complete(&r, w.symbols.text)
+	}
+	return r
+}
+
+func (x *extra) complete(r *Rule, text []string) {
+	r.RemoteID = discovery.Hex(text[x.remote])
+	r.CircuitID = discovery.Hex(text[x.circuit])
+	r.BSSID = text[x.spelled.bssid]
+	r.PublicIP = x.public.prefix()
+	if x.spelled.chassis != 0 {
+		r.ChassisID = text[x.spelled.chassis]
+	}
+	if x.spelled.port != 0 {
+		r.Port = text[x.spelled.port]
+	}
+	if x.spelled.circuit != 0 {
+		r.CircuitID = discovery.Hex(text[x.spelled.circuit])
 	}
 }

@@ -61,7 +61,7 @@ func (w *Wiremap) ties() (errs []error, repeated []uint32) {
 	seed := maphash.MakeSeed()
 	all := make([]hashed, len(w.records))
 	for i := range w.records {
-		all[i] = hashed{maphash.Comparable(seed, w.records[i].key), uint32(i)}
+		all[i] = hashed{maphash.Comparable(seed, w.key(&w.records[i])), uint32(i)}
 	}
 	slices.SortFunc(all, func(a, b hashed) int {
 		if a.hash != b.hash {
@@ -79,7 +79,7 @@ func (w *Wiremap) ties() (errs []error, repeated []uint32) {
 			for _, earlier := range all[from:to] {
 				a, b := earlier.index, all[to].index
 				switch {
-				case w.records[a].key != w.records[b].key:
+				case w.key(&w.records[a]) != w.key(&w.records[b]):
 				case w.records[a].place == w.records[b].place:
 					repeated = append(repeated, b)
 				case w.tie(a, b):

@@ -15,6 +15,9 @@ type Wiremap struct {
 	symbols symbols
 	records []record
 	free    []uint32 // records that hold no rule
+	extras  []extra  // the first has nothing
+	spare   []uint32 // extras that belong to no record
+	ranges  int      // rules with a range of ports
 	places  []place
 	placeOf map[location.ID]uint32
 	sites   map[symbol]*index // 0 holds the rules that name no site
@@ -30,6 +33,7 @@ func NewWiremap(rules []Rule, tree *location.Tree, ignore []Ignore) (*Wiremap, e
 		tree:    tree,
 		symbols: newSymbols(),
 		records: make([]record, 0, len(rules)),
+		extras:  make([]extra, 1),
 		placeOf: map[location.ID]uint32{},
 		sites:   map[symbol]*index{0: newIndex()},
 	}
@@ -71,8 +75,10 @@ func (w *Wiremap) check(r *Rule) error {
 
 // store keeps a rule that was checked, and does not link it yet.
 func (w *Wiremap) store(r Rule) uint32 {
-	rec := w.newRecord(r)
+	rec, x := translate(&r, w.symbols.intern)
+	w.spell(&r, &rec, &x)
 	rec.place = w.place(r.Location)
+	rec.extra = w.storeExtra(x)
 	w.places[rec.place].rules++
 	if n := len(w.free); n > 0 {
 		i := w.free[n-1]
@@ -81,6 +87,37 @@ func (w *Wiremap) store(r Rule) uint32 {
 	}
 	w.records = append(w.records, rec)
 	return uint32(len(w.records) - 1)
+}
+
+func (w *Wiremap) storeExtra(x extra) uint32 {
+	if x == (extra{}) {
+		return 0
+	}
+	if x.hi != 0 {
+		w.ranges++
+	}
+	if n := len(w.spare); n > 0 {
+		i := w.spare[n-1]
+		w.spare, w.extras[i] = w.spare[:n-1], x
+		return i
+	}
+	w.extras = append(w.extras, x)
+	return uint32(len(w.extras) - 1)
+}
+
+// drop forgets a record that is not linked.
+func (w *Wiremap) drop(i uint32) {
+	rec := &w.records[i]
+	w.places[rec.place].rules--
+	if rec.extra != 0 {
+		if w.extras[rec.extra].hi != 0 {
+			w.ranges--
+		}
+		w.extras[rec.extra] = extra{}
+		w.spare = append(w.spare, rec.extra)
+	}
+	*rec = record{place: none, next: none}
+	w.free = append(w.free, i)
 }
 
 // place returns the index of a location, reading it from the tree at first use.
@@ -123,19 +160,19 @@ func (w *Wiremap) Add(r Rule) error {
 		return err
 	}
 	i := w.store(r)
-	rec := &w.records[i]
-	for at := w.index(rec).first(rec); at != none; at = w.records[at].next {
-		if w.records[at].key != rec.key {
+	k := w.key(&w.records[i])
+	for at := w.first(&w.records[i], w.extraOf(&w.records[i])); at != none; at = w.records[at].next {
+		if w.key(&w.records[at]) != k {
 			continue
 		}
-		same := w.records[at].place == rec.place
+		same := w.records[at].place == w.records[i].place
 		if same || w.tie(at, i) {
-			err := &TieError{First: w.rule(&w.records[at]), Second: r}
+			tie := &TieError{First: w.rule(&w.records[at]), Second: r}
 			w.drop(i)
 			if same {
 				return nil
 			}
-			return err
+			return tie
 		}
 	}
 	w.link(i)
@@ -151,12 +188,6 @@ func (w *Wiremap) Remove(r Rule) bool {
 		w.drop(i)
 	}
 	return len(found) > 0
-}
-
-func (w *Wiremap) drop(i uint32) {
-	w.places[w.records[i].place].rules--
-	w.records[i] = record{place: none, next: none}
-	w.free = append(w.free, i)
 }
 
 // Find returns the rule of the same key, whatever its location. If there are
@@ -178,15 +209,12 @@ func (w *Wiremap) find(r Rule) []uint32 {
 	if named.Check() != nil {
 		return nil
 	}
-	probe := w.newRecord(r)
-	x := w.sites[probe.site]
-	if x == nil {
-		return nil
-	}
+	rec, x := translate(&r, w.symbols.find)
+	k := newKey(&rec, &x)
 	var found []uint32
-	for at := x.first(&probe); at != none; at = w.records[at].next {
+	for at := w.first(&rec, &x); at != none; at = w.records[at].next {
 		rec := &w.records[at]
-		if rec.key == probe.key && (r.Location == "" || w.places[rec.place].id == r.Location) {
+		if w.key(rec) == k && (r.Location == "" || w.places[rec.place].id == r.Location) {
 			found = append(found, at)
 		}
 	}
