@@ -1,0 +1,81 @@
+package notify
+
+import (
+	"strings"
+	"unicode"
+
+	"perch/gateway"
+)
+
+// How long a text may be in a mail, in characters. What is longer is cut.
+const (
+	maxName   = 64  // of people, phones, places
+	maxWord   = 80  // identifiers, models, addresses of record
+	maxLine   = 200 // one line of a postal address, a rule
+	maxReason = 1000
+	maxList   = 8 // entries of a list
+)
+
+// clean makes a text from the wire, a file or a form harmless in a header, in
+// plain text and (after html/template's escaping) in HTML, and cuts it to max
+// characters:
+//
+//   - line ends, tabs and all control characters become spaces, so that no text
+//     can add a header field or a line of its own (RFC 5322 section 2.2);
+//   - format characters go, so that no text can turn its neighbours around
+//     (U+202E) or hide parts of itself (U+200B); the two joiners stay, since
+//     Persian and Hindi cannot be written without them;
+//   - the mark of the link's token, "=?" of RFC 2047 and "://" are broken up:
+//     nobody may have the token put into a link of his own, have headers decoded
+//     into what was taken out here, or put a link into Perch's mouth.
+func clean(s string, limit int) string {
+	var b strings.Builder
+	n, space := 0, false
+	for _, r := range s {
+		switch {
+		case r == '\u200c' || r == '\u200d': // zero width non-joiner, joiner
+		case unicode.IsSpace(r) || unicode.IsControl(r): // Zl and Zp are spaces too
+			space = true
+			continue
+		case unicode.Is(unicode.Cf, r):
+			continue
+		}
+		if n >= limit {
+			b.WriteRune('…')
+			break
+		}
+		if space && n > 0 {
+			b.WriteByte(' ')
+			n++
+		}
+		space = false
+		b.WriteRune(r) // invalid UTF-8 arrives here as U+FFFD
+		n++
+	}
+	return breakUp.Replace(b.String())
+}
+
+// breakUp replaces from left to right and never looks at what it wrote; none of
+// the texts taken apart can come together again from the pieces.
+var breakUp = strings.NewReplacer(
+	tokenWord, strings.ReplaceAll(tokenWord, "-", " "),
+	"=?", "= ?",
+	"://", "[:]//",
+)
+
+var tokenWord = strings.Trim(gateway.TokenMark, "@")
+
+// cleanAll cleans the entries of a list and cuts the list.
+func cleanAll(list []string, limit int) []string {
+	var out []string
+	for _, s := range list {
+		if s = clean(s, limit); s == "" {
+			continue
+		}
+		if len(out) == maxList {
+			return append(out, "…")
+		}
+		out = append(out, s)
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package notify
+
+import (
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"strings"
+	texttemplate "text/template"
+
+	"perch/gateway"
+)
+
+// The templates: for each purpose name.txt, which also defines "headline" and
+// "subject", and name.html; layout.txt and layout.html hold what mails share.
+//
+//go:embed templates
+var templates embed.FS
+
+// purposes lists what there are words for. A new purpose is a row here, two
+// templates, and in page what they need to know.
+var purposes = [...]gateway.Purpose{
+	gateway.MailPrompt,
+	gateway.MailReceipt,
+	gateway.MailClaim,
+	gateway.MailDecision,
+}
+
+// sheet is the pair of templates of one purpose.
+type sheet struct {
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+// written is a mail in words.
+type written struct {
+	subject    string
+	text, html string // lines end in \n
+}
+
+func readSheets() (map[gateway.Purpose]sheet, error) {
+	sheets := make(map[gateway.Purpose]sheet, len(purposes))
+	for _, p := range purposes {
+		base := "templates/" + p.String()
+		text, err := texttemplate.ParseFS(templates, "templates/layout.txt", base+".txt")
+		if err != nil {
+			return nil, fmt.Errorf("%s.txt: %w", p, err)
+		}
+		html, err := htmltemplate.New("layout.html").Funcs(htmltemplate.FuncMap{"style": style}).
+			ParseFS(templates, "templates/layout.html", base+".html")
+		if err != nil {
+			return nil, fmt.Errorf("%s.html: %w", p, err)
+		}
+		sheets[p] = sheet{text: text, html: html}
+	}
+	return sheets, nil
+}
+
+// write fills the templates in.
+func (s sheet) write(p page) (written, error) {
+	var w written
+	for _, t := range [...]struct {
+		name string
+		to   *string
+	}{{"headline", &p.Headline}, {"subject", &w.subject}, {"layout", &w.text}} {
+		var b strings.Builder
+		if err := s.text.ExecuteTemplate(&b, t.name, p); err != nil {
+			return w, err
+		}
+		*t.to = strings.TrimSpace(b.String())
+	}
+	var b strings.Builder
+	if err := s.html.ExecuteTemplate(&b, "layout", p); err != nil {
+		return w, err
+	}
+	w.subject = strings.Join(strings.Fields(w.subject), " ")
+	w.text, w.html = tidyText(w.text), tidyHTML(b.String())
+	return w, nil
+}
+
+// tidyText leaves one empty line where template actions left several.
+func tidyText(s string) string {
+	var b strings.Builder
+	empty := true
+	for line := range strings.Lines(s) {
+		line = strings.TrimRight(line, " \t\r\n")
+		if line == "" && empty {
+			continue
+		}
+		empty = line == ""
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+// tidyHTML drops indentation and empty lines. The templates use no <pre>.
+func tidyHTML(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
