@@ -63,16 +63,27 @@ func instanceMAC(id string) (MAC, bool) {
 // behind an underscore or semicolon, or in brackets. Twelve bare hex digits may
 // as well be a build number, so they count only if the vendor is known.
 func userAgentMAC(ua string) (MAC, bool) {
-	words := strings.FieldsFunc(ua, func(r rune) bool { return strings.ContainsRune(" \t_;,()=", r) })
-	for i, w := range words {
-		labelled := i > 0 && strings.EqualFold(words[i-1], "MAC")
-		if len(w) > 4 && strings.EqualFold(w[:4], "MAC:") {
-			w, labelled = w[4:], true
+	before := ""
+	for word, rest := "", ua; rest != ""; before = word {
+		word, rest = cutWord(rest)
+		labelled := strings.EqualFold(before, "MAC")
+		if len(word) > 4 && strings.EqualFold(word[:4], "MAC:") {
+			word, labelled = word[4:], true
 		}
-		m, ok := phoneMAC(w)
-		if ok && (labelled || strings.ContainsAny(w, ":-") || DeskPhoneOUI(m) || DeskPhoneUserAgent(ua)) {
+		if len(word) != 12 && len(word) != 17 {
+			continue
+		}
+		if m, ok := phoneMAC(word); ok && (labelled || len(word) == 17 || DeskPhoneOUI(m) || DeskPhoneUserAgent(ua)) {
 			return m, true
 		}
 	}
 	return MAC{}, false
+}
+
+// cutWord cuts a User-Agent at the first character that parts its words.
+func cutWord(s string) (word, rest string) {
+	if i := strings.IndexAny(s, " \t_;,()="); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
 }

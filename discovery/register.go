@@ -9,7 +9,8 @@ import (
 )
 
 // messages reads the SIP messages of a datagram: usually one. Another follows
-// only where a Content-Length says that the one before has ended.
+// only where a Content-Length says that the one before has ended. The envelope
+// is what is the same for all of them.
 func (d *Decoder) messages(b []byte, envelope *Observation, emit func(*Observation)) {
 	src := netip.AddrPortFrom(envelope.SrcIP, uint16(d.udp.SrcPort))
 	dst := netip.AddrPortFrom(envelope.DstIP, uint16(d.udp.DstPort))
@@ -19,7 +20,10 @@ func (d *Decoder) messages(b []byte, envelope *Observation, emit func(*Observati
 			return
 		}
 		b = b[n:]
-		o := *envelope
+		o := envelope
+		if len(b) > 0 {
+			o = new(*envelope)
+		}
 		if err != nil {
 			o.fault(fmt.Errorf("sip: %w", err))
 		}
@@ -34,6 +38,6 @@ func (d *Decoder) messages(b []byte, envelope *Observation, emit func(*Observati
 		default:
 			continue
 		}
-		emit(&o)
+		emit(o)
 	}
 }

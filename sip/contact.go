@@ -18,21 +18,31 @@ type Contact struct {
 // the parameter is there. Names compare without case (RFC 3261 section 7.3.1).
 func (c Contact) Param(name string) (string, bool) {
 	_, params := splitAddress(c.Raw)
-	return param(params, name)
+	for p := range splitOutside(params, ';') {
+		if k, v := cutParam(p); strings.EqualFold(k, name) {
+			return v, true
+		}
+	}
+	return "", false
 }
 
-// parseContact reads one value of a Contact header. A URI that is no SIP URI is
-// kept, without host and port.
-func parseContact(raw string) Contact {
+// parseContact reads one value of a Contact header and its instance ID (RFC 5626
+// section 4.1). A URI that is no SIP URI is kept, without host and port.
+func parseContact(raw string) (c Contact, instance string) {
 	addr, params := splitAddress(raw)
-	c := Contact{Raw: raw, URI: addr, Expires: -1}
+	c = Contact{Raw: raw, URI: addr, Expires: -1}
 	if u, err := parseURI(addr); err == nil {
 		c.Host, c.Port = u.host, u.port
 	}
-	if v, ok := param(params, "expires"); ok {
-		c.Expires = deltaSeconds(v)
+	for p := range splitOutside(params, ';') {
+		switch name, value := cutParam(p); {
+		case strings.EqualFold(name, "expires"):
+			c.Expires = deltaSeconds(value)
+		case strings.EqualFold(name, "+sip.instance"):
+			instance = value
+		}
 	}
-	return c
+	return c, instance
 }
 
 // splitAddress cuts a name-addr or addr-spec (RFC 3261 section 20.10) into its
@@ -47,15 +57,10 @@ func splitAddress(s string) (addr, params string) {
 	return strings.TrimSpace(addr), params
 }
 
-// param returns the value of a parameter in a list separated by semicolons.
-func param(params, name string) (string, bool) {
-	for p := range splitOutside(params, ';') {
-		k, v, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(k), name) {
-			return unquote(strings.TrimSpace(v)), true
-		}
-	}
-	return "", false
+// cutParam cuts a parameter into name and value, the value without its quotes.
+func cutParam(p string) (name, value string) {
+	name, value, _ = strings.Cut(p, "=")
+	return strings.TrimSpace(name), unquote(strings.TrimSpace(value))
 }
 
 // unquote drops the quotes around a quoted string and resolves its escapes.

@@ -3,9 +3,6 @@ package sip
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
 	sipgo "github.com/emiago/sipgo/sip"
 )
@@ -14,24 +11,61 @@ import (
 var ErrNotSIP = errors.New("not a SIP message")
 
 // Message is a REGISTER request or the response to one. Of any other SIP
-// message both fields are nil.
+// message both fields are nil. What they point to is the parser's and valid
+// until its next message; a copy of it stays valid.
 type Message struct {
 	Register *Register
 	Response *RegisterResponse
 }
 
-// Parser reads SIP messages. It is safe for concurrent use.
+// Parser reads SIP messages. It is for one goroutine at a time.
 type Parser struct {
-	split *sipgo.Parser
+	split    *sipgo.Parser
+	in       reader // the message at hand
+	response RegisterResponse
 }
 
 // NewParser returns a Parser.
 func NewParser() *Parser {
-	// No header is given to sipgo's typed parsers: they lose what stands behind
-	// the first value that they refuse, do not give back Contact and Via as
-	// they stood, and take a Via without a host.
-	return &Parser{split: sipgo.NewParser(sipgo.WithHeadersParsers(map[string]sipgo.HeaderParser{}))}
+	p := &Parser{}
+	// sipgo cuts the message into headers and hands each to a function of ours.
+	// Its own readers of values are not used: they lose what stands behind the
+	// first value that they refuse, do not give back Contact and Via as they
+	// stood, and take a Via without a host.
+	ours := map[string]sipgo.HeaderParser{}
+	take := func(name []byte, value string) (sipgo.Header, error) {
+		p.in.header(string(name), value)
+		return taken, nil
+	}
+	for _, name := range readHeaders {
+		ours[name] = take
+	}
+	skip := func([]byte, string) (sipgo.Header, error) { return taken, nil }
+	for _, name := range skippedHeaders {
+		ours[name] = skip
+	}
+	p.split = sipgo.NewParser(sipgo.WithHeadersParsers(ours))
+	return p
 }
+
+// taken stands in sipgo's message for each header that was seen to here.
+var taken = sipgo.NewHeader("Taken", "")
+
+// readHeaders are the headers that are read, skippedHeaders others that phones
+// and registrars send: naming those saves copying their values. Those of one
+// letter are compact forms (RFC 3261 section 7.3.3), but for To, From and Via,
+// which sipgo writes out.
+var (
+	readHeaders = [...]string{
+		"via", "v", "path", "contact", "m", "to", "t", "call-id", "i", "cseq", "content-length", "l", "expires",
+		"user-agent", "mac", "aastra-mac", "x-serialnumber",
+	}
+	skippedHeaders = [...]string{
+		"from", "f", "max-forwards", "content-type", "c", "allow", "allow-events", "u", "supported", "k", "accept",
+		"authorization", "proxy-authorization", "www-authenticate", "server", "date", "event", "o", "require",
+		"route", "record-route", "session-id", "p-preferred-identity", "x-real-ip",
+	}
+)
 
 // Parse reads the first message of a datagram and returns how many bytes it
 // takes with its body. Without a Content-Length that is all of them (RFC 3261
@@ -40,40 +74,44 @@ func NewParser() *Parser {
 func (p *Parser) Parse(b []byte) (m Message, n int, err error) {
 	// RFC 3261 section 7.5 lets a message begin after empty lines.
 	start := bytes.TrimLeft(b, "\r\n")
-	skipped := len(b) - len(start)
-	request := bytes.HasPrefix(start, []byte("REGISTER "))
 	if !looksLikeSIP(start) {
 		return Message{}, len(b), ErrNotSIP
 	}
-	split, n, err := p.split.ParseHeaders(start, false)
-	if split == nil {
-		if request {
-			return Message{Register: &Register{Expires: -1}}, len(b), fmt.Errorf("bad request line")
-		}
+	request := bytes.HasPrefix(start, []byte(methodRegister+" "))
+	p.in = reader{length: -1, reg: Register{Expires: -1}}
+	r := &p.in
+	split, headers, err := p.split.ParseHeaders(start, false)
+	switch {
+	case split == nil && request:
+		r.fault("bad request line")
+	case split == nil:
 		return Message{}, len(b), ErrNotSIP
+	case err != nil:
+		r.fault("headers cut or broken after %d bytes", headers)
+		headers = len(start)
 	}
-	var r reader
-	if err != nil {
-		r.fault("headers cut or broken after %d bytes", n)
-		n = len(start)
-	}
-	r.readHeaders(split)
-	end := r.bodyEnd(n, len(start))
+	end := len(b) - len(start) + r.bodyEnd(headers, len(start))
 	switch s := split.(type) {
+	case *sipgo.Response:
+		if r.method == methodRegister {
+			p.response = r.response(s.SipVersion, s.StatusCode)
+			m.Response = &p.response
+		}
 	case *sipgo.Request:
 		if request {
-			m.Register = r.request(s)
+			r.request(s.SipVersion)
+			m.Register = &r.reg
 		}
-	case *sipgo.Response:
-		if r.method == "REGISTER" {
-			m.Response = r.response(s)
-		}
+	default:
+		m.Register = &r.reg
 	}
 	if m == (Message{}) {
-		r.err = nil
+		return m, end, nil // somebody else's; its faults are, too
 	}
-	return m, skipped + end, r.err
+	return m, end, r.err
 }
+
+const methodRegister = "REGISTER"
 
 // looksLikeSIP reports whether the first line ends in the SIP version, as a
 // request's does, or begins with it, as a response's does.
@@ -82,198 +120,5 @@ func looksLikeSIP(b []byte) bool {
 		return true
 	}
 	line, _, _ := bytes.Cut(b, []byte("\r\n"))
-	return bytes.HasSuffix(line, []byte(" SIP/2.0")) || bytes.HasPrefix(line, []byte("REGISTER "))
-}
-
-// reader collects the headers of one message.
-type reader struct {
-	err    error // the first fault
-	seen   map[string]bool
-	method string // of CSeq
-	length int    // Content-Length; -1 if absent
-
-	reg Register // what requests and responses share is kept here, too
-}
-
-func (r *reader) fault(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
-	}
-}
-
-// readHeaders reads all headers, in their order and whatever their form.
-func (r *reader) readHeaders(m sipgo.Message) {
-	r.length, r.reg.Expires = -1, -1
-	var hs []sipgo.Header
-	switch m := m.(type) {
-	case *sipgo.Request:
-		hs = m.Headers()
-	case *sipgo.Response:
-		hs = m.Headers()
-	}
-	for _, h := range hs {
-		r.header(strings.ToLower(h.Name()), h.Value())
-	}
-}
-
-// header reads one header; its name is in lower case. Compact forms are those
-// of RFC 3261 section 7.3.3.
-func (r *reader) header(name, value string) {
-	g := &r.reg
-	switch name {
-	case "via", "v":
-		r.via(value)
-	case "path":
-		for v := range splitOutside(value, ',') {
-			g.Path = append(g.Path, v)
-		}
-	case "contact", "m":
-		r.contact(value)
-	case "to", "t":
-		if r.once("To") {
-			r.to(value)
-		}
-	case "call-id", "i":
-		if r.once("Call-ID") {
-			g.CallID = value
-		}
-	case "cseq":
-		if r.once("CSeq") {
-			r.cseq(value)
-		}
-	case "content-length", "l":
-		if n, err := strconv.ParseUint(value, 10, 31); err != nil {
-			r.fault("Content-Length: not a number")
-		} else if r.once("Content-Length") {
-			r.length = int(n)
-		}
-	case "expires":
-		if g.Expires = deltaSeconds(value); g.Expires < 0 {
-			r.fault("Expires: not a number of seconds")
-		}
-	case "user-agent":
-		g.UserAgent = value
-	case "mac", "aastra-mac":
-		g.MACHeader = value
-	case "x-serialnumber":
-		g.SerialNumber = value
-	}
-}
-
-// once notes a header that may stand once only (RFC 3261 section 7.3.1). The
-// first one counts.
-func (r *reader) once(name string) bool {
-	if r.seen[name] {
-		r.fault("%s: repeated", name)
-		return false
-	}
-	if r.seen == nil {
-		r.seen = map[string]bool{}
-	}
-	r.seen[name] = true
-	return true
-}
-
-func (r *reader) to(value string) {
-	addr, _ := splitAddress(value)
-	aor, err := ParseAOR(addr)
-	if err != nil {
-		r.fault("To: no SIP URI")
-		return
-	}
-	r.reg.AOR = aor
-}
-
-func (r *reader) cseq(value string) {
-	f := strings.Fields(value)
-	if len(f) != 2 {
-		r.fault("CSeq: want a number and a method")
-		return
-	}
-	r.method = f[1]
-	// RFC 3261 section 8.1.1.5: less than 2^31.
-	n, err := strconv.ParseUint(f[0], 10, 31)
-	if err != nil {
-		r.fault("CSeq: bad number")
-		return
-	}
-	r.reg.CSeq = uint32(n)
-}
-
-func (r *reader) contact(value string) {
-	for v := range splitOutside(value, ',') {
-		c := parseContact(v)
-		r.reg.Contacts = append(r.reg.Contacts, c)
-		if r.reg.Instance == "" {
-			id, _ := c.Param("+sip.instance")
-			r.reg.Instance = strings.TrimSuffix(strings.TrimPrefix(id, "<"), ">")
-		}
-	}
-}
-
-// via keeps the values of a Via header and checks their form (RFC 3261 section
-// 20.42): SIP/2.0/UDP host[:port], with white space allowed around the slashes.
-func (r *reader) via(value string) {
-	for v := range splitOutside(value, ',') {
-		r.reg.Via = append(r.reg.Via, v)
-		p := strings.SplitN(v, "/", 3)
-		if len(p) != 3 || strings.TrimSpace(p[0]) != "SIP" || strings.TrimSpace(p[1]) != "2.0" {
-			r.fault("Via: not SIP/2.0")
-			continue
-		}
-		f := strings.Fields(strings.TrimSpace(p[2]))
-		if len(f) < 2 {
-			r.fault("Via: no host")
-			continue
-		}
-		sentBy, _, _ := strings.Cut(strings.Join(f[1:], ""), ";")
-		if _, _, err := splitHostPort(sentBy); err != nil {
-			r.fault("Via: %w", err)
-		}
-	}
-}
-
-// bodyEnd returns where the message ends, given where its headers do.
-func (r *reader) bodyEnd(headers, all int) int {
-	if r.length < 0 {
-		return all
-	}
-	if r.length > all-headers {
-		r.fault("body: %d bytes of %d", all-headers, r.length)
-		return all
-	}
-	return headers + r.length
-}
-
-func (r *reader) request(m *sipgo.Request) *Register {
-	r.mandatory(m.SipVersion)
-	if r.method != "" && r.method != "REGISTER" {
-		r.fault("CSeq: method is not REGISTER")
-	}
-	if len(r.reg.Via) == 0 {
-		r.fault("no Via")
-	}
-	g := r.reg
-	return &g
-}
-
-func (r *reader) response(m *sipgo.Response) *RegisterResponse {
-	r.mandatory(m.SipVersion)
-	if m.StatusCode < 100 || m.StatusCode > 699 {
-		r.fault("bad status code")
-	}
-	g := &r.reg
-	return &RegisterResponse{Status: m.StatusCode, CallID: g.CallID, CSeq: g.CSeq, AOR: g.AOR, Contacts: g.Contacts, Expires: g.Expires}
-}
-
-// mandatory checks for what each message must have (RFC 3261 section 8.1.1).
-func (r *reader) mandatory(version string) {
-	if version != "SIP/2.0" {
-		r.fault("version is not SIP/2.0")
-	}
-	for _, name := range [...]string{"To", "Call-ID", "CSeq"} {
-		if !r.seen[name] {
-			r.fault("no %s", name)
-		}
-	}
+	return bytes.HasSuffix(line, []byte(" SIP/2.0")) || bytes.HasPrefix(line, []byte(methodRegister+" "))
 }
