@@ -95,13 +95,14 @@ func (r *reader) to(value string) {
 }
 
 func (r *reader) cseq(value string) {
-	number, method, ok := strings.Cut(value, " ")
-	if r.method = strings.TrimSpace(method); !ok || r.method == "" {
+	i := strings.IndexAny(value, " \t")
+	if i < 0 {
 		r.fault("CSeq: want a number and a method")
 		return
 	}
+	r.method = strings.TrimSpace(value[i:])
 	// RFC 3261 section 8.1.1.5: less than 2^31.
-	n, err := strconv.ParseUint(number, 10, 31)
+	n, err := strconv.ParseUint(value[:i], 10, 31)
 	if err != nil {
 		r.fault("CSeq: bad number")
 		return
