@@ -52,7 +52,7 @@ type Batch struct {
 	Type      DatabaseType
 	Time      time.Time // engine time after the batch
 	Counters  Counters
-	Directory provisioning.Changes
+	Directory []provisioning.Changes // in order
 	Phones    []PhoneRecord
 	Tracker   json.RawMessage // what discovery knows apart from phones; nil leaves it
 	Prompts   []Prompt        // new or changed, by ID

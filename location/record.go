@@ -16,7 +16,7 @@ var ErrNoAddress = errors.New("empty address")
 //
 //	"street=Main Street, East",house_number=7,city=Springfield
 //
-// Columns are those of Columns, and name. An unknown or repeated column is an
+// Columns are those of Columns, and name, site and elin. An unknown or repeated column is an
 // error, and so is a record without any element (ErrNoAddress). The location
 // has no ID, and its kind is Company.
 func ParseRecord(s string) (Location, error) {
@@ -55,13 +55,22 @@ func ParseRecord(s string) (Location, error) {
 }
 
 func (l *Location) setCell(column, value string) error {
-	if column != "name" {
+	value = strings.TrimSpace(value)
+	var field *string
+	switch column {
+	case "name":
+		field = &l.Name
+	case "site":
+		field = &l.Site
+	case "elin":
+		field = &l.ELIN
+	default:
 		return l.Address.Set(column, value)
 	}
-	l.Name = strings.TrimSpace(value)
-	if err := CheckText(l.Name); err != nil {
-		return fmt.Errorf("name: %w", err)
+	if err := CheckText(value); err != nil {
+		return fmt.Errorf("%s: %w", column, err)
 	}
+	*field = value
 	return nil
 }
 

@@ -1,0 +1,42 @@
+# make alone lists the targets.
+GO ?= go
+FUZZTIME ?= 10s
+VERSION_FLAGS = -trimpath -ldflags "-s -w"
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test race fuzz bench lint golden captures cross
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## one static binary: ./perch
+	CGO_ENABLED=0 $(GO) build $(VERSION_FLAGS) -o perch ./cmd/perch
+
+cross: ## the same for linux/arm64: dist/perch-linux-arm64
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(VERSION_FLAGS) -o dist/perch-linux-arm64 ./cmd/perch
+
+run: build ## build, and play the bundled capture
+	./perch demo
+
+test: ## run everything; as root on Debian, install what it needs first
+	$(GO) run ./testdata/suite
+
+race: ## run everything with the race detector (needs a C compiler)
+	$(GO) run ./testdata/suite -race
+
+fuzz: ## fuzz each decoder for FUZZTIME (default 10s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh testdata/fuzz.sh
+
+bench: build ## measure the figures of docs/performance.md
+	$(GO) run ./testdata/bench -perch ./perch
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./... ./testdata/gen ./testdata/suite ./testdata/bench
+	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/suite ./testdata/bench
+
+captures: ## write the made captures anew
+	$(GO) run ./testdata/gen
+
+golden: ## rewrite the goldens from what the program prints now; read the diff
+	$(GO) test ./cmd/perch ./notify ./discovery/... -run 'Stories|Golden' -update

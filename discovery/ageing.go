@@ -1,0 +1,140 @@
+package discovery
+
+import (
+	"container/heap"
+	"time"
+)
+
+// minPatience is how long silence means nothing for a phone whose lease,
+// Expires and TTL are all unknown.
+const minPatience = 2 * time.Minute
+
+// deadline is when a phone may have gone stale; it is checked then, since signs
+// of life move it without touching the heap.
+type deadline struct {
+	at time.Time
+	tr *Track
+}
+
+type deadlines []deadline
+
+func (d deadlines) Len() int { return len(d) }
+func (d deadlines) Less(i, j int) bool {
+	if d[i].at.Equal(d[j].at) {
+		return d[i].tr.ID.Less(d[j].tr.ID)
+	}
+	return d[i].at.Before(d[j].at)
+}
+func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+
+// Push and Pop are for package container/heap.
+func (d *deadlines) Push(x any) { *d = append(*d, x.(deadline)) }
+
+// Pop is for package container/heap.
+func (d *deadlines) Pop() any {
+	old := *d
+	x := old[len(old)-1]
+	old[len(old)-1] = deadline{}
+	*d = old[:len(old)-1]
+	return x
+}
+
+// stale returns when all evidence of the phone goes stale.
+func (tr *Track) stale() time.Time {
+	return tr.Life.Add(max(tr.Patience, minPatience) + time.Microsecond)
+}
+
+// wakes returns when some evidence of the phone goes stale.
+func (tr *Track) wakes() time.Time {
+	at := tr.stale()
+	if l := &tr.Stay.Link; l.Chassis != "" && l.Until.Before(at) {
+		at = l.Until.Add(time.Microsecond)
+	}
+	return at
+}
+
+// watch makes the tracker look at the phone when its evidence may have gone
+// stale. Signs of life mostly move that on, and leave the heap alone.
+func (t *Tracker) watch(tr *Track) {
+	if !tr.IsPhone || tr.Gone {
+		return
+	}
+	if at := tr.wakes(); tr.wake.IsZero() || at.Before(tr.wake) {
+		tr.wake = at
+		heap.Push(&t.ageing, deadline{at, tr})
+	}
+}
+
+// Next returns when Advance may have something to do.
+func (t *Tracker) Next() (time.Time, bool) {
+	if len(t.ageing) == 0 {
+		return time.Time{}, false
+	}
+	return t.ageing[0].at, true
+}
+
+// Advance ages evidence up to now. The changes are valid until the next call.
+func (t *Tracker) Advance(now time.Time) []Change {
+	t.changes = t.changes[:0]
+	for len(t.ageing) > 0 && !t.ageing[0].at.After(now) {
+		d := heap.Pop(&t.ageing).(deadline)
+		if t.tracks[d.tr.ID] == d.tr && d.tr.wake.Equal(d.at) {
+			d.tr.wake = time.Time{}
+			t.age(d.tr, now)
+		}
+	}
+	return t.sorted()
+}
+
+// age drops what went stale of a phone. What was heard on an interface that is
+// not listening does not age: missing evidence is never absence.
+func (t *Tracker) age(tr *Track, now time.Time) {
+	if w := t.wires[tr.LifeWire]; w != nil && w.Paused {
+		w.Sleeping = append(w.Sleeping, tr.ID)
+		return
+	}
+	if tr.stale().After(now) {
+		t.lapse(tr, now)
+		t.watch(tr)
+		return
+	}
+	tr.Gone = true
+	t.report(tr, Vanished)
+}
+
+// lapse drops the port of a phone that has not announced itself for longer than
+// its TTL. A switch's frame alone does not keep it.
+func (t *Tracker) lapse(tr *Track, now time.Time) {
+	l := &tr.Stay.Link
+	if l.Chassis == "" || !now.After(l.Until) {
+		return
+	}
+	if w := t.wires[l.Wire]; w != nil && w.Paused {
+		l.Until = now.Add(minPatience) // look again later
+		return
+	}
+	tr.Stay.Link = linkEvidence{}
+	t.refresh(tr, now)
+}
+
+// Pause notes that a capture has no more frames: what was heard on its
+// interfaces does not age until they are heard again.
+func (t *Tracker) Pause(file string) {
+	for _, w := range t.wires {
+		if w.File == file {
+			w.Paused = true
+		}
+	}
+}
+
+// resume notes that an interface is heard again, at stamp at.
+func (t *Tracker) resume(w *wire, at time.Time) {
+	w.Paused = false
+	for _, id := range w.Sleeping {
+		if tr := t.tracks[id]; tr != nil {
+			tr.Life = at
+			t.watch(tr)
+		}
+	}
+	w.Sleeping = nil
+}

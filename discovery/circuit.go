@@ -1,0 +1,79 @@
+package discovery
+
+import (
+	"slices"
+	"time"
+)
+
+// circuit is one circuit of one relay, in comparable form: known layouts
+// without their VLAN.
+type circuit struct {
+	Remote, Circuit Hex `json:",omitempty"`
+}
+
+// holder is a phone that holds a lease through a circuit.
+type holder struct {
+	ID    PhoneID
+	Until time.Time
+}
+
+// portHolders is how many phones may hold leases on one circuit before it is no
+// access port: a phone, and its successor while the old lease runs out.
+const portHolders = 2
+
+func (t *Tracker) circuitOf(remote, id Hex) circuit {
+	if id == "" {
+		return circuit{}
+	}
+	return circuit{Remote: remote, Circuit: CanonicalCircuit(id)}
+}
+
+// shared reports whether a circuit serves so many phones that it is a subnet
+// rather than a port, such as a VLAN interface of a layer-3 relay.
+func (t *Tracker) shared(c circuit) bool {
+	return c != circuit{} && len(t.circuits[c]) > portHolders && !t.cfg.accessRelay(c.Remote)
+}
+
+// hold moves a phone's lease from the circuit before to its current one. Where
+// that changes how a circuit ranks, all its phones change.
+func (t *Tracker) hold(tr *Track, before circuit, now time.Time) {
+	if !tr.IsPhone {
+		return
+	}
+	c := tr.Stay.Circuit.circuit
+	if before != c && before != (circuit{}) {
+		t.setHolders(before, tr.ID, time.Time{}, now)
+	}
+	if c != (circuit{}) {
+		t.setHolders(c, tr.ID, tr.Lease.Until, now)
+	}
+}
+
+// recount counts a device's lease once it is known to be a phone.
+func (t *Tracker) recount(tr *Track) {
+	if c := tr.Stay.Circuit.circuit; c != (circuit{}) {
+		t.setHolders(c, tr.ID, tr.Lease.Until, tr.Lease.At)
+		t.refresh(tr, tr.Lease.At)
+	}
+}
+
+func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
+	was := t.shared(c)
+	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool { return h.ID == id || !now.Before(h.Until) })
+	if now.Before(until) {
+		kept = append(kept, holder{id, until})
+	}
+	if len(kept) == 0 {
+		delete(t.circuits, c)
+	} else {
+		t.circuits[c] = kept
+	}
+	if t.shared(c) == was {
+		return
+	}
+	for _, h := range kept {
+		if tr := t.tracks[h.ID]; tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
+			t.refresh(tr, now)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package discovery
+
+import "net/netip"
+
+// Relation says how an attachment relates to a network that is known for its
+// phone.
+type Relation uint8
+
+// The relations of an attachment to a known network.
+const (
+	Different Relation = iota
+	Upgraded           // the same, and it has a stronger level than the network ever had
+	Degraded           // the same, but it lacks the network's strongest level
+	Same
+)
+
+// Compare relates the attachment now to a known network, given as all values
+// ever known of it. They are compared at the network's strongest level: same if
+// both have it and it is equal. Where one of them lacks the other's strongest
+// level, they are the same if they share at least one weaker level and differ in
+// none that they share. Known sites must not differ.
+func Compare(known, now Attachment) Relation {
+	if known.Site != "" && now.Site != "" && known.Site != now.Site {
+		return Different
+	}
+	strongest := known.Level()
+	shared := 0
+	for l := LevelPublicIP; l <= LevelPort; l++ {
+		eq, both := equalAt(known, now, l)
+		if !both {
+			continue
+		}
+		if l == strongest {
+			if !eq {
+				return Different
+			}
+			// The same at its strongest level: a chassis moved to another
+			// subnet is still this port.
+			if now.Level() <= strongest {
+				return Same
+			}
+		}
+		if !eq {
+			return Different
+		}
+		shared++
+	}
+	switch {
+	case shared == 0:
+		return Different
+	case now.Level() >= strongest:
+		return Upgraded
+	}
+	return Degraded
+}
+
+// equalAt compares at one level; both reports whether both have it in a
+// comparable form.
+func equalAt(known, now Attachment, l Level) (eq, both bool) {
+	switch l {
+	case LevelPort:
+		switch {
+		case known.PortID != "" && now.PortID != "":
+			return samePort(known, now), true
+		case known.CircuitID != "" && now.CircuitID != "" && !now.Shared && !known.Shared:
+			return sameCircuit(known, now), true
+		}
+	case LevelBSSID:
+		return known.BSSID == now.BSSID, !known.BSSID.IsZero() && !now.BSSID.IsZero()
+	case LevelChassis:
+		if known.ChassisID != "" && now.ChassisID != "" {
+			return known.ChassisID == now.ChassisID || known.AliasChassisID == now.ChassisID || known.ChassisID == now.AliasChassisID, true
+		}
+	case LevelSubnet:
+		if known.PublicIP.IsValid() || now.PublicIP.IsValid() {
+			return false, false
+		}
+		circuits := known.CircuitID != "" && now.CircuitID != "" && (known.Shared || now.Shared)
+		subnets := known.Subnet.IsValid() && now.Subnet.IsValid()
+		eq = (!circuits || sameCircuit(known, now)) && (!subnets || sameSubnet(known, now))
+		return eq, circuits || subnets
+	case LevelPublicIP:
+		if known.PublicIP.IsValid() && now.PublicIP.IsValid() {
+			return known.PublicIP == now.PublicIP && sameSubnet(known, now), true
+		}
+	}
+	return false, false
+}
+
+// samePort compares switch ports under all the names that each is known by.
+func samePort(a, b Attachment) bool {
+	names := func(x Attachment) [2]portName {
+		return [2]portName{{x.ChassisID, x.PortID}, {x.AliasChassisID, x.AliasPortID}}
+	}
+	for _, p := range names(a) {
+		for _, q := range names(b) {
+			if p == q && p.Port != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func sameCircuit(a, b Attachment) bool {
+	return a.RemoteID == b.RemoteID && CanonicalCircuit(a.CircuitID) == CanonicalCircuit(b.CircuitID)
+}
+
+// sameSubnet takes an assumed prefix for any that overlaps it.
+func sameSubnet(a, b Attachment) bool {
+	return a.Subnet == b.Subnet || (a.Assumed || b.Assumed) && a.Subnet.Overlaps(b.Subnet)
+}
+
+// Merge adds what an attachment of the same network says to what was known of
+// it.
+func (a Attachment) Merge(now Attachment) Attachment {
+	if now.Site != "" {
+		a.Site = now.Site
+	}
+	if now.PortID != "" {
+		if a.PortID != "" && a.ChassisID == now.AliasChassisID || now.AliasPortID != "" {
+			a.AliasChassisID, a.AliasPortID = now.AliasChassisID, now.AliasPortID
+		}
+		if a.PortID == "" || a.AliasChassisID != now.ChassisID {
+			a.ChassisID, a.PortID = now.ChassisID, now.PortID
+		}
+	}
+	if now.CircuitID != "" {
+		a.RemoteID, a.CircuitID, a.Shared = now.RemoteID, now.CircuitID, now.Shared
+	}
+	if !now.BSSID.IsZero() {
+		a.BSSID = now.BSSID
+	}
+	if now.VLAN != 0 {
+		a.VLAN = now.VLAN
+	}
+	if now.Subnet.IsValid() && (!now.Assumed || a.Assumed || !a.Subnet.IsValid()) {
+		a.Subnet, a.Assumed = now.Subnet, now.Assumed
+	}
+	if now.IP.IsValid() {
+		a.IP = now.IP
+	}
+	a.PublicIP = now.PublicIP
+	if !a.Subnet.IsValid() {
+		a.PublicIP = netip.Addr{}
+	}
+	return a
+}

@@ -1,0 +1,338 @@
+package discovery
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// wire is one captured interface: what announces itself there, and therefore
+// whose switch ports are heard.
+type wire struct {
+	Name     string
+	File     string     `json:",omitempty"` // the capture that it is in
+	Site     string     `json:",omitempty"`
+	Role     Role       `json:",omitempty"` // as configured
+	Phones   []speaker  `json:",omitempty"` // that announced themselves here, by MAC
+	Switches []neighbor `json:",omitempty"` // switch ports heard here
+	Paused   bool       `json:",omitempty"` // its source is not listening
+	Sleeping []PhoneID  `json:",omitempty"` // phones whose evidence does not age meanwhile
+}
+
+// speaker is a phone that announced itself.
+type speaker struct {
+	MAC          MAC
+	Heard, Until time.Time
+}
+
+// neighbor is one switch port that announced itself, by LLDP, CDP or both.
+type neighbor struct {
+	LLDP         portName `json:",omitzero"`
+	CDP          portName `json:",omitzero"`
+	MACs         []MAC    `json:",omitempty"` // sources of its frames
+	System       string   `json:",omitempty"` // LLDP system name
+	Description  string   `json:",omitempty"` // LLDP port description
+	Heard, Until time.Time
+}
+
+// maxPhonesOnLink is how many phones may announce themselves on one access
+// link: two, behind an unmanaged switch. More means that many links are heard.
+const maxPhonesOnLink = 2
+
+// wire returns the interface of an observation.
+func (t *Tracker) wire(o *Observation) *wire {
+	name := o.File
+	if o.Interface != "" {
+		if name != "" {
+			name += "/"
+		}
+		name += o.Interface
+	}
+	w := t.wires[name]
+	if w == nil {
+		site, role := t.cfg.forInterface(o.Interface, o.File)
+		w = &wire{Name: name, File: o.File, Site: site, Role: role}
+		t.wires[name] = w
+	}
+	if w.Paused {
+		t.resume(w, o.Time)
+	}
+	return w
+}
+
+// isLink reports whether the interface is one access link.
+func (w *wire) isLink(now time.Time) bool {
+	switch w.Role {
+	case RoleLink:
+		return true
+	case RoleMirror:
+		return false
+	}
+	phones, switches := 0, 0
+	for _, p := range w.Phones {
+		if !now.After(p.Until) {
+			phones++
+		}
+	}
+	for _, n := range w.Switches {
+		if !now.After(n.Until) {
+			switches++
+		}
+	}
+	return phones >= 1 && phones <= maxPhonesOnLink && switches == 1
+}
+
+// port returns the switch port whose link this is: the one heard last.
+func (w *wire) port(now time.Time) *neighbor {
+	var best *neighbor
+	for i := range w.Switches {
+		n := &w.Switches[i]
+		if !now.After(n.Until) && (best == nil || n.Heard.After(best.Heard)) {
+			best = n
+		}
+	}
+	return best
+}
+
+// Announcer says whom an LLDP or CDP frame speaks about.
+type Announcer uint8
+
+// The announcers.
+const (
+	OtherAnnouncer Announcer = iota
+	PhoneAnnouncer
+	SwitchAnnouncer
+)
+
+// announcer tells a phone's frame from a switch's. A phone with a PC port is a
+// bridge too, so what makes a phone is checked first (TIA-1057 10.2.2.3: class
+// III; IEEE 802.1AB 8.5.8).
+func (o *Observation) announcer() Announcer {
+	switch {
+	case o.LLDP != nil:
+		l := o.LLDP
+		class := uint8(0)
+		if l.MED != nil {
+			class = l.MED.Class
+		}
+		switch {
+		case class == 3, l.Capabilities&CapTelephone != 0:
+			return PhoneAnnouncer
+		case l.Capabilities&(CapBridge|CapRouter) != 0, class == 4:
+			return SwitchAnnouncer
+		}
+	case o.CDP != nil:
+		c := o.CDP
+		switch {
+		case c.Capabilities&CDPPhone != 0, strings.HasPrefix(c.DeviceID, "SEP"):
+			return PhoneAnnouncer
+		case c.Capabilities&(CDPRouter|CDPSwitch) != 0:
+			return SwitchAnnouncer
+		}
+	}
+	if DeskPhoneOUI(o.MAC) {
+		return PhoneAnnouncer
+	}
+	return OtherAnnouncer
+}
+
+// announcement takes an LLDP or CDP frame.
+func (t *Tracker) announcement(s *sight) {
+	ttl := time.Duration(0)
+	if s.LLDP != nil {
+		ttl = time.Duration(s.LLDP.TTL) * time.Second
+	} else {
+		ttl = time.Duration(s.CDP.TTL) * time.Second
+	}
+	if ttl == 0 || s.late {
+		return // a shutdown says nothing of where anybody is
+	}
+	wasLink := s.wire.isLink(s.now)
+	switch s.announcer() {
+	case PhoneAnnouncer:
+		t.phoneAnnounced(s, ttl)
+	case SwitchAnnouncer:
+		t.switchAnnounced(s, ttl)
+	default:
+		return
+	}
+	if wasLink && !s.wire.isLink(s.now) {
+		t.withdraw(s)
+	}
+}
+
+func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
+	if s.MAC.Nobody() {
+		return
+	}
+	w := s.wire
+	w.Phones = slices.DeleteFunc(w.Phones, func(p speaker) bool { return p.MAC == s.MAC || s.now.After(p.Until) })
+	w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
+
+	tr := t.device(s.MAC)
+	if model := s.model(); model != "" {
+		tr.Model = model
+	}
+	t.promote(tr, true)
+	tr.Patience = max(tr.Patience, ttl)
+	if n := w.port(s.now); n != nil && w.isLink(s.now) {
+		t.attribute(tr, s, n, s.now.Add(ttl))
+	}
+	t.alive(tr, s)
+}
+
+// model is how a phone describes itself in an announcement.
+func (o *Observation) model() string {
+	if o.CDP != nil {
+		return o.CDP.Platform
+	}
+	if m := o.LLDP.MED; m != nil && m.Model != "" {
+		return strings.TrimSpace(m.Manufacturer + " " + m.Model)
+	}
+	return o.LLDP.SystemDescription
+}
+
+func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
+	w := s.wire
+	w.Switches = slices.DeleteFunc(w.Switches, func(n neighbor) bool { return s.now.After(n.Until) })
+	n := w.neighbor(s.Observation)
+	n.Heard, n.Until = s.now, s.now.Add(ttl)
+	if !slices.Contains(n.MACs, s.MAC) {
+		n.MACs = append(n.MACs, s.MAC)
+	}
+	if !w.isLink(s.now) {
+		return
+	}
+	for _, p := range w.Phones {
+		tr := t.tracks[PhoneID{MAC: p.MAC}]
+		// The phone may have gone to another link since it was heard here.
+		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) {
+			continue
+		}
+		t.attribute(tr, s, n, p.Until)
+	}
+}
+
+// neighbor returns the entry of the announcing switch port. One port's LLDP and
+// CDP come from the same MAC, or name the same port of the same system.
+func (w *wire) neighbor(o *Observation) *neighbor {
+	var name portName
+	if o.LLDP != nil {
+		name = portName{o.LLDP.ChassisID, CanonicalPort(o.LLDP.PortID)}
+	} else {
+		name = portName{o.CDP.DeviceID, CanonicalPort(o.CDP.PortID)}
+	}
+	for i := range w.Switches {
+		n := &w.Switches[i]
+		if o.LLDP != nil && (n.LLDP == name || n.LLDP == portName{} && n.sameAs(o)) ||
+			o.CDP != nil && (n.CDP == name || n.CDP == portName{} && n.sameAs(o)) {
+			n.take(o, name)
+			return n
+		}
+	}
+	w.Switches = append(w.Switches, neighbor{})
+	n := &w.Switches[len(w.Switches)-1]
+	n.take(o, name)
+	return n
+}
+
+func (n *neighbor) take(o *Observation, name portName) {
+	if o.CDP != nil {
+		n.CDP = name
+		return
+	}
+	n.LLDP, n.System, n.Description = name, o.LLDP.SystemName, CanonicalPort(o.LLDP.PortDescription)
+}
+
+// sameAs reports whether a frame of the other protocol is of the same port.
+func (n *neighbor) sameAs(o *Observation) bool {
+	if slices.Contains(n.MACs, o.MAC) {
+		return true
+	}
+	if o.CDP != nil {
+		port := CanonicalPort(o.CDP.PortID)
+		return sameSystem(n.System, o.CDP.DeviceID) && (port == n.LLDP.Port || port == n.Description)
+	}
+	port := n.CDP.Port
+	return sameSystem(o.LLDP.SystemName, n.CDP.Chassis) &&
+		(port == CanonicalPort(o.LLDP.PortID) || port == CanonicalPort(o.LLDP.PortDescription))
+}
+
+// sameSystem compares an LLDP system name with a CDP device ID, which may carry
+// a domain or a serial number in parentheses.
+func sameSystem(system, device string) bool {
+	short := func(s string) string {
+		return strings.ToLower(strings.FieldsFunc(s+".", func(r rune) bool { return r == '.' || r == '(' })[0])
+	}
+	return strings.Trim(system, ".(") != "" && strings.Trim(device, ".(") != "" && short(system) == short(device)
+}
+
+// attribute gives a phone the switch port of the link that it announced itself
+// on. Another port than before ends the stay.
+func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
+	name, alias := n.LLDP, n.CDP
+	if name == (portName{}) {
+		name, alias = n.CDP, portName{}
+	}
+	l := &tr.Stay.Link
+	same := l.portName == name || l.portName == alias && alias != portName{} || l.Alias == name
+	if l.Chassis != "" && !same {
+		t.dispute(tr, name, s.now)
+		since := time.Time{}
+		if tr.Booted.After(l.Heard) {
+			since = tr.Booted
+		}
+		tr.Older = l.portName
+		t.endStay(tr, s, since)
+		l = &tr.Stay.Link
+	}
+	if l.Chassis != "" && name == l.Alias {
+		name, alias = l.portName, l.Alias // LLDP's names stay primary while only CDP is heard
+	}
+	if tr.Arrived.IsZero() {
+		tr.Arrived = s.now
+	}
+	if s.site != "" {
+		tr.Stay.Site = siteEvidence{s.site, s.now}
+	}
+	heard := l.Heard
+	for _, p := range s.wire.Phones {
+		if p.MAC == tr.ID.MAC {
+			heard = p.Heard
+		}
+	}
+	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until}
+	t.refresh(tr, s.now)
+}
+
+// disputeTime is how long the older port must go on being heard after the newer
+// before it is a conflict rather than a move back.
+const disputeTime = 15 * time.Minute
+
+// dispute notices a phone that is heard on two ports in turn.
+func (t *Tracker) dispute(tr *Track, name portName, now time.Time) {
+	if tr.Older != name {
+		return
+	}
+	if tr.Disputed.IsZero() || now.Sub(tr.Disputing) > disputeTime {
+		tr.Disputed = now
+	}
+	was := tr.Disputing
+	tr.Disputing = now
+	if now.Sub(tr.Disputed) > disputeTime && was.Sub(tr.Disputed) <= disputeTime {
+		t.report(tr, Conflicting)
+	}
+}
+
+// withdraw takes back what was attributed on an interface that turned out not
+// to be one link.
+func (t *Tracker) withdraw(s *sight) {
+	for _, p := range s.wire.Phones {
+		tr := t.tracks[PhoneID{MAC: p.MAC}]
+		if tr == nil || tr.Stay.Link.Wire != s.wire.Name {
+			continue
+		}
+		tr.Stay.Link = linkEvidence{}
+		t.refresh(tr, s.now)
+	}
+}

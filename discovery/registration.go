@@ -1,0 +1,273 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"perch/sip"
+)
+
+// transaction names a REGISTER and its answer (RFC 3261 section 8.1.1.4).
+type transaction struct {
+	CallID string
+	CSeq   uint32
+}
+
+// try is a REGISTER whose answer has not been seen, and what of its frame says
+// which phone it is.
+type try struct {
+	Time            time.Time
+	File, Interface string    `json:",omitempty"`
+	MAC, Dst        MAC       `json:",omitzero"`
+	VLANs           []uint16  `json:",omitempty"`
+	Register        *Register `json:",omitempty"` // nil once answered: copies on other wires count no more
+}
+
+// tryLife is how long a REGISTER may wait for its answer: timer F (RFC 3261
+// section 17.1.2.2), 64 times T1. maxTries bounds what a scanner can cost.
+const (
+	tryLife  = 32 * time.Second
+	maxTries = 1 << 16
+)
+
+// try remembers a REGISTER until its answer comes. Of copies on several wires
+// the first counts, the one nearest to the phone.
+func (t *Tracker) try(s *sight) {
+	for len(t.tryOrder) > 0 {
+		oldest := t.tryOrder[0]
+		if x := t.tries[oldest]; len(t.tryOrder) < maxTries && s.now.Sub(x.Time) <= tryLife {
+			break
+		}
+		delete(t.tries, oldest)
+		t.tryOrder = t.tryOrder[1:]
+	}
+	k := transaction{s.Register.CallID, s.Register.CSeq}
+	if k.CallID == "" || s.Register.AOR == "" || t.tries[k] != nil {
+		return
+	}
+	t.tries[k] = &try{
+		Time: s.Time, File: s.File, Interface: s.Interface,
+		MAC: s.MAC, Dst: s.Dst, VLANs: s.VLANs, Register: s.Register,
+	}
+	t.tryOrder = append(t.tryOrder, k)
+}
+
+// response counts a REGISTER that was accepted. Before that it was a try, and
+// scanners make no phones.
+func (t *Tracker) response(s *sight) {
+	r := s.Response
+	if r.Status < 200 || r.Status > 299 {
+		return
+	}
+	x := t.tries[transaction{r.CallID, r.CSeq}]
+	if x == nil || x.Register == nil {
+		return
+	}
+	request := x.Register
+	x.Register = nil
+	reg := *s
+	reg.Observation = &Observation{
+		Time: x.Time, File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,
+	}
+	reg.wire = t.wire(reg.Observation)
+	reg.site = reg.wire.Site
+	t.register(&reg, request, r)
+}
+
+// register takes a counted REGISTER.
+func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
+	c, seconds := granted(r, resp)
+	p := t.placeOf(s, r, c)
+	tr, conflict := t.identify(s, r, c, p)
+	if seconds == 0 {
+		if tr != nil {
+			t.deregister(tr, r, c)
+		}
+		return
+	}
+	if tr == nil {
+		tr = t.provisional(s, r, c, p)
+		if tr == nil {
+			return
+		}
+	}
+	t.absorb(tr, r, c, s)
+	if conflict && tr.Claim != r.ClaimedMAC {
+		tr.Claim = r.ClaimedMAC
+		t.report(tr, Conflicting)
+	}
+	t.promote(tr, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
+	if tr.Model == "" {
+		tr.Model = r.UserAgent
+	}
+	expires := time.Duration(seconds) * time.Second
+	tr.Patience = max(tr.Patience, expires)
+
+	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
+		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
+		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
+		t.report(tr, Renumbered)
+	} else if tr.elsewhere(p, s.site) {
+		if s.late || conflict {
+			return
+		}
+		t.endStay(tr, s, tr.boot())
+	}
+	if tr.Arrived.IsZero() {
+		tr.Arrived = s.now
+	}
+	t.settleIn(tr, s, p)
+	t.noteVLAN(tr, s)
+	tr.BootOpen = false
+	if !conflict {
+		tr.Registered = s.now
+	}
+	t.addLine(tr, r, c, s.now.Add(expires))
+	t.report(tr, Counted)
+	t.alive(tr, s)
+	t.refresh(tr, s.now)
+}
+
+// granted returns the phone's own contact and for how long it was bound: as the
+// registrar says, else as the phone asked (RFC 3261 section 10.2.4).
+func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
+	var c sip.Contact
+	if len(r.Contacts) > 0 {
+		c = r.Contacts[0]
+	}
+	asked := c.Expires
+	if asked < 0 {
+		asked = r.Expires
+	}
+	if asked == 0 || c.URI == "*" {
+		return c, 0
+	}
+	for _, b := range resp.Contacts {
+		if b.URI == c.URI || b.Host == c.Host && b.Port == c.Port && b.Host != "" {
+			if b.Expires > 0 {
+				return c, b.Expires
+			}
+		}
+	}
+	switch {
+	case resp.Expires > 0:
+		return c, resp.Expires
+	case asked > 0:
+		return c, asked
+	}
+	return c, 3600 // RFC 3261 section 10.2: the suggested default
+}
+
+// placeOf says from where a REGISTER came. Behind NAT the datagram's source
+// differs from what Contact or Via say.
+func (t *Tracker) placeOf(s *sight, r *Register, c sip.Contact) place {
+	src := r.Source.Addr()
+	inner := src
+	for _, host := range []string{c.Host, viaHost(r.Via)} {
+		if ip, err := netip.ParseAddr(host); err == nil && usable(ip) {
+			inner = ip
+			break
+		}
+	}
+	p := place{ip: src, source: SourceFrame}
+	if inner != src {
+		p.ip, p.publicIP, p.source = inner, src, SourceClaim
+	}
+	site := s.site
+	p.subnet, p.assumed = t.subnetOf(site, p.ip, 0)
+	return p
+}
+
+// viaHost returns the sent-by host of the phone's own Via, the last one.
+func viaHost(via []string) string {
+	if len(via) == 0 {
+		return ""
+	}
+	_, rest, _ := strings.Cut(strings.TrimSpace(via[len(via)-1]), " ")
+	host, _, _ := strings.Cut(strings.TrimSpace(rest), ";")
+	host = strings.TrimSpace(host)
+	if ap, err := netip.ParseAddrPort(host); err == nil {
+		return ap.Addr().String()
+	}
+	return strings.Trim(host, "[]")
+}
+
+// identify names the phone of a REGISTER, strongest evidence first; conflict
+// reports that the message claims another MAC than its IP is bound to.
+func (t *Tracker) identify(s *sight, r *Register, c sip.Contact, p place) (tr *Track, conflict bool) {
+	bound, isBound := MAC{}, false
+	if !p.publicIP.IsValid() {
+		bound, isBound = t.bound(s.site, p.ip, s.now)
+	}
+	if m := r.ClaimedMAC; !m.Nobody() {
+		return t.device(m), isBound && bound != m
+	}
+	if isBound {
+		return t.device(bound), false
+	}
+	known := t.tracks[PhoneID{MAC: s.MAC}]
+	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
+		return t.device(s.MAC), false
+	}
+	if m, ok := t.instances[r.Instance]; ok && r.Instance != "" {
+		return t.device(m), false
+	}
+	if listed := t.dir.PhonesOfAOR(r.AOR); len(listed) == 1 {
+		return t.device(listed[0]), false
+	}
+	return nil, false
+}
+
+// addLine records that an AOR is registered on a phone.
+func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time) {
+	if r.Instance != "" && !tr.ID.Provisional() {
+		t.instances[r.Instance] = tr.ID.MAC
+	}
+	line := Line{AOR: r.AOR, CallID: r.CallID, Contact: c.URI, Instance: r.Instance, Until: until}
+	for i := range tr.Lines {
+		if tr.Lines[i].AOR == r.AOR {
+			tr.Lines[i] = line
+			return
+		}
+	}
+	tr.Lines = append(tr.Lines, line)
+	slices.SortFunc(tr.Lines, func(a, b Line) int { return strings.Compare(string(a.AOR), string(b.AOR)) })
+	t.report(tr, LinesMoved)
+}
+
+// deregister takes an AOR from a phone (RFC 3261 section 10.2.2). The phone may
+// be about to leave or to reboot: neither is known yet.
+func (t *Tracker) deregister(tr *Track, r *Register, c sip.Contact) {
+	n := len(tr.Lines)
+	tr.Lines = slices.DeleteFunc(tr.Lines, func(l Line) bool {
+		return l.AOR == r.AOR && (c.URI == "*" || c.URI == l.Contact || l.CallID == r.CallID)
+	})
+	if len(tr.Lines) != n {
+		t.report(tr, LinesMoved)
+	}
+}
+
+// continues reports whether a REGISTER goes on with a binding of the phone.
+func continues(tr *Track, r *Register, c sip.Contact) bool {
+	return slices.ContainsFunc(tr.Lines, func(l Line) bool {
+		return l.AOR == r.AOR && l.CallID == r.CallID && l.Contact == c.URI
+	})
+}
+
+// softphone reports whether a User-Agent is that of a program on a computer or
+// a mobile, or of a test tool.
+func softphone(agent string) bool {
+	agent = strings.ToLower(agent)
+	for _, name := range []string{
+		"microsip", "zoiper", "linphone", "x-lite", "bria", "eyebeam", "jitsi", "baresip", "pjsua", "sippts",
+		"csipsimple", "blink", "ekiga", "twinkle", "phonerlite", "telephone ", "groundwire", "acrobits", "sipp",
+		"friendly-scanner", "sip.js", "jssip",
+	} {
+		if strings.Contains(agent, name) {
+			return true
+		}
+	}
+	return false
+}

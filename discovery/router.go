@@ -1,0 +1,174 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// address is an IP within a site: private addresses repeat between sites.
+type address struct {
+	Site string
+	IP   netip.Addr
+}
+
+// binding says which MAC an IP belongs to.
+type binding struct {
+	MAC MAC
+	At  time.Time
+}
+
+// router is what is known of a MAC that may be a router's.
+type router struct {
+	Since   time.Time // when it was last proved to be one; zero if never
+	Sources []source  // IPv4 sources that it sent for
+}
+
+type source struct {
+	IP netip.Addr
+	At time.Time
+}
+
+// A MAC that sends for routerSources IPv4 addresses within routerWindow is a
+// router's; the verdict decays after routerMemory without proof.
+const (
+	routerSources = 3
+	routerWindow  = time.Minute
+	routerMemory  = 24 * time.Hour
+)
+
+// isRouter reports whether the MAC is a router's. A phone that the directory
+// lists never is.
+func (t *Tracker) isRouter(m MAC, now time.Time) bool {
+	r := t.routers[m]
+	return r != nil && !r.Since.IsZero() && now.Sub(r.Since) <= routerMemory && !t.dir.PhoneListed(m)
+}
+
+// noteSender watches for which IPs a MAC sends.
+func (t *Tracker) noteSender(s *sight) {
+	if s.MAC.Nobody() || !usable(s.SrcIP) || !s.SrcIP.Is4() {
+		return
+	}
+	if t.bindings[address{s.site, s.SrcIP}].MAC == s.MAC {
+		if _, ok := t.gateways[address{s.site, s.SrcIP}]; ok {
+			t.proveRouter(s.MAC, s.now)
+		}
+	}
+	r := t.routers[s.MAC]
+	if r == nil {
+		r = &router{}
+		t.routers[s.MAC] = r
+	}
+	r.Sources = slices.DeleteFunc(r.Sources, func(x source) bool { return x.IP == s.SrcIP || s.now.Sub(x.At) > routerWindow })
+	r.Sources = append(r.Sources, source{s.SrcIP, s.now})
+	if len(r.Sources) >= routerSources {
+		t.proveRouter(s.MAC, s.now)
+		r.Sources = r.Sources[len(r.Sources)-routerSources+1:]
+	}
+}
+
+// learnGateway learns which IPs are routers' from giaddr and option 3, and
+// which MAC owns a giaddr from the relay's own frames.
+func (t *Tracker) learnGateway(s *sight, d *DHCP) {
+	if d.Giaddr.IsValid() {
+		t.gateway(s, d.Giaddr)
+		if s.SrcIP == d.Giaddr && s.MAC != d.Chaddr && !s.MAC.Nobody() {
+			t.proveRouter(s.MAC, s.now)
+		}
+	}
+	if d.Op == 2 && d.Router.IsValid() {
+		t.gateway(s, d.Router)
+	}
+}
+
+// gateway notes that an IP is a router's, and so is the MAC bound to it.
+func (t *Tracker) gateway(s *sight, ip netip.Addr) {
+	a := address{s.site, ip}
+	t.gateways[a] = s.now
+	if b, ok := t.bindings[a]; ok {
+		t.proveRouter(b.MAC, s.now)
+	}
+}
+
+// proveRouter marks a MAC as a router's; what was taken for a phone by that MAC
+// is none.
+func (t *Tracker) proveRouter(m MAC, now time.Time) {
+	r := t.routers[m]
+	if r == nil {
+		r = &router{}
+		t.routers[m] = r
+	}
+	r.Since = now
+	if !t.isRouter(m, now) {
+		return
+	}
+	tr := t.tracks[PhoneID{MAC: m}]
+	if tr == nil {
+		return
+	}
+	t.report(tr, NotAPhone)
+	t.forget(tr, now)
+}
+
+// forget drops all that is known of a phone.
+func (t *Tracker) forget(tr *Track, now time.Time) {
+	before := tr.Stay.Circuit.circuit
+	tr.Stay = stay{}
+	t.hold(tr, before, now)
+	delete(t.tracks, tr.ID)
+}
+
+// bind notes that an IP belongs to a MAC.
+func (t *Tracker) bind(site string, ip netip.Addr, m MAC, now time.Time) {
+	a := address{site, ip}
+	t.bindings[a] = binding{m, now}
+	if _, ok := t.gateways[a]; ok {
+		t.proveRouter(m, now)
+	}
+}
+
+// bound returns the MAC that an IP belongs to; a router's MAC is no binding.
+func (t *Tracker) bound(site string, ip netip.Addr, now time.Time) (MAC, bool) {
+	b, ok := t.bindings[address{site, ip}]
+	if !ok || b.MAC.Nobody() || t.isRouter(b.MAC, now) {
+		return MAC{}, false
+	}
+	return b.MAC, true
+}
+
+// arp takes the sender's word for its own address (RFC 826).
+func (t *Tracker) arp(s *sight) {
+	a := s.ARP
+	if a.SenderMAC.Nobody() || a.SenderMAC != s.MAC || !usable(a.SenderIP) {
+		return // probes (RFC 5227) and proxies name no owner
+	}
+	if a.SenderIP == a.TargetIP { // gratuitous: the address replaces earlier ones
+		if r := t.routers[a.SenderMAC]; r != nil {
+			r.Sources = r.Sources[:0]
+		}
+	}
+	t.bind(s.site, a.SenderIP, a.SenderMAC, s.now)
+	tr := t.tracks[PhoneID{MAC: a.SenderMAC}]
+	if tr == nil || t.isRouter(a.SenderMAC, s.now) {
+		if tr != nil || !t.isPhone(a.SenderMAC) || t.isRouter(a.SenderMAC, s.now) {
+			return
+		}
+		tr = t.device(a.SenderMAC)
+		t.promote(tr, DeskPhoneOUI(a.SenderMAC))
+	}
+	sub, assumed := t.subnetOf(s.site, a.SenderIP, 0)
+	p := place{ip: a.SenderIP, subnet: sub, assumed: assumed, source: SourceFrame}
+	if tr.elsewhere(p, s.site) {
+		if s.late {
+			return
+		}
+		t.endStay(tr, s, tr.boot())
+	}
+	if tr.Arrived.IsZero() {
+		tr.Arrived = s.now
+	}
+	t.settleIn(tr, s, p)
+	t.noteVLAN(tr, s)
+	t.alive(tr, s)
+	t.refresh(tr, s.now)
+}

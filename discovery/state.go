@@ -1,0 +1,157 @@
+package discovery
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"perch/sip"
+)
+
+// state is what the tracker knows apart from phones, as it is stored: lists
+// instead of maps, in order of their keys, so that the same knowledge gives the
+// same bytes.
+type state struct {
+	Wires     []*wire          `json:",omitempty"`
+	Bindings  []storedBinding  `json:",omitempty"`
+	Routers   []storedRouter   `json:",omitempty"`
+	Gateways  []storedGateway  `json:",omitempty"`
+	Circuits  []storedCircuit  `json:",omitempty"`
+	Requests  []storedRequest  `json:",omitempty"`
+	Tries     []storedTry      `json:",omitempty"`
+	Instances []storedInstance `json:",omitempty"`
+	Counts    []storedCount    `json:",omitempty"`
+	Devices   []*Track         `json:",omitempty"` // not (yet) phones
+}
+
+type (
+	storedBinding struct {
+		address
+		binding
+	}
+	storedRouter struct {
+		MAC MAC
+		router
+	}
+	storedGateway struct {
+		address
+		At time.Time
+	}
+	storedCircuit struct {
+		circuit
+		Holders []holder
+	}
+	storedRequest struct {
+		MAC MAC
+		request
+	}
+	storedTry struct {
+		transaction
+		try
+	}
+	storedInstance struct {
+		Instance string
+		MAC      MAC
+	}
+	storedCount struct {
+		AOR sip.AOR
+		N   int
+	}
+)
+
+// list turns a map into a list in order of key.
+func list[K comparable, V, S any](m map[K]V, order func(a, b K) int, stored func(K, V) S) []S {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, order)
+	out := make([]S, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, stored(k, m[k]))
+	}
+	return out
+}
+
+func compareMACs(a, b MAC) int { return slices.Compare(a[:], b[:]) }
+
+func compareAddresses(a, b address) int {
+	return cmp.Or(cmp.Compare(a.Site, b.Site), a.IP.Compare(b.IP))
+}
+
+// MarshalState returns what the tracker knows apart from phones.
+func (t *Tracker) MarshalState() (json.RawMessage, error) {
+	var s state
+	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
+	s.Bindings = list(t.bindings, compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
+	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
+	s.Gateways = list(t.gateways, compareAddresses, func(a address, at time.Time) storedGateway { return storedGateway{a, at} })
+	s.Circuits = list(t.circuits,
+		func(a, b circuit) int {
+			return cmp.Or(cmp.Compare(a.Remote, b.Remote), cmp.Compare(a.Circuit, b.Circuit))
+		},
+		func(c circuit, h []holder) storedCircuit { return storedCircuit{c, h} })
+	s.Requests = list(t.requests, compareMACs, func(m MAC, r request) storedRequest { return storedRequest{m, r} })
+	for _, k := range t.tryOrder {
+		s.Tries = append(s.Tries, storedTry{k, *t.tries[k]})
+	}
+	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
+	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
+	for _, tr := range list(t.tracks, compareIDs, func(_ PhoneID, tr *Track) *Track { return tr }) {
+		if !tr.IsPhone {
+			s.Devices = append(s.Devices, tr)
+		}
+	}
+	return json.Marshal(s)
+}
+
+// UnmarshalState takes over what MarshalState wrote; nil is an empty state.
+func (t *Tracker) UnmarshalState(b json.RawMessage) error {
+	if len(b) == 0 {
+		return nil
+	}
+	var s state
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("tracker: %w", err)
+	}
+	for _, w := range s.Wires {
+		t.wires[w.Name] = w
+	}
+	for _, x := range s.Bindings {
+		t.bindings[x.address] = x.binding
+	}
+	for _, x := range s.Routers {
+		t.routers[x.MAC] = &x.router
+	}
+	for _, x := range s.Gateways {
+		t.gateways[x.address] = x.At
+	}
+	for _, x := range s.Circuits {
+		t.circuits[x.circuit] = x.Holders
+	}
+	for _, x := range s.Requests {
+		t.requests[x.MAC] = x.request
+	}
+	for _, x := range s.Tries {
+		t.tries[x.transaction] = &x.try
+		t.tryOrder = append(t.tryOrder, x.transaction)
+	}
+	for _, x := range s.Instances {
+		t.instances[x.Instance] = x.MAC
+	}
+	for _, x := range s.Counts {
+		t.counts[x.AOR] = x.N
+	}
+	for _, tr := range s.Devices {
+		t.tracks[tr.ID] = tr
+	}
+	return nil
+}
+
+// Restore takes over a phone's track.
+func (t *Tracker) Restore(tr *Track) {
+	t.tracks[tr.ID] = tr
+	t.watch(tr)
+}

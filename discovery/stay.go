@@ -1,0 +1,192 @@
+package discovery
+
+import (
+	"net/netip"
+	"time"
+)
+
+// hopWindow is how long after an untagged lease a tagged one is still the voice
+// VLAN hop of one boot: a phone learns its VLAN, releases and starts again.
+const hopWindow = 5 * time.Minute
+
+// flapMoves ends of stays within flapWindow make a phone flap; it is acted on
+// again after as long a quiet time.
+const (
+	flapMoves  = 3
+	flapWindow = 10 * time.Minute
+)
+
+// attachment joins the evidence of the stay.
+func (tr *Track) attachment(shared bool) Attachment {
+	s := &tr.Stay
+	return Attachment{
+		Site:      s.Site.Site,
+		ChassisID: s.Link.Chassis, PortID: s.Link.Port,
+		AliasChassisID: s.Link.Alias.Chassis, AliasPortID: s.Link.Alias.Port,
+		RemoteID: s.Circuit.RawRemote, CircuitID: s.Circuit.RawCircuit, Shared: shared,
+		VLAN:   s.VLAN.VLAN,
+		Subnet: s.Net.Subnet, Assumed: s.Net.Assumed,
+		IP: s.Net.IP, PublicIP: s.Net.PublicIP,
+	}
+}
+
+// identity is the part of an attachment whose change may be a move.
+func (a Attachment) identity() Attachment {
+	a.IP, a.VLAN, a.AliasChassisID, a.AliasPortID = netip.Addr{}, 0, "", ""
+	return a
+}
+
+// refresh makes the attachment follow the evidence and reports what changed.
+func (t *Tracker) refresh(tr *Track, now time.Time) {
+	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
+	what := Touched
+	if next != tr.Attachment {
+		if tr.Changed.IsZero() || next.identity() != tr.Attachment.identity() {
+			tr.Changed = now
+			what = Reattached
+		}
+		tr.Attachment = next
+		t.report(tr, what)
+	}
+}
+
+// alive notes a sign of life of a phone.
+func (t *Tracker) alive(tr *Track, s *sight) {
+	if s.Time.After(tr.Life) {
+		tr.Life, tr.LifeWire = s.Time, s.wire.Name
+	}
+	if tr.Gone {
+		tr.Gone = false
+		t.report(tr, Touched)
+	}
+	t.lapse(tr, s.now)
+	t.watch(tr)
+}
+
+// endStay begins a new stay. Evidence heard at or after since, when the phone
+// booted into the new stay, belongs to it; all other evidence is left behind.
+func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) {
+	if since.IsZero() {
+		since = s.now.Add(time.Nanosecond) // nothing is
+	}
+	old := tr.Stay
+	tr.Stay = stay{}
+	if !old.Link.Heard.Before(since) {
+		tr.Stay.Link = old.Link
+	}
+	if !old.Circuit.Heard.Before(since) {
+		tr.Stay.Circuit = old.Circuit
+	}
+	if !old.Net.Heard.Before(since) {
+		tr.Stay.Net, tr.Stay.Site, tr.Stay.VLAN = old.Net, old.Site, old.VLAN
+	}
+	if tr.Registered.Before(since) {
+		tr.Registered = time.Time{}
+	}
+	tr.Arrived = s.now
+	if since.Before(s.now) {
+		tr.Arrived = since
+	}
+	t.countMove(tr, s.now)
+}
+
+// countMove remembers the end of a stay and notices flapping.
+func (t *Tracker) countMove(tr *Track, now time.Time) {
+	tr.Moves = append(tr.Moves, now)
+	if n := len(tr.Moves); n > flapMoves {
+		tr.Moves = append(tr.Moves[:0], tr.Moves[n-flapMoves:]...)
+	}
+	switch {
+	case tr.Flapping(now):
+		tr.FlapUntil = now.Add(flapWindow)
+	case len(tr.Moves) == flapMoves && now.Sub(tr.Moves[0]) <= flapWindow:
+		tr.FlapUntil = now.Add(flapWindow)
+		t.report(tr, Flapped)
+	}
+}
+
+// boot is when the phone booted into what it does now, or zero if it did not.
+func (tr *Track) boot() time.Time {
+	if tr.BootOpen {
+		return tr.Booted
+	}
+	return time.Time{}
+}
+
+// place says on which IP network a phone was seen.
+type place struct {
+	ip, publicIP netip.Addr
+	subnet       netip.Prefix
+	assumed      bool
+	source       Source
+}
+
+// elsewhere reports whether p or site is another network than the stay's.
+func (tr *Track) elsewhere(p place, site string) bool {
+	s := &tr.Stay
+	if s.Site.Site != "" && site != "" && s.Site.Site != site {
+		return true
+	}
+	if !s.Net.Subnet.IsValid() {
+		return false
+	}
+	if s.Net.PublicIP != p.publicIP {
+		return true
+	}
+	if s.Net.Subnet == p.subnet || s.Net.Subnet.Contains(p.ip) {
+		return false
+	}
+	return !(s.Net.Assumed || p.assumed) || !s.Net.Subnet.Overlaps(p.subnet)
+}
+
+// settleIn takes p as evidence of the current stay. A weaker source does not
+// replace what a stronger one said of the same IP, and a late observation only
+// fills what is missing.
+func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
+	n := &tr.Stay.Net
+	switch {
+	case s.late && n.IP.IsValid():
+	case n.IP == p.ip && n.PublicIP == p.publicIP && n.Source > p.source && !n.Assumed:
+		n.Heard = s.Time
+	case n.Subnet.IsValid() && !n.Assumed && p.assumed && n.PublicIP == p.publicIP && n.Subnet.Contains(p.ip):
+		n.IP, n.Source, n.Heard = p.ip, p.source, s.Time // a new IP in the same subnet
+	default:
+		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.Time}
+	}
+	if s.site != "" && (tr.Stay.Site.Site == "" || !s.late) {
+		tr.Stay.Site = siteEvidence{s.site, s.Time}
+	}
+}
+
+// noteVLAN takes the tag of a frame that the phone itself sent or was sent.
+func (t *Tracker) noteVLAN(tr *Track, s *sight) {
+	if s.late || s.MAC != tr.ID.MAC && s.Dst != tr.ID.MAC {
+		return
+	}
+	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.Time}
+}
+
+// subnetOf returns the subnet of an IP: from the mask if there is one, else as
+// the site is configured, else assumed to be a /24 or /64.
+func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int) (p netip.Prefix, assumed bool) {
+	if bits > 0 && bits <= ip.BitLen() {
+		p, _ = ip.Prefix(bits)
+		return p, false
+	}
+	if p, ok := t.dir.SiteSubnet(site, ip); ok {
+		return p, false
+	}
+	if ip.Is4() {
+		p, _ = ip.Prefix(24)
+	} else {
+		p, _ = ip.Prefix(64)
+	}
+	return p, true
+}
+
+// usable reports whether an IP says anything about a network: loopback,
+// link-local and multicast addresses do not.
+func usable(ip netip.Addr) bool {
+	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() &&
+		!ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}

@@ -1,0 +1,170 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"perch/sip"
+)
+
+// Track is what the tracker knows of one phone. Its fields are for reading; the
+// tracker alone changes them.
+type Track struct {
+	ID      PhoneID
+	IsPhone bool   `json:",omitempty"` // false: a device that may turn out to be one
+	Desk    bool   `json:",omitempty"` // there is evidence that it is a desk phone
+	Model   string `json:",omitempty"` // as it describes itself, free text
+
+	Attachment Attachment
+	Changed    time.Time `json:",omitzero"`  // when a level or the site last changed
+	Arrived    time.Time `json:",omitzero"`  // when the stay began
+	Registered time.Time `json:",omitzero"`  // last counted REGISTER of this stay
+	Booted     time.Time `json:",omitzero"`  // last DISCOVER or INIT-REBOOT
+	FlapUntil  time.Time `json:",omitzero"`  // it changes too often; nothing is acted on before
+	Gone       bool      `json:",omitempty"` // all its evidence is stale
+
+	Lines []Line `json:",omitempty"` // registered on it, in order of AOR
+
+	Stay  stay
+	Lease lease `json:",omitzero"`
+
+	Life      time.Time     `json:",omitzero"` // last sign of life
+	LifeWire  string        `json:",omitempty"`
+	Patience  time.Duration `json:",omitempty"` // max(lease, Expires, TTL): silence that means nothing
+	BootOpen  bool          `json:",omitempty"` // booted, and no ACK or REGISTER since
+	Moves     []time.Time   `json:",omitempty"` // ends of stays, the last three
+	Older     portName      `json:",omitzero"`  // the port before the current one
+	Disputed  time.Time     `json:",omitzero"`  // since when the older port is heard again
+	Disputing time.Time     `json:",omitzero"`  // last time that it was
+	Claim     MAC           `json:",omitzero"`  // the MAC that disagreed with the binding
+	wake      time.Time     // when the tracker looks at it next; zero: never
+}
+
+// Line is one AOR registered on a phone.
+type Line struct {
+	AOR      sip.AOR
+	CallID   string    `json:",omitempty"`
+	Contact  string    `json:",omitempty"` // URI
+	Instance string    `json:",omitempty"`
+	Until    time.Time `json:",omitzero"` // when the binding runs out
+}
+
+// stay is the evidence of one stay. Evidence is never carried into another.
+type stay struct {
+	Link    linkEvidence    `json:",omitzero"`
+	Circuit circuitEvidence `json:",omitzero"`
+	Net     netEvidence     `json:",omitzero"`
+	Site    siteEvidence    `json:",omitzero"`
+	VLAN    vlanEvidence    `json:",omitzero"`
+}
+
+// portName names a switch port as the switch does, in LLDP or in CDP.
+type portName struct {
+	Chassis, Port string `json:",omitempty"`
+}
+
+// linkEvidence is the switch port on whose link the phone announced itself.
+type linkEvidence struct {
+	portName
+	Alias portName  `json:",omitzero"` // the same port's names in CDP
+	Wire  string    `json:",omitempty"`
+	Heard time.Time `json:",omitzero"` // the phone's own last announcement there
+	Until time.Time `json:",omitzero"` // its TTL
+}
+
+// circuitEvidence is what a DHCP relay said.
+type circuitEvidence struct {
+	circuit
+	RawRemote  Hex       `json:",omitempty"`
+	RawCircuit Hex       `json:",omitempty"`
+	Heard      time.Time `json:",omitzero"`
+}
+
+// netEvidence is the phone's IP network.
+type netEvidence struct {
+	IP, PublicIP netip.Addr
+	Subnet       netip.Prefix
+	Assumed      bool      `json:",omitempty"`
+	Source       Source    `json:",omitempty"`
+	Heard        time.Time `json:",omitzero"`
+}
+
+type siteEvidence struct {
+	Site  string
+	Heard time.Time
+}
+
+type vlanEvidence struct {
+	VLAN  uint16
+	Heard time.Time
+}
+
+// lease is the last DHCP lease, which outlives stays: a phone has one at most.
+type lease struct {
+	IP       netip.Addr
+	At       time.Time
+	Until    time.Time
+	Untagged bool // the ACK carried no VLAN tag
+	EndsStay bool // taking it ended the stay before
+}
+
+// Leased reports whether a lease on the phone's current IP is in force.
+func (tr *Track) Leased(now time.Time) bool {
+	return tr.Lease.IP.IsValid() && tr.Lease.IP == tr.Attachment.IP && now.Before(tr.Lease.Until)
+}
+
+// Flapping reports whether the phone changes too often to be acted on.
+func (tr *Track) Flapping(now time.Time) bool { return now.Before(tr.FlapUntil) }
+
+// AORs returns the lines registered on the phone at a time, in order; if all
+// bindings have run out, those that it had last.
+func (tr *Track) AORs(now time.Time) []sip.AOR {
+	var current, all []sip.AOR
+	for _, l := range tr.Lines {
+		all = append(all, l.AOR)
+		if !now.After(l.Until) {
+			current = append(current, l.AOR)
+		}
+	}
+	if len(current) == 0 {
+		return all
+	}
+	return current
+}
+
+// Evidence returns what the attachment is believed for, strongest first.
+func (tr *Track) Evidence() []Evidence {
+	var out []Evidence
+	add := func(field, value string, src Source, seen time.Time) {
+		if value != "" {
+			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen})
+		}
+	}
+	a, s := tr.Attachment, &tr.Stay
+	add("chassis_id", a.ChassisID, SourceSwitch, s.Link.Heard)
+	add("port_id", a.PortID, SourceSwitch, s.Link.Heard)
+	if a.CircuitID != "" {
+		add("circuit_id", circuitText(a.RemoteID, a.CircuitID), SourceRelay, s.Circuit.Heard)
+	}
+	if a.Subnet.IsValid() {
+		add("subnet", a.Subnet.String(), s.Net.Source, s.Net.Heard)
+	}
+	if a.IP.IsValid() {
+		add("ip", a.IP.String(), s.Net.Source, s.Net.Heard)
+	}
+	if a.PublicIP.IsValid() {
+		add("public_ip", a.PublicIP.String(), SourceFrame, s.Net.Heard)
+	}
+	if a.VLAN != 0 {
+		add("vlan", strconv.Itoa(int(a.VLAN)), SourceFrame, s.VLAN.Heard)
+	}
+	add("site", a.Site, SourceFrame, s.Site.Heard)
+	return out
+}
+
+// Registers reports whether a line is registered on the phone.
+func (tr *Track) Registers(aor sip.AOR) bool {
+	return slices.ContainsFunc(tr.Lines, func(l Line) bool { return l.AOR == aor })
+}

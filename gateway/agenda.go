@@ -1,0 +1,111 @@
+package gateway
+
+import (
+	"container/heap"
+	"time"
+
+	"perch/discovery"
+)
+
+// dueWhat is a kind of deadline.
+type dueWhat uint8
+
+const (
+	dueSettle dueWhat = iota
+	dueExpiry
+	dueAskAgain
+)
+
+// due is one deadline. Deadlines are never removed: one that no longer holds is
+// passed over when its time comes.
+type due struct {
+	at     time.Time
+	what   dueWhat
+	phone  discovery.PhoneID // of dueSettle
+	prompt int64             // of the others
+}
+
+// holds reports whether the deadline still is one.
+func (d due) holds(e *Engine) bool {
+	if d.what == dueSettle {
+		p := e.phones[d.phone]
+		return p != nil && p.Due.Equal(d.at)
+	}
+	q := e.prompts[d.prompt]
+	if d.what == dueExpiry {
+		return q.Open()
+	}
+	return q.Reason == Expired
+}
+
+type dueHeap []due
+
+func (h dueHeap) Len() int { return len(h) }
+func (h dueHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	switch {
+	case !a.at.Equal(b.at):
+		return a.at.Before(b.at)
+	case a.what != b.what:
+		return a.what < b.what
+	case a.prompt != b.prompt:
+		return a.prompt < b.prompt
+	}
+	return a.phone.Less(b.phone)
+}
+func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// agenda holds the deadlines: settling apart from expiry, since only the first
+// go on after the last frame of a capture.
+type agenda struct {
+	settling dueHeap
+	expiring dueHeap
+}
+
+func (a *agenda) add(d due) {
+	if d.what == dueSettle {
+		heap.Push(&a.settling, d)
+	} else {
+		heap.Push(&a.expiring, d)
+	}
+}
+
+// peek drops deadlines that no longer hold and returns the first that does.
+func peek(h *dueHeap, e *Engine) (due, bool) {
+	for len(*h) > 0 {
+		if (*h)[0].holds(e) {
+			return (*h)[0], true
+		}
+		heap.Pop(h)
+	}
+	return due{}, false
+}
+
+// next returns the time of the first deadline.
+func (a *agenda) next(e *Engine, ageing bool) (time.Time, bool) {
+	s, ok := peek(&a.settling, e)
+	if x, xok := peek(&a.expiring, e); ageing && xok && (!ok || x.at.Before(s.at)) {
+		return x.at, true
+	}
+	return s.at, ok
+}
+
+// pop takes the first deadline that is due at t.
+func (a *agenda) pop(e *Engine, t time.Time, ageing bool) (due, bool) {
+	if d, ok := peek(&a.settling, e); ok && !d.at.After(t) {
+		heap.Pop(&a.settling)
+		return d, true
+	}
+	if d, ok := peek(&a.expiring, e); ageing && ok && !d.at.After(t) {
+		heap.Pop(&a.expiring)
+		return d, true
+	}
+	return due{}, false
+}

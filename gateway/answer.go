@@ -1,0 +1,258 @@
+package gateway
+
+import (
+	"fmt"
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/matcher"
+	"perch/provisioning"
+)
+
+// Refusal is a decision that cannot be carried out. Nothing was changed by it.
+type Refusal struct {
+	What string // what is wrong
+	Do   string // what to do about it
+}
+
+// Error returns what is wrong.
+func (r *Refusal) Error() string { return r.What }
+
+// Hint returns what to do about it.
+func (r *Refusal) Hint() string { return r.Do }
+
+func refuse(do, what string, args ...any) error {
+	return &Refusal{What: fmt.Sprintf(what, args...), Do: do}
+}
+
+// Reply is an answer to a prompt.
+type Reply struct {
+	Prompt   int64
+	Kind     AnswerKind
+	Location location.ID       // of AnswerCompany and AnswerPersonal; of AnswerConfirm a child, or empty
+	Address  location.Location // of AnswerPropose and AnswerAddPersonal: name and address
+	By       string            // email, or cli:NAME
+	At       time.Time         // zero: engine time
+}
+
+// Answer takes a user's reply. Its effects are events and mails; a reply that
+// cannot be taken gives a *Refusal and changes nothing.
+func (e *Engine) Answer(r Reply) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.checkTime(r.At); err != nil {
+		return err
+	}
+	// What falls due before the answer may close its prompt.
+	if !r.At.IsZero() {
+		e.advance(r.At)
+	}
+	q := e.prompts[r.Prompt]
+	if q == nil {
+		return refuse("list the open prompts: perch prompts list", "prompt %d: no such prompt", r.Prompt)
+	}
+	if !q.Open() {
+		return e.refuseClosed(q)
+	}
+	p := e.phones[q.Phone]
+	if err := e.check(p, q, &r); err != nil {
+		return err
+	}
+	k := p.asked(q)
+	e.begin()
+	defer e.end()
+	loc, err := e.locate(p, q, k, r)
+	if err != nil {
+		return err
+	}
+	e.ids.Answer++
+	a := &Answer{ID: e.ids.Answer, Phone: p.id, Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now}
+	e.answers[a.ID] = a
+	e.batch.answers[a.ID] = true
+	k.Answer = a.ID
+	e.closePrompt(p, Answered)
+	if r.Kind == AnswerCompany || r.Kind == AnswerPropose {
+		e.openClaim(p, k, q, a)
+	}
+	if p.acted() == k {
+		e.assign(p, e.decide(p, k, e.matchOf(p, k)))
+	}
+	e.touch(p)
+	return nil
+}
+
+// asked returns the known network that a prompt asks about.
+func (p *phone) asked(q *Prompt) *known {
+	for _, k := range p.Known {
+		if k.Prompt == q.ID {
+			return k
+		}
+	}
+	return nil
+}
+
+func (e *Engine) checkTime(at time.Time) error {
+	if !at.IsZero() && at.Before(e.now) {
+		return refuse("give a time at or after engine time, or leave -at away",
+			"-at %s is before engine time %s", at.UTC().Format(time.RFC3339), e.now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (e *Engine) refuseClosed(q *Prompt) error {
+	do := "list the open prompts: perch prompts list"
+	if p := e.phones[q.Phone]; p != nil && p.Prompt != 0 {
+		do = fmt.Sprintf("answer the current one: prompt %d", p.Prompt)
+	}
+	return refuse(do, "prompt %d is closed (%s)", q.ID, q.Reason)
+}
+
+// check refuses what does not fit the prompt. An answer that names the detected
+// location as a company location confirms it.
+func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
+	if r.Kind == AnswerCompany && q.Kind == Confirm && r.Location == q.Location {
+		r.Kind, r.Location = AnswerConfirm, ""
+	}
+	switch r.Kind {
+	case AnswerConfirm:
+		if q.Kind != Confirm {
+			return refuse("choose a location (-company, -personal) or add one (-propose, -add-personal)",
+				"prompt %d has no detected location to confirm", q.ID)
+		}
+		if r.Location != "" && !e.dir.Tree().Below(r.Location, q.Location) {
+			return refuse("name a child of it, or answer with -company alone to claim another location",
+				"location %s does not lie within %s", r.Location, q.Location)
+		}
+		if r.Location != "" {
+			return e.checkLive(r.Location, location.Company)
+		}
+	case AnswerCompany:
+		return e.checkLive(r.Location, location.Company)
+	case AnswerPersonal:
+		if err := e.checkPersonal(p, r.By); err != nil {
+			return err
+		}
+		if err := e.checkLive(r.Location, location.Personal); err != nil {
+			return err
+		}
+		if l, _ := e.dir.Location(r.Location); l.Owner != r.By {
+			return refuse("choose one of your own personal locations, or add one with -add-personal",
+				"location %s does not belong to %s", r.Location, r.By)
+		}
+	case AnswerAddPersonal:
+		return e.checkPersonal(p, r.By)
+	}
+	return nil
+}
+
+func (e *Engine) checkPersonal(p *phone, by string) error {
+	if !contains(e.recipients(p), by) {
+		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	}
+	return nil
+}
+
+func (e *Engine) checkLive(id location.ID, kind location.Kind) error {
+	l, ok := e.dir.Location(id)
+	switch {
+	case !ok:
+		return refuse("list them: perch export locations", "location %s: no such location", id)
+	case !l.Live():
+		return refuse("choose a live location: perch export locations", "location %s is not live", id)
+	case l.Kind != kind:
+		return refuse(fmt.Sprintf("choose a %s location", kind), "location %s is %s", id, l.Kind)
+	}
+	return nil
+}
+
+// locate returns the location that a reply names, making it if it is new.
+func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, error) {
+	switch r.Kind {
+	case AnswerConfirm:
+		if r.Location == "" {
+			return q.Location, nil
+		}
+		return r.Location, nil
+	case AnswerCompany:
+		return r.Location, nil
+	case AnswerPersonal:
+		return r.Location, e.ownRule(p, k, r.Location)
+	}
+	l := r.Address
+	l.Kind, l.Version = location.Company, 1
+	if l.Site == "" {
+		l.Site = k.At.Site
+	}
+	if r.Kind == AnswerPropose {
+		l.ID, l.Pending = location.ID(fmt.Sprintf("claim-%d", e.ids.Claim+1)), true
+	} else {
+		l.ID = location.ID(fmt.Sprintf("personal-%d", e.ids.Location+1))
+		l.Kind, l.Owner, l.Site = location.Personal, r.By, ""
+	}
+	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
+		return "", refuse("give at least a street or a landmark, and a city", "the address cannot be taken: %v", err)
+	}
+	if r.Kind == AnswerPropose {
+		return l.ID, nil
+	}
+	e.ids.Location++
+	return l.ID, e.ownRule(p, k, l.ID)
+}
+
+// ownRule ties a network to a personal location, for the owner's other phones.
+// A network that another user has tied already keeps that rule: this phone has
+// its answer.
+func (e *Engine) ownRule(p *phone, k *known, id location.ID) error {
+	r, ok := ruleFor(k.At, k.At.Level())
+	if !ok {
+		return nil
+	}
+	r.Location = id
+	if _, taken := e.dir.Wiremap().Find(r); taken {
+		return nil
+	}
+	if err := e.change(provisioning.Changes{Put: provisioning.Content{Rules: []matcher.Rule{r}}}); err != nil {
+		return fmt.Errorf("rule for personal location %s: %w", id, err)
+	}
+	return nil
+}
+
+// ruleFor makes the rule that ties an attachment's level to a location.
+func ruleFor(a discovery.Attachment, l discovery.Level) (matcher.Rule, bool) {
+	r := matcher.Rule{Site: a.Site}
+	if !a.Has(l) {
+		return r, false
+	}
+	switch l {
+	case discovery.LevelPort:
+		if a.PortID != "" {
+			r.ChassisID, r.Port = a.ChassisID, a.PortID
+		} else {
+			r.RemoteID, r.CircuitID = a.RemoteID, a.CircuitID
+		}
+	case discovery.LevelBSSID:
+		r.BSSID = a.BSSID.String()
+	case discovery.LevelChassis:
+		r.ChassisID = a.ChassisID
+	case discovery.LevelSubnet:
+		if a.Subnet.IsValid() {
+			r.Subnet = a.Subnet
+		} else {
+			r.RemoteID, r.CircuitID = a.RemoteID, a.CircuitID
+		}
+	case discovery.LevelPublicIP:
+		r.PublicIP, _ = a.PublicIP.Prefix(a.PublicIP.BitLen())
+		r.Subnet = a.Subnet
+	}
+	return r, true
+}
+
+// change applies changes to the directory and queues them.
+func (e *Engine) change(c provisioning.Changes) error {
+	if err := e.dir.Apply(c); err != nil {
+		return err
+	}
+	e.batch.directory(c)
+	return nil
+}

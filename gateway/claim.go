@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/matcher"
+	"perch/provisioning"
+)
+
+// openClaim makes an answer pending company data and tells the reviewers.
+func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) {
+	e.ids.Claim++
+	c := &Claim{
+		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At,
+		Location: a.Location, By: a.By, Opened: e.now, State: ClaimOpen,
+	}
+	a.Claim = c.ID
+	e.claims[c.ID] = c
+	e.batch.claims[c.ID] = true
+	e.emit(p, "claim.opened", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: c.By} })
+	e.tell(p, c, MailReceipt, c.By)
+	for _, email := range e.dir.Reviewers(k.At.Site) {
+		e.tell(p, c, MailClaim, email)
+	}
+}
+
+// tell mails somebody about a claim; who answered on the command line is no
+// mail address.
+func (e *Engine) tell(p *phone, c *Claim, why Purpose, email string) {
+	if _, ok := e.dir.User(email); !ok {
+		return
+	}
+	l := e.letter(p, why, email)
+	l.Claim, l.Prompt, l.Reason = c, c.Prompt, c.Reason
+	l.Attachment = c.Attachment
+	l.Location = e.visible(c.Location, email)
+	l.InForce = e.placeFor(p.Assignment.Location, email)
+	e.post(p, l)
+}
+
+// Decision is a review of a claim.
+type Decision struct {
+	Claim   int64
+	Approve bool
+	Level   discovery.Level // of the rule to make; none: the network's own
+	Reason  string          // of a rejection
+	By      string          // email, or cli:NAME
+	At      time.Time       // zero: engine time
+}
+
+// Review approves or rejects a claim. An approval makes its network, and an
+// address that was proposed, company data, and re-matches all phones. A decision
+// that cannot be taken gives a *Refusal and changes nothing.
+func (e *Engine) Review(d Decision) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.checkTime(d.At); err != nil {
+		return err
+	}
+	c := e.claims[d.Claim]
+	if c == nil {
+		return refuse("list the open claims: perch claims list", "claim %d: no such claim", d.Claim)
+	}
+	if c.State != ClaimOpen {
+		return refuse("list the open claims: perch claims list", "claim %d is %s already", c.ID, c.State)
+	}
+	if d.Level == discovery.LevelNone {
+		d.Level = c.Attachment.Level()
+	}
+	if d.Approve && !c.Attachment.Has(d.Level) {
+		return refuse("leave -level away for the network's own level, "+c.Attachment.Level().String(),
+			"the network of claim %d has no level %s", c.ID, d.Level)
+	}
+	if !d.At.IsZero() {
+		e.advance(d.At)
+	}
+	e.begin()
+	defer e.end()
+	if d.Approve {
+		return e.approve(c, d)
+	}
+	e.reject(c, d)
+	return nil
+}
+
+// RuleOf returns the rule that approving a claim at a level makes, and the one
+// that it would replace.
+func (e *Engine) RuleOf(c Claim, l discovery.Level) (rule matcher.Rule, made bool, replaced matcher.Rule, exists bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ruleOf(&c, l)
+}
+
+// ruleOf maps a wide network at most to a floor: a deeper answer makes the rule
+// for its nearest such ancestor, and without one no rule.
+func (e *Engine) ruleOf(c *Claim, l discovery.Level) (rule matcher.Rule, made bool, replaced matcher.Rule, exists bool) {
+	if l == discovery.LevelNone {
+		l = c.Attachment.Level()
+	}
+	rule, made = ruleFor(c.Attachment, l)
+	if !made {
+		return rule, false, replaced, false
+	}
+	rule.Location = c.Location
+	if l == discovery.LevelSubnet || l == discovery.LevelPublicIP {
+		rule.Location, made = e.dir.Tree().NearestAtMost(c.Location, location.Floor)
+		if !made {
+			return rule, false, replaced, false
+		}
+	}
+	replaced, exists = e.dir.Wiremap().Find(rule)
+	return rule, made, replaced, exists
+}
+
+func (e *Engine) approve(c *Claim, d Decision) error {
+	p := e.phones[c.Phone]
+	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
+		l.Pending = false
+		if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
+			return refuse("reject the claim, or correct the location first", "location %s: %v", l.ID, err)
+		}
+	}
+	rule, made, old, exists := e.ruleOf(c, d.Level)
+	if made {
+		change := provisioning.Changes{Put: provisioning.Content{Rules: []matcher.Rule{rule}}}
+		if exists {
+			old.Location = ""
+			change.GoneRules = []matcher.Rule{old}
+		}
+		if err := e.change(change); err != nil {
+			return refuse("approve at another -level, or correct the wiremap first", "claim %d: %v", c.ID, err)
+		}
+		c.Level = d.Level
+	}
+	c.State, c.Closed, c.Decider = ClaimApproved, e.now, d.By
+	e.batch.claims[c.ID] = true
+	if p != nil {
+		e.emit(p, "claim.approved", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By} })
+	}
+	if p != nil {
+		e.tell(p, c, MailDecision, c.By)
+	}
+	e.rematch()
+	return nil
+}
+
+func (e *Engine) reject(c *Claim, d Decision) {
+	c.State, c.Closed, c.Decider, c.Reason = ClaimRejected, e.now, d.By, d.Reason
+	e.batch.claims[c.ID] = true
+	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
+		l.Retired = true
+		// A pending location is referred to by nothing but its claim.
+		if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
+			e.log().Error("a rejected location could not be retired", "location", l.ID, "error", err)
+		}
+	}
+	p := e.phones[c.Phone]
+	if p == nil {
+		return
+	}
+	e.emit(p, "claim.rejected", func(l *Line) {
+		l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By, Reason: d.Reason}
+	})
+	e.tell(p, c, MailDecision, c.By)
+	e.rematchPhone(p)
+}

@@ -1,0 +1,267 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"perch/discovery"
+	"perch/provisioning"
+)
+
+// pending is what the next batch will hold: ids of what changed, and what is
+// only ever appended.
+type pending struct {
+	phones  map[discovery.PhoneID]bool // changed
+	alive   map[discovery.PhoneID]bool // only refreshed: not worth a row by itself
+	prompts map[int64]bool
+	claims  map[int64]bool
+	answers map[int64]bool
+	changes []provisioning.Changes
+	events  []Event
+	mails   []Mail
+	sources map[string]bool
+	typed   bool
+}
+
+func newPending() pending {
+	return pending{
+		phones:  map[discovery.PhoneID]bool{},
+		alive:   map[discovery.PhoneID]bool{},
+		prompts: map[int64]bool{},
+		claims:  map[int64]bool{},
+		answers: map[int64]bool{},
+		sources: map[string]bool{},
+	}
+}
+
+func (b *pending) directory(c provisioning.Changes) { b.changes = append(b.changes, c) }
+
+// Pending returns how many effects wait for the next Commit.
+func (e *Engine) Pending() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.batch.events) + len(e.batch.mails) + len(e.batch.changes)
+}
+
+// Commit makes the queued effects durable, all or none. How effects are grouped
+// into commits changes nothing but speed. A refresh that changes nothing writes
+// nothing.
+func (e *Engine) Commit(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.batch.empty() {
+		return nil
+	}
+	return e.commit(ctx, nil)
+}
+
+// Checkpoint commits what Commit does and, if anything was observed since the
+// last one, all that a later start needs to go on from here: when each phone was
+// last heard, and what is known of wires, routers and relays.
+func (e *Engine) Checkpoint(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.batch.empty() && len(e.batch.alive)+len(e.batch.sources) == 0 && !e.observed {
+		return nil
+	}
+	for id := range e.batch.alive {
+		if e.phones[id] != nil {
+			e.batch.phones[id] = true
+		}
+	}
+	tracker, err := e.tracker.MarshalState()
+	if err != nil {
+		return fmt.Errorf("state of the tracker: %w", err)
+	}
+	if err := e.commit(ctx, tracker); err != nil {
+		return err
+	}
+	e.observed = false
+	return nil
+}
+
+func (b *pending) empty() bool {
+	return len(b.events)+len(b.mails)+len(b.changes)+len(b.phones)+
+		len(b.prompts)+len(b.claims)+len(b.answers) == 0 && !b.typed
+}
+
+func (e *Engine) commit(ctx context.Context, tracker json.RawMessage) error {
+	batch, err := e.makeBatch()
+	if err != nil {
+		return err
+	}
+	if tracker != nil {
+		// A position is worth nothing without the state that was reached there.
+		batch.Tracker = tracker
+		for _, sum := range sortedKeys(e.batch.sources) {
+			batch.Positions = append(batch.Positions, e.sources[sum])
+		}
+	}
+	if err := e.store.Commit(ctx, batch); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	alive, sources := e.batch.alive, e.batch.sources
+	e.batch = newPending()
+	if tracker == nil {
+		e.batch.alive, e.batch.sources = alive, sources
+	}
+	return nil
+}
+
+// makeBatch turns what is pending into rows, in order of their keys.
+func (e *Engine) makeBatch() (*Batch, error) {
+	b := &e.batch
+	out := &Batch{
+		Type: e.typ, Time: e.now, Counters: e.ids,
+		Directory: b.changes, Events: b.events, Mails: b.mails,
+	}
+	ids := make([]discovery.PhoneID, 0, len(b.phones))
+	for id := range b.phones {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, compareIDs)
+	for _, id := range ids {
+		rec := PhoneRecord{Phone: id}
+		if p := e.phones[id]; p != nil {
+			state, err := json.Marshal(phoneState{p.track, p})
+			if err != nil {
+				return nil, fmt.Errorf("state of %s: %w", id, err)
+			}
+			rec.State, rec.Assignment = state, p.Assignment
+		}
+		out.Phones = append(out.Phones, rec)
+	}
+	for _, id := range sortedKeys(b.prompts) {
+		out.Prompts = append(out.Prompts, *e.prompts[id])
+	}
+	for _, id := range sortedKeys(b.claims) {
+		out.Claims = append(out.Claims, *e.claims[id])
+	}
+	for _, id := range sortedKeys(b.answers) {
+		out.Answers = append(out.Answers, *e.answers[id])
+	}
+	return out, nil
+}
+
+// phoneState is a phone as it is stored: what discovery knows of it, and what
+// the workflow does.
+type phoneState struct {
+	Track *discovery.Track
+	Phone *phone
+}
+
+// load takes over what a store holds.
+func (e *Engine) load(s State) error {
+	dir, err := provisioning.NewDirectory(s.Directory)
+	if err != nil {
+		return err
+	}
+	e.dir = dir
+	e.tracker = discovery.NewTracker(e.cfg.Discovery, phonebook{dir})
+	if err := e.tracker.UnmarshalState(s.Tracker); err != nil {
+		return err
+	}
+	e.now, e.ids, e.typ = s.Time, s.Counters, s.Type
+	for _, x := range s.Positions {
+		e.sources[x.SHA256] = x
+	}
+	for i := range s.Prompts {
+		e.prompts[s.Prompts[i].ID] = &s.Prompts[i]
+	}
+	for i := range s.Claims {
+		e.claims[s.Claims[i].ID] = &s.Claims[i]
+	}
+	for i := range s.Answers {
+		e.answers[s.Answers[i].ID] = &s.Answers[i]
+	}
+	for _, rec := range s.Phones {
+		var ps phoneState
+		if err := json.Unmarshal(rec.State, &ps); err != nil || ps.Track == nil || ps.Phone == nil {
+			return fmt.Errorf("phone %s: unreadable state: %w", rec.Phone, err)
+		}
+		ps.Phone.id, ps.Phone.track, ps.Phone.Assignment = rec.Phone, ps.Track, rec.Assignment
+		e.phones[rec.Phone] = ps.Phone
+		e.tracker.Restore(ps.Track)
+		if !ps.Phone.Due.IsZero() {
+			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: rec.Phone})
+		}
+	}
+	for _, q := range s.Prompts {
+		switch {
+		case q.Open():
+			e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+		case q.Reason == Expired:
+			if at := q.Closed.Add(e.cfg.Policy.AskAgain); !at.Before(e.now) {
+				e.agenda.add(due{at: at, what: dueAskAgain, prompt: q.ID})
+			}
+		}
+	}
+	return nil
+}
+
+// Type returns what the database is for.
+func (e *Engine) Type() DatabaseType {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.typ
+}
+
+// SetType says once and for all what the database is for.
+func (e *Engine) SetType(t DatabaseType) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.typ == t {
+		return nil
+	}
+	if e.typ != Untyped {
+		return refuse("use another database: -db FILE", "this is a %s database, not a %s one", e.typ, t)
+	}
+	e.typ = t
+	e.batch.typed = true
+	return nil
+}
+
+// Position returns how far a source was replayed.
+func (e *Engine) Position(sum string) Position {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sources[sum]
+}
+
+// SetPosition notes how far a source was replayed; it is stored with the next
+// commit.
+func (e *Engine) SetPosition(x Position) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.sources[x.SHA256] != x {
+		e.sources[x.SHA256] = x
+		e.batch.sources[x.SHA256] = true
+	}
+}
+
+func (e *Engine) log() *slog.Logger {
+	if e.cfg.Log != nil {
+		return e.cfg.Log
+	}
+	return slog.Default()
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// LastMail returns the id of the last mail that was queued.
+func (e *Engine) LastMail() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ids.Mail
+}

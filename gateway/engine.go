@@ -1,0 +1,327 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/provisioning"
+	"perch/sip"
+)
+
+// Policy is how the workflow behaves. The zero value of a field means its
+// default; see DefaultPolicy.
+type Policy struct {
+	NoBootstrap        bool          // a network that matches a company location is taken silently
+	Settle             time.Duration // how long a change must be stable, once a REGISTER counted
+	SettleUnregistered time.Duration // the same without a REGISTER, with a lease in force
+	PromptExpiry       time.Duration // how long a prompt waits for its answer
+	AskAgain           time.Duration // after an expired prompt, if the phone is still there
+}
+
+// DefaultPolicy returns the policy of a new installation. Settle is longer than
+// CDP's interval of 60 s and two LLDP intervals of 30 s.
+func DefaultPolicy() Policy {
+	return Policy{
+		Settle:             65 * time.Second,
+		SettleUnregistered: 5 * time.Minute,
+		PromptExpiry:       14 * 24 * time.Hour,
+		AskAgain:           30 * 24 * time.Hour,
+	}
+}
+
+// Config is what an engine is made of, apart from its store.
+type Config struct {
+	Discovery discovery.Config
+	Policy    Policy
+	Renderer  Renderer
+	Log       *slog.Logger // nil: the default one
+}
+
+// Engine is the workflow: one writer, one order. Its methods may be called from
+// several goroutines; each call is one step.
+type Engine struct {
+	mu    sync.Mutex
+	cfg   Config
+	store Store
+
+	now     time.Time // engine time
+	tracker *discovery.Tracker
+	dir     *provisioning.Directory
+	phones  map[discovery.PhoneID]*phone
+	prompts map[int64]*Prompt
+	claims  map[int64]*Claim
+	answers map[int64]*Answer
+	agenda  agenda
+	ids     Counters
+	typ     DatabaseType
+	sources map[string]Position
+
+	tx    transaction
+	batch pending
+	sink  func(Event)
+	late  int
+
+	observed bool // since the last checkpoint
+}
+
+// New returns an engine over a store, going on from what the store holds.
+func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
+	if cfg.Renderer == nil {
+		return nil, errors.New("gateway: no renderer")
+	}
+	state, err := store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg: cfg, store: store,
+		phones:  map[discovery.PhoneID]*phone{},
+		prompts: map[int64]*Prompt{},
+		claims:  map[int64]*Claim{},
+		answers: map[int64]*Answer{},
+		sources: map[string]Position{},
+		batch:   newPending(),
+	}
+	if err := e.load(state); err != nil {
+		return nil, fmt.Errorf("load state: %w", err)
+	}
+	return e, nil
+}
+
+// OnEvent sets what is called with each event, in order, as it happens. Events
+// are durable only after the next Commit.
+func (e *Engine) OnEvent(f func(Event)) { e.sink = f }
+
+// Now returns the engine's time: that of the latest observation or decision.
+func (e *Engine) Now() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now
+}
+
+// Late returns how many observations came more than 2 s behind engine time.
+func (e *Engine) Late() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.late
+}
+
+// Observe takes in one observation, after doing all that fell due before its
+// time. One that is older than the engine acts at engine time.
+func (e *Engine) Observe(o *discovery.Observation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := o.Time
+	if at.Before(e.now) {
+		if e.now.Sub(at) > 2*time.Second {
+			e.late++
+		}
+		at = e.now
+	}
+	e.runUntil(at, false, true)
+	e.now, e.observed = at, true
+	e.begin()
+	e.follow(e.tracker.Observe(o, at))
+	e.end()
+}
+
+// Advance moves the engine's time to t, doing all that falls due until then, t
+// included. Time never runs backwards.
+func (e *Engine) Advance(t time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.advance(t)
+}
+
+func (e *Engine) advance(t time.Time) {
+	if t.Before(e.now) {
+		return
+	}
+	e.runUntil(t, true, true)
+	if t.After(e.now) {
+		e.now, e.observed = t, true
+	}
+}
+
+// Settle runs the settle deadlines that are set, in order of time, and nothing
+// else: after the last frame of a capture what was seen is acted on, but nobody
+// was listening any more, so nothing ages or expires.
+func (e *Engine) Settle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var last time.Time
+	for _, p := range e.phones {
+		if p.Due.After(last) {
+			last = p.Due
+		}
+	}
+	if !last.IsZero() {
+		e.runUntil(last, true, false)
+	}
+}
+
+// Next returns when Advance has work.
+func (e *Engine) Next() (time.Time, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.next(true)
+}
+
+func (e *Engine) next(ageing bool) (time.Time, bool) {
+	at, ok := e.agenda.next(e, ageing)
+	if t, tok := e.tracker.Next(); ageing && tok && (!ok || t.Before(at)) {
+		return t, true
+	}
+	return at, ok
+}
+
+// runUntil does what falls due before t, or until t if inclusive, one instant
+// after another.
+func (e *Engine) runUntil(t time.Time, inclusive, ageing bool) {
+	for {
+		at, ok := e.next(ageing)
+		if !ok || at.After(t) || !inclusive && at.Equal(t) {
+			return
+		}
+		at = later(at, e.now)
+		e.now = at
+		e.begin()
+		if ageing {
+			e.follow(e.tracker.Advance(at))
+		}
+		for {
+			d, ok := e.agenda.pop(e, at, ageing)
+			if !ok {
+				break
+			}
+			e.fallDue(d)
+		}
+		e.end()
+	}
+}
+
+// fallDue does one thing whose time has come.
+func (e *Engine) fallDue(d due) {
+	switch d.what {
+	case dueSettle:
+		if p := e.phones[d.phone]; p != nil {
+			p.Due = time.Time{}
+			e.act(p)
+		}
+	case dueExpiry:
+		e.expire(e.prompts[d.prompt])
+	case dueAskAgain:
+		e.askAgain(e.prompts[d.prompt])
+	}
+}
+
+// follow acts on what happened to phones.
+func (e *Engine) follow(changes []discovery.Change) {
+	for _, c := range changes {
+		if c.What&discovery.NotAPhone != 0 {
+			e.drop(c.Phone)
+			continue
+		}
+		p := e.phone(c.Phone)
+		e.batch.alive[p.id] = true
+		if c.What&discovery.Absorbed != 0 {
+			e.absorb(p, c.From)
+		}
+		if p.kind(e) == provisioning.Ignore {
+			continue
+		}
+		if c.What&discovery.Conflicting != 0 {
+			e.emit(p, "phone.conflict", nil)
+		}
+		if c.What&discovery.Flapped != 0 {
+			e.emit(p, "phone.flapping", nil)
+		}
+		if c.What&discovery.Vanished != 0 {
+			e.emit(p, "phone.vanished", nil)
+		}
+		if c.What&discovery.Renumbered != 0 && p.acted() != nil {
+			k := p.acted()
+			k.At = k.At.Merge(p.track.Attachment)
+		}
+		if c.What&(discovery.Reattached|discovery.Counted|discovery.Absorbed|discovery.Flapped) != 0 {
+			e.evaluate(p)
+		}
+		if c.What&discovery.LinesMoved != 0 {
+			e.recipientsChanged(p)
+		}
+	}
+}
+
+// Pause notes that a capture has no more frames: what was heard there does not
+// age until it is heard again.
+func (e *Engine) Pause(file string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tracker.Pause(file)
+}
+
+// Directory returns the directory in force. It must not be changed.
+func (e *Engine) Directory() *provisioning.Directory {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.dir
+}
+
+// phonebook is the directory as discovery asks for it.
+type phonebook struct{ *provisioning.Directory }
+
+// PhoneListed implements discovery.Directory.
+func (b phonebook) PhoneListed(m discovery.MAC) bool {
+	_, ok := b.Phone(m)
+	return ok
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// recipients returns who is asked about a phone: its users, else the users of
+// the lines registered on it now.
+func (e *Engine) recipients(p *phone) []string {
+	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+		return sorted(listed.Users)
+	}
+	var to []string
+	aors := p.track.AORs(e.now)
+	if p.id.Provisional() && len(aors) == 0 {
+		aors = []sip.AOR{p.id.AOR}
+	}
+	for _, aor := range aors {
+		to = append(to, e.dir.UsersOfAOR(aor)...)
+	}
+	return sorted(to)
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+// place returns a location that exists, or nil.
+func (e *Engine) place(id location.ID) *location.Location {
+	if id == "" {
+		return nil
+	}
+	l, ok := e.dir.Location(id)
+	if !ok {
+		return nil
+	}
+	l.Address = e.dir.Tree().Complete(id)
+	return &l
+}

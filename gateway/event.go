@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+)
+
+// Line is an event as it is printed and stored: one JSON object. Its fields are
+// those of the command line's contract, in their order.
+type Line struct {
+	ID         int64              `json:"id"`
+	Time       Stamp              `json:"time"`
+	Event      string             `json:"event"`
+	Phone      string             `json:"phone,omitempty"`
+	Attachment *LineAttachment    `json:"attachment,omitempty"`
+	Network    *discovery.Network `json:"network,omitempty"`
+	From       *discovery.Network `json:"from,omitempty"`
+	Prompt     *LinePrompt        `json:"prompt,omitempty"`
+	Reason     CloseReason        `json:"reason,omitzero"`
+	Claim      *LineClaim         `json:"claim,omitempty"`
+	Assignment *LineAssignment    `json:"assignment,omitempty"`
+	Mail       *LineMail          `json:"mail,omitempty"`
+}
+
+// Stamp is a time in events: RFC 3339, microseconds, UTC.
+type Stamp time.Time
+
+const stampFormat = "2006-01-02T15:04:05.000000Z"
+
+// MarshalText writes the stamp.
+func (s Stamp) MarshalText() ([]byte, error) {
+	return time.Time(s).UTC().AppendFormat(nil, stampFormat), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Stamp) UnmarshalText(b []byte) error {
+	t, err := time.Parse(stampFormat, string(b))
+	*s = Stamp(t)
+	return err
+}
+
+// LineAttachment is what an attachment has, as events print it.
+type LineAttachment struct {
+	Site      string        `json:"site,omitempty"`
+	ChassisID string        `json:"chassis_id,omitempty"`
+	PortID    string        `json:"port_id,omitempty"`
+	RemoteID  discovery.Hex `json:"remote_id,omitempty"`
+	CircuitID discovery.Hex `json:"circuit_id,omitempty"`
+	BSSID     discovery.MAC `json:"bssid,omitzero"`
+	VLAN      uint16        `json:"vlan,omitempty"`
+	Subnet    netip.Prefix  `json:"subnet,omitzero"`
+	IP        netip.Addr    `json:"ip,omitzero"`
+	PublicIP  netip.Addr    `json:"public_ip,omitzero"`
+}
+
+// LinePrompt is a prompt in an event.
+type LinePrompt struct {
+	ID       int64       `json:"id"`
+	Kind     PromptKind  `json:"kind"`
+	Location location.ID `json:"location,omitempty"`
+	To       []string    `json:"to,omitempty"`
+}
+
+// LineClaim is a claim in an event.
+type LineClaim struct {
+	ID       int64       `json:"id"`
+	Location location.ID `json:"location"`
+	By       string      `json:"by,omitempty"`
+	Reason   string      `json:"reason,omitempty"`
+}
+
+// LineAssignment is an assignment in an event.
+type LineAssignment struct {
+	Location   location.ID      `json:"location,omitempty"`
+	Source     AssignmentSource `json:"source"`
+	Unapproved bool             `json:"unapproved,omitempty"`
+	Unlocated  bool             `json:"unlocated,omitempty"`
+}
+
+// LineMail is a queued mail in an event.
+type LineMail struct {
+	ID        int64   `json:"id"`
+	To        string  `json:"to"`
+	Subject   string  `json:"subject"`
+	MessageID string  `json:"message_id"`
+	Purpose   Purpose `json:"purpose"`
+}
+
+// eventOrder is the order of events of one phone within one instant.
+var eventOrder = [...]string{"phone.", "prompt.closed", "prompt.opened", "claim.", "incident.", "assignment.", "mail."}
+
+func orderOf(event string) int {
+	return slices.IndexFunc(eventOrder[:], func(prefix string) bool {
+		return len(event) >= len(prefix) && event[:len(prefix)] == prefix
+	})
+}
+
+// transaction collects the events of one instant, to be put in order and
+// numbered at its end.
+type transaction struct {
+	lines []txLine
+	mails []Mail
+}
+
+type txLine struct {
+	phone discovery.PhoneID
+	line  Line
+}
+
+func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
+
+// emit adds an event about a phone; fill adds its own objects.
+func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
+	l := Line{Event: event, Phone: p.id.String()}
+	if p.track != nil && p.track.Attachment.Level() != discovery.LevelNone {
+		a := p.track.Attachment
+		n := a.Network()
+		l.Network = &n
+		l.Attachment = &LineAttachment{
+			a.Site, a.ChassisID, a.PortID, a.RemoteID, a.CircuitID, a.BSSID, a.VLAN, a.Subnet, a.IP, a.PublicIP,
+		}
+	}
+	if fill != nil {
+		fill(&l)
+	}
+	e.tx.lines = append(e.tx.lines, txLine{p.id, l})
+}
+
+// end numbers the events of the instant, phones in order and within a phone by
+// kind, and queues them.
+func (e *Engine) end() {
+	if len(e.tx.lines) == 0 {
+		return
+	}
+	slices.SortStableFunc(e.tx.lines, func(a, b txLine) int {
+		if a.phone != b.phone {
+			if a.phone.Less(b.phone) {
+				return -1
+			}
+			return 1
+		}
+		return orderOf(a.line.Event) - orderOf(b.line.Event)
+	})
+	for i := range e.tx.lines {
+		l := &e.tx.lines[i].line
+		e.ids.Event++
+		l.ID, l.Time = e.ids.Event, Stamp(e.now)
+		ev := Event{ID: l.ID, Time: e.now, Name: l.Event, Phone: l.Phone, Data: encode(l)}
+		e.batch.events = append(e.batch.events, ev)
+		if e.sink != nil {
+			e.sink(ev)
+		}
+	}
+	e.tx.lines = e.tx.lines[:0]
+}
+
+// encode writes JSON without HTML's escapes: the output is for programs.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic("gateway: " + err.Error()) // our own types always encode
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
+}

@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"net/netip"
+	"time"
+
+	"perch/discovery"
+	"perch/matcher"
+	"perch/provisioning"
+	"perch/sip"
+)
+
+// Explanation is everything that led to the location in force of one phone.
+type Explanation struct {
+	Phone      discovery.PhoneID
+	Kind       provisioning.PhoneKind
+	Label      string
+	Model      string
+	Users      []string
+	AORs       []sip.AOR
+	Attachment discovery.Attachment
+	Evidence   []discovery.Evidence
+	Arrived    time.Time
+	LastSeen   time.Time
+	Network    discovery.Network // of the attachment
+	Settles    time.Time         // when a change is to be acted on; zero if none is waiting
+	Moving     bool              // the network is not the one last acted on
+	Flapping   bool
+	Gone       bool
+	Networks   []KnownNetwork
+	Match      matcher.Explanation
+	Assignment Assignment
+	Prompt     *Prompt // open
+}
+
+// KnownNetwork is a network that is known for a phone, and why.
+type KnownNetwork struct {
+	Network  discovery.Network
+	Relation discovery.Relation // of the attachment now to it
+	Current  bool               // the one last acted on
+	Because  string             // "answer 3 by alice@example.com", "prompt 2 expired", ...
+}
+
+// Explain explains all phones that a MAC, an IP, an AOR or a provisional name
+// means, in order of phone. It changes nothing.
+func (e *Engine) Explain(query string) []Explanation {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []Explanation
+	for _, p := range e.sortedPhones() {
+		if p.track != nil && p.answersTo(query) {
+			out = append(out, e.explain(p))
+		}
+	}
+	return out
+}
+
+// answersTo reports whether a query means the phone.
+func (p *phone) answersTo(query string) bool {
+	if id, err := discovery.ParsePhoneID(query); err == nil {
+		return id == p.id
+	}
+	if ip, err := netip.ParseAddr(query); err == nil {
+		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip
+	}
+	aor, err := sip.ParseAOR(query)
+	if err != nil {
+		return false
+	}
+	return p.id.AOR == aor || p.track.Registers(aor)
+}
+
+func (e *Engine) explain(p *phone) Explanation {
+	tr := p.track
+	x := Explanation{
+		Phone: p.id, Kind: p.kind(e), Model: tr.Model, Users: e.recipients(p), AORs: tr.AORs(e.now),
+		Attachment: tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
+		Arrived: tr.Arrived, LastSeen: tr.Life, Settles: p.Due,
+		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,
+	}
+	if listed, ok := e.dir.Phone(p.id.MAC); ok {
+		x.Label = listed.Label
+	}
+	k, _ := e.find(p, tr.Attachment)
+	x.Moving = tr.Attachment.Level() != discovery.LevelNone && (k == nil || k != p.acted())
+	at := tr.Attachment
+	for _, k := range p.Known {
+		rel := discovery.Compare(k.At, tr.Attachment)
+		x.Networks = append(x.Networks, KnownNetwork{k.At.Network(), rel, k == p.acted(), e.because(p, k)})
+		if k == p.acted() && rel != discovery.Different {
+			at = k.At // what was decided rests on all that is known of the network
+		}
+	}
+	x.Match = e.dir.Wiremap().Explain(at, x.Users)
+	if q := e.prompts[p.Prompt]; q != nil {
+		c := *q
+		x.Prompt = &c
+	}
+	return x
+}
+
+// because says why a network is known.
+func (e *Engine) because(p *phone, k *known) string {
+	if a := e.standing(p, k); a != nil {
+		s := "answered by " + a.By + " (" + a.Kind.String() + " " + string(a.Location) + ")"
+		if c := e.claims[a.Claim]; c != nil {
+			s += ", claim " + c.State.String()
+		}
+		return s
+	}
+	q := e.prompts[k.Prompt]
+	switch {
+	case q != nil && q.Open():
+		return "asked, no answer yet"
+	case q != nil && q.Reason == Expired:
+		return "asked, the prompt expired"
+	case k.Silent:
+		return "matches the wiremap"
+	case k.Nobody:
+		return "nobody to ask"
+	}
+	return "no longer known"
+}
+
+// Prompts returns all prompts, by id.
+func (e *Engine) Prompts() []Prompt {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]Prompt, 0, len(e.prompts))
+	for _, id := range sortedKeys(e.prompts) {
+		out = append(out, *e.prompts[id])
+	}
+	return out
+}
+
+// Claims returns all claims, by id.
+func (e *Engine) Claims() []Claim {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]Claim, 0, len(e.claims))
+	for _, id := range sortedKeys(e.claims) {
+		out = append(out, *e.claims[id])
+	}
+	return out
+}

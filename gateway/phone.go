@@ -1,0 +1,291 @@
+package gateway
+
+import (
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/matcher"
+	"perch/provisioning"
+)
+
+// phone is what the engine remembers of one phone beside its track.
+type phone struct {
+	id    discovery.PhoneID
+	track *discovery.Track
+
+	Known      []*known   // networks that are known for it
+	Acted      int        // index+1 in Known of the network last acted on; 0 if none
+	Due        time.Time  `json:",omitzero"`  // when its attachment has settled
+	Degraded   bool       `json:",omitempty"` // it lacks the level of the network it is on
+	Assignment Assignment `json:"-"`
+	Prompt     int64      `json:",omitempty"` // open prompt
+}
+
+// known is one network that is known for a phone: reported, asked about, matched
+// silently, or with nobody to ask.
+type known struct {
+	At      discovery.Attachment // all values ever known of it
+	Since   time.Time            // when it was last acted on, or gained or lost a level
+	InForce time.Time            // when it was last the network acted on
+	Answer  int64                `json:",omitempty"` // of a user; stands while it stands
+	Prompt  int64                `json:",omitempty"` // open or expired
+	Silent  bool                 `json:",omitempty"` // matched, and nobody need be asked
+	Nobody  bool                 `json:",omitempty"` // nobody to ask
+	Match   location.ID          `json:",omitempty"` // last opinion of the wiremap
+}
+
+// phone returns the engine's side of a track, made if need be.
+func (e *Engine) phone(tr *discovery.Track) *phone {
+	p := e.phones[tr.ID]
+	if p == nil {
+		p = &phone{id: tr.ID}
+		e.phones[tr.ID] = p
+	}
+	p.track = tr
+	return p
+}
+
+// touch marks a phone to be stored with the next batch.
+func (e *Engine) touch(p *phone) { e.batch.phones[p.id] = true }
+
+// kind returns what the phone is: as listed, else by evidence.
+func (p *phone) kind(e *Engine) provisioning.PhoneKind {
+	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() {
+		return listed.Kind
+	}
+	if p.track.Desk {
+		return provisioning.Desk
+	}
+	return provisioning.Softphone
+}
+
+// acted returns the network last acted on, or nil.
+func (p *phone) acted() *known {
+	if p.Acted == 0 {
+		return nil
+	}
+	return p.Known[p.Acted-1]
+}
+
+// setActed makes k, which is in Known, the network last acted on.
+func (p *phone) setActed(k *known) {
+	for i, x := range p.Known {
+		if x == k {
+			p.Acted = i + 1
+		}
+	}
+}
+
+// isKnown reports whether a network is still known: an answer may have fallen,
+// or its prompt been closed without one.
+func (e *Engine) isKnown(p *phone, k *known) bool {
+	if k.Silent || k.Nobody || e.standing(p, k) != nil {
+		return true
+	}
+	q := e.prompts[k.Prompt]
+	return q != nil && (q.Open() || q.Reason == Expired)
+}
+
+// standing returns the answer that stands for a network, or nil. An answer
+// stands while its location is live, its claim not rejected and, if personal,
+// its owner still a user of the phone.
+func (e *Engine) standing(p *phone, k *known) *Answer {
+	a := e.answers[k.Answer]
+	if a == nil {
+		return nil
+	}
+	l, ok := e.dir.Location(a.Location)
+	if !ok || l.Retired {
+		return nil
+	}
+	if c := e.claims[a.Claim]; c != nil && c.State == ClaimRejected {
+		return nil
+	}
+	if l.Pending && e.claims[a.Claim] == nil {
+		return nil
+	}
+	if l.Kind == location.Personal && !contains(e.recipients(p), l.Owner) {
+		return nil
+	}
+	return a
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// find relates the attachment to the phone's known networks. Of several that
+// are the same, the one last in force counts; one that would only gain a level
+// is passed over for one that has it.
+func (e *Engine) find(p *phone, a discovery.Attachment) (*known, discovery.Relation) {
+	var best *known
+	rel := discovery.Different
+	for _, k := range p.Known {
+		r := discovery.Compare(k.At, a)
+		if r == discovery.Different || !e.isKnown(p, k) {
+			continue
+		}
+		worse := best != nil && (r == discovery.Upgraded && rel != discovery.Upgraded ||
+			(r == discovery.Upgraded) == (rel == discovery.Upgraded) && !k.InForce.After(best.InForce))
+		if !worse {
+			best, rel = k, r
+		}
+	}
+	return best, rel
+}
+
+// prune forgets networks that are no longer known, so that they are asked about
+// again when the phone comes back.
+func (e *Engine) prune(p *phone) {
+	acted := p.acted()
+	kept := p.Known[:0]
+	for _, k := range p.Known {
+		if k == acted || e.isKnown(p, k) {
+			kept = append(kept, k)
+		}
+	}
+	clear(p.Known[len(kept):])
+	p.Known = kept
+	p.Acted = 0
+	if acted != nil {
+		p.setActed(acted)
+	}
+}
+
+// evaluate sets when the phone's attachment is to be acted on, if it is.
+func (e *Engine) evaluate(p *phone) {
+	p.Due = time.Time{}
+	a := p.track.Attachment
+	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
+		return
+	}
+	k, rel := e.find(p, a)
+	settled := p.track.Changed.Add(e.cfg.Policy.Settle)
+	switch {
+	case k != nil && k == p.acted():
+		gains := rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid()
+		if !gains && (rel == discovery.Degraded) == p.Degraded {
+			k.At = k.At.Merge(a)
+			return
+		}
+	case k != nil: // known, and another one was acted on: it returned
+	case !p.track.Registered.IsZero():
+	case p.track.Leased(e.now):
+		settled = p.track.Changed.Add(e.cfg.Policy.SettleUnregistered)
+	default:
+		return
+	}
+	e.settleAt(p, settled)
+}
+
+// settleAt sets the settle deadline, not before now and not while flapping.
+func (e *Engine) settleAt(p *phone, t time.Time) {
+	p.Due = later(later(t, e.now), p.track.FlapUntil)
+	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p.id})
+}
+
+// matchOf asks the wiremap about a network of a phone.
+func (e *Engine) matchOf(p *phone, k *known) matcher.Match {
+	return e.dir.Wiremap().Match(k.At, e.recipients(p))
+}
+
+// decide returns the location in force on a network: a standing answer, else
+// the match, else the site's default, else none.
+func (e *Engine) decide(p *phone, k *known, m matcher.Match) Assignment {
+	if a := e.standing(p, k); a != nil {
+		c := e.claims[a.Claim]
+		out := Assignment{Location: a.Location, Unapproved: c != nil && c.State == ClaimOpen}
+		switch a.Kind {
+		case AnswerConfirm:
+			out.Source = FromConfirmed
+		case AnswerPersonal, AnswerAddPersonal:
+			out.Source = FromPersonal
+		default:
+			out.Source = FromChosen
+		}
+		return out
+	}
+	switch {
+	case m.Found():
+		return Assignment{Location: m.Location, Source: FromWiremap}
+	case m.Ignored.IsValid():
+		return Assignment{Source: FromDefault, Unlocated: true}
+	}
+	id := k.At.Site
+	if listed, ok := e.dir.Phone(p.id.MAC); ok && id == "" {
+		id = listed.Site
+	}
+	out := Assignment{Source: FromDefault, Unlocated: true}
+	if s, ok := e.dir.Site(id); ok {
+		out.Location = s.DefaultLocation
+	}
+	return out
+}
+
+// assign puts a location in force and says so if that changes anything.
+func (e *Engine) assign(p *phone, a Assignment) {
+	if a == p.Assignment {
+		return
+	}
+	p.Assignment = a
+	e.touch(p)
+	e.emit(p, "assignment.changed", func(l *Line) {
+		l.Assignment = &LineAssignment{a.Location, a.Source, a.Unapproved, a.Unlocated}
+	})
+}
+
+// drop forgets a phone whose MAC turned out to be a router's.
+func (e *Engine) drop(tr *discovery.Track) {
+	p := e.phones[tr.ID]
+	if p == nil {
+		return
+	}
+	p.track = tr
+	e.closePrompt(p, Withdrawn)
+	e.touch(p)
+	delete(e.phones, tr.ID)
+}
+
+// absorb passes on what is known of a provisional phone to the phone that it
+// turned out to be.
+func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
+	q := e.phones[from]
+	if q == nil {
+		return
+	}
+	e.closePrompt(q, Withdrawn)
+	e.prune(q)
+	acted := q.acted()
+	if p.acted() == nil && acted != nil && e.isKnown(q, acted) {
+		p.Known = append(p.Known, q.Known...)
+		p.setActed(acted)
+		e.emit(p, "phone.appeared", nil)
+		e.assign(p, q.Assignment)
+	} else {
+		for _, k := range q.Known {
+			if k != acted || e.isKnown(q, k) {
+				p.Known = append(p.Known, k)
+			}
+		}
+	}
+	for _, id := range sortedKeys(e.answers) {
+		if a := e.answers[id]; a.Phone == from {
+			a.Phone = p.id
+			e.batch.answers[id] = true
+		}
+	}
+	for _, id := range sortedKeys(e.claims) {
+		if c := e.claims[id]; c.Phone == from {
+			c.Phone = p.id
+			e.batch.claims[id] = true
+		}
+	}
+	e.batch.phones[from] = true
+	delete(e.phones, from)
+}

@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"fmt"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/matcher"
+)
+
+// open asks the users of a phone about a network, by one mail to each.
+func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
+	e.ids.Prompt++
+	q := &Prompt{
+		ID: e.ids.Prompt, Phone: p.id, Kind: kind, Attachment: k.At, Location: loc, To: to, Opened: e.now,
+	}
+	e.prompts[q.ID] = q
+	e.batch.prompts[q.ID] = true
+	p.Prompt, k.Prompt = q.ID, q.ID
+	e.touch(p)
+	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
+	for _, email := range to {
+		letter := e.letter(p, MailPrompt, email)
+		letter.Prompt, letter.Kind, letter.Recipient = q.ID, kind, to
+		letter.Location = e.visible(loc, email)
+		letter.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+		if from != nil {
+			letter.From = *from
+			letter.FromPlace = e.placeFor(left.Location, email)
+		}
+		if m.Found() {
+			letter.Rule = m.Rule.String()
+		}
+		letter.InForce = e.placeFor(e.decide(p, k, m).Location, email)
+		e.post(p, letter)
+	}
+}
+
+func line(q *Prompt) *LinePrompt { return &LinePrompt{q.ID, q.Kind, q.Location, q.To} }
+
+// closePrompt closes the phone's open prompt, if there is one.
+func (e *Engine) closePrompt(p *phone, why CloseReason) {
+	q := e.prompts[p.Prompt]
+	if q == nil || !q.Open() {
+		return
+	}
+	q.Closed, q.Reason = e.now, why
+	e.batch.prompts[q.ID] = true
+	p.Prompt = 0
+	e.touch(p)
+	e.emit(p, "prompt.closed", func(l *Line) { l.Prompt, l.Reason = line(q), why })
+}
+
+// expire closes a prompt that nobody answered; its network stays known.
+func (e *Engine) expire(q *Prompt) {
+	p := e.phones[q.Phone]
+	if p == nil || p.Prompt != q.ID {
+		return
+	}
+	e.closePrompt(p, Expired)
+	e.agenda.add(due{at: e.now.Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
+}
+
+// askAgain asks about a network once more if the phone is still there.
+func (e *Engine) askAgain(q *Prompt) {
+	p := e.phones[q.Phone]
+	if p == nil || p.Prompt != 0 {
+		return
+	}
+	k := p.acted()
+	if k == nil || k.Prompt != q.ID || e.standing(p, k) != nil {
+		return
+	}
+	m := e.matchOf(p, k)
+	k.Match = m.Location
+	e.ask(p, k, m, nil, p.Assignment)
+	e.assign(p, e.decide(p, k, m))
+}
+
+// letter begins a mail about a phone.
+func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
+	l := Letter{
+		Time: e.now, Purpose: why, Phone: p.id, Model: p.track.Model,
+		Attachment: p.track.Attachment, Evidence: p.track.Evidence(),
+	}
+	l.To, _ = e.dir.User(email)
+	l.To.Email = email
+	if listed, ok := e.dir.Phone(p.id.MAC); ok {
+		l.Label = listed.Label
+	}
+	for _, aor := range p.track.AORs(e.now) {
+		l.AORs = append(l.AORs, string(aor))
+	}
+	return l
+}
+
+// visible returns a location for one reader: a personal one only to its owner.
+func (e *Engine) visible(id location.ID, email string) *location.Location {
+	l := e.place(id)
+	if l == nil || l.Kind == location.Personal && l.Owner != email {
+		return nil
+	}
+	return l
+}
+
+// placeFor names a location in one line for one reader.
+func (e *Engine) placeFor(id location.ID, email string) string {
+	if id == "" {
+		return ""
+	}
+	l := e.visible(id, email)
+	if l == nil {
+		return "a personal location of " + e.place(id).Owner
+	}
+	if l.Name != "" {
+		return fmt.Sprintf("%s (%s)", l.Name, l.Address.String())
+	}
+	return l.Address.String()
+}
+
+// post queues one mail.
+func (e *Engine) post(p *phone, l Letter) {
+	e.ids.Mail++
+	l.ID = e.ids.Mail
+	subject, id, body, err := e.cfg.Renderer.Render(l)
+	if err != nil {
+		// A renderer is a pure function of the letter: this is a defect in a
+		// template, and no phone may be lost to it.
+		e.log().Error("a mail could not be written", "mail", l.ID, "error", err)
+		subject, body = "Perch: a message could not be written", []byte("Subject: Perch: a message could not be written\r\n\r\n"+err.Error()+"\r\n")
+	}
+	m := Mail{ID: l.ID, Time: e.now, Purpose: l.Purpose, To: l.To.Email, Subject: subject, MessageID: id, Prompt: l.Prompt, Body: body}
+	if l.Claim != nil {
+		m.Claim = l.Claim.ID
+	}
+	e.batch.mails = append(e.batch.mails, m)
+	e.emit(p, "mail.queued", func(x *Line) { x.Mail = &LineMail{m.ID, m.To, m.Subject, m.MessageID, m.Purpose} })
+}

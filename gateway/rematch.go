@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/provisioning"
+)
+
+// rematch lets all phones follow a change of the wiremap, the locations or the
+// users, in order of phone.
+func (e *Engine) rematch() {
+	for _, p := range e.sortedPhones() {
+		e.rematchPhone(p)
+	}
+}
+
+// rematchPhone lets one phone follow: an assignment by the wiremap changes with
+// it; an answer that now disagrees stays, and is asked about once; a network
+// whose answer fell is asked about again.
+func (e *Engine) rematchPhone(p *phone) {
+	k := p.acted()
+	if k == nil {
+		e.prune(p)
+		return
+	}
+	m := e.matchOf(p, k)
+	changed := m.Location != k.Match
+	q := e.prompts[k.Prompt]
+	open := q != nil && q.Open()
+	a := e.standing(p, k)
+	switch {
+	case open:
+		e.amend(p, k)
+		e.renewRecipients(p, k, q)
+	case a != nil:
+		k.Match = m.Location
+		e.assign(p, e.decide(p, k, m))
+		personal := a.Kind == AnswerPersonal || a.Kind == AnswerAddPersonal
+		if changed && m.Found() && !m.Personal && !personal && !e.agrees(a.Location, m.Location) {
+			e.reconfirm(p, k, m, nil)
+		}
+	case q != nil && q.Reason == Expired && k.Answer == 0:
+		k.Match = m.Location
+		e.assign(p, e.decide(p, k, m))
+	case k.Answer != 0, // it no longer stands
+		k.Silent && !m.Found(),
+		k.Nobody && len(e.recipients(p)) > 0 && !m.Ignored.IsValid():
+		k.Answer, k.Match = 0, m.Location
+		before := p.Assignment
+		e.ask(p, k, m, nil, before)
+		e.assign(p, e.decide(p, k, m))
+	default:
+		k.Match = m.Location
+		e.assign(p, e.decide(p, k, m))
+	}
+	e.touch(p)
+	e.prune(p)
+}
+
+// renewRecipients asks people who became users of the phone while its prompt is
+// open, and withdraws the prompt when nobody is left.
+func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
+	to := e.recipients(p)
+	if slices.Equal(to, q.To) {
+		return
+	}
+	if len(to) == 0 || p.kind(e) != provisioning.Desk {
+		e.closePrompt(p, Withdrawn)
+		k.Nobody = true
+		return
+	}
+	before := q.To
+	q.To = to
+	e.batch.prompts[q.ID] = true
+	for _, email := range to {
+		if contains(before, email) {
+			continue
+		}
+		l := e.letter(p, MailPrompt, email)
+		l.Prompt, l.Kind, l.Recipient = q.ID, q.Kind, to
+		l.Location = e.visible(q.Location, email)
+		l.InForce = e.placeFor(p.Assignment.Location, email)
+		l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+		e.post(p, l)
+	}
+}
+
+// Import replaces the directory by what it holds after the given files, at
+// engine time. A location in force for phones cannot be retired without a
+// successor; the error names them.
+func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.Changes, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	content, changes, err := provisioning.Merge(e.dir.Content(), files, replace)
+	if err != nil {
+		return changes, err
+	}
+	next, err := provisioning.NewDirectory(content)
+	if err != nil {
+		return changes, err
+	}
+	before := e.dir
+	e.dir = next
+	if err := e.orphans(changes); err != nil {
+		e.dir = before
+		return changes, err
+	}
+	e.tracker.SetDirectory(phonebook{next})
+	e.batch.directory(changes)
+	e.begin()
+	e.rematch()
+	e.end()
+	return changes, nil
+}
+
+// Preview checks an import without making it.
+func (e *Engine) Preview(files []provisioning.File, replace bool) (provisioning.Changes, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	content, changes, err := provisioning.Merge(e.dir.Content(), files, replace)
+	if err != nil {
+		return changes, err
+	}
+	next, err := provisioning.NewDirectory(content)
+	if err != nil {
+		return changes, err
+	}
+	before := e.dir
+	e.dir = next
+	defer func() { e.dir = before }()
+	return changes, e.orphans(changes)
+}
+
+// orphans refuses to retire a location that is in force and has no successor in
+// the new directory.
+func (e *Engine) orphans(changes provisioning.Changes) error {
+	retired := map[location.ID]bool{}
+	for _, l := range changes.Put.Locations {
+		if l.Retired {
+			retired[l.ID] = true
+		}
+	}
+	if len(retired) == 0 {
+		return nil
+	}
+	var who []string
+	for _, p := range e.sortedPhones() {
+		k := p.acted()
+		if k == nil || !retired[p.Assignment.Location] {
+			continue
+		}
+		if next := e.decide(p, k, e.matchOf(p, k)); next.Source == FromDefault {
+			who = append(who, fmt.Sprintf("%s (%s)", p.id, p.Assignment.Location))
+		}
+	}
+	if len(who) == 0 {
+		return nil
+	}
+	return refuse("give their networks another location in the wiremap in the same import",
+		"a location in force cannot be retired without a successor: %s", strings.Join(who, ", "))
+}
+
+func (e *Engine) sortedPhones() []*phone {
+	all := make([]*phone, 0, len(e.phones))
+	for _, p := range e.phones {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *phone) int { return compareIDs(a.id, b.id) })
+	return all
+}
+
+func compareIDs(a, b discovery.PhoneID) int {
+	switch {
+	case a == b:
+		return 0
+	case a.Less(b):
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Story writes events as lines that read as a story: one line for each phone
+// and instant, and the date whenever it changes.
+type Story struct {
+	w     io.Writer
+	day   string
+	line  Line // the line being gathered
+	parts []string
+	err   error
+}
+
+// NewStory returns a story written to w. Flush it at the end.
+func NewStory(w io.Writer) *Story { return &Story{w: w} }
+
+// Add takes the next event.
+func (s *Story) Add(ev Event) {
+	var l Line
+	if err := json.Unmarshal(ev.Data, &l); err != nil {
+		s.err = fmt.Errorf("event %d: %w", ev.ID, err)
+		return
+	}
+	if len(s.parts) > 0 && (l.Phone != s.line.Phone || !time.Time(l.Time).Equal(time.Time(s.line.Time))) {
+		s.write()
+	}
+	s.line = l
+	s.parts = append(s.parts, l.clause())
+}
+
+// Flush writes the last line and returns the first error.
+func (s *Story) Flush() error {
+	if len(s.parts) > 0 {
+		s.write()
+	}
+	return s.err
+}
+
+func (s *Story) write() {
+	t := time.Time(s.line.Time)
+	if day := t.Format(time.DateOnly); day != s.day {
+		s.day = day
+		s.print("%s\n", day)
+	}
+	s.print("%s %s %s\n", t.Format(time.TimeOnly), s.line.Phone, strings.Join(s.parts, ", "))
+	s.parts = s.parts[:0]
+}
+
+func (s *Story) print(format string, args ...any) {
+	if _, err := fmt.Fprintf(s.w, format, args...); err != nil && s.err == nil {
+		s.err = err
+	}
+}
+
+// clause is what the story says of one event.
+func (l *Line) clause() string {
+	what := strings.TrimPrefix(l.Event, "phone.")
+	switch l.Event {
+	case "phone.moved":
+		return fmt.Sprintf("moved %s -> %s", l.From, l.Network)
+	case "phone.appeared", "phone.returned", "phone.upgraded", "phone.degraded":
+		return fmt.Sprintf("%s %s", what, l.Network)
+	case "prompt.opened":
+		s := fmt.Sprintf("prompt %d %s", l.Prompt.ID, l.Prompt.Kind)
+		if l.Prompt.Location != "" {
+			s += " " + string(l.Prompt.Location)
+		}
+		return s + " to " + strings.Join(l.Prompt.To, " ")
+	case "prompt.closed":
+		return fmt.Sprintf("prompt %d closed %s", l.Prompt.ID, l.Reason)
+	case "claim.opened":
+		return fmt.Sprintf("claim %d opened %s by %s", l.Claim.ID, l.Claim.Location, l.Claim.By)
+	case "claim.approved":
+		return fmt.Sprintf("claim %d approved", l.Claim.ID)
+	case "claim.rejected":
+		return fmt.Sprintf("claim %d rejected (%s)", l.Claim.ID, l.Claim.Reason)
+	case "assignment.changed":
+		return "in force " + l.Assignment.String()
+	case "mail.queued":
+		return fmt.Sprintf("mail %d %s to %s", l.Mail.ID, l.Mail.Purpose, l.Mail.To)
+	}
+	return what
+}
+
+// String describes an assignment: its location and, in parentheses, what it
+// rests on.
+func (a LineAssignment) String() string {
+	s := string(a.Location)
+	if s == "" {
+		s = "nothing"
+	}
+	s += " (" + a.Source.String()
+	if a.Unapproved {
+		s += ", unapproved"
+	}
+	if a.Unlocated {
+		s += ", unlocated"
+	}
+	return s + ")"
+}
