@@ -138,7 +138,14 @@ func mailbox(name, address string) string {
 		return nobody
 	}
 	a.Name = clean(name, maxName)
-	return a.String()
+	if ascii(a.Name) {
+		return a.String()
+	}
+	// The "Q" encoding leaves characters as they are that may not stand in a name
+	// (RFC 2047 section 5, rule 3), such as the backslash.
+	encoded := mime.BEncoding.Encode("utf-8", a.Name)
+	a.Name = ""
+	return encoded + " " + a.String()
 }
 
 // digest derives a short text from all that makes a mail this one: two databases

@@ -97,6 +97,9 @@ func checkText(t *testing.T, s string) {
 	}
 }
 
+// attributes are the ones that the templates use: none of them fetches anything.
+var attributes = regexp.MustCompile(`^( (lang|dir|charset|name|content|style|role|aria-label|href)="[^"<>]*")*$`)
+
 // checkMarkup checks that only the templates' own elements are there, that
 // they are balanced, and that nothing is fetched.
 func checkMarkup(t *testing.T, s string) {
@@ -110,8 +113,8 @@ func checkMarkup(t *testing.T, s string) {
 		default:
 			t.Errorf("got element %s", m[0])
 		}
-		if strings.Contains(m[3], "src=") || strings.Contains(m[3], "url(") || strings.Contains(m[3], "ZgotmplZ") {
-			t.Errorf("got %s", m[0])
+		if !attributes.MatchString(m[3]) || strings.Contains(m[3], "ZgotmplZ") {
+			t.Errorf("got attributes %s", m[0])
 		}
 		if m[1] == "" {
 			open[m[2]]++
@@ -243,7 +246,8 @@ func TestRecipient(t *testing.T) {
 	tests := []struct{ name, display, email, want string }{
 		{"plain", "", "alice@example.com", "<alice@example.com>"},
 		{"name", "Alice Adams", "alice@example.com", `"Alice Adams" <alice@example.com>`},
-		{"name beyond ASCII", "Zoë", "zoe@example.com", "=?utf-8?q?Zo=C3=AB?= <zoe@example.com>"},
+		{"name beyond ASCII", "Zoë", "zoe@example.com", "=?utf-8?b?Wm/Dqw==?= <zoe@example.com>"},
+		{"backslash beside non-ASCII", `ë\`, "zoe@example.com", "=?utf-8?b?w6tc?= <zoe@example.com>"},
 		{"encoded word as name", "=?utf-8?q?=0D=0A?=", "a@example.com", `"= ?utf-8?q?=0D=0A?=" <a@example.com>`},
 		{"address beyond ASCII", "Zoë", "zoë@example.com", nobody},
 		{"injection", "", "a@example.com>\r\nBcc: b@example.com", nobody},
@@ -260,10 +264,11 @@ func TestRecipient(t *testing.T) {
 }
 
 func FuzzRender(f *testing.F) {
-	f.Add(attack)
+	f.Add(attack[:300]) // its 10 kB tail is the golden's matter, and slow to minimize
 	f.Add(gateway.TokenMark)
 	f.Add("@@perch-@@perch-token@@token@@")
 	f.Add("=?=?utf-8?b?DQo=?=")
+	f.Add("ë\\ë, \"") // once broke the To field
 	f.Add("\u202e\u2066<b>")
 	f.Add("")
 	r := renderer(f)

@@ -100,7 +100,7 @@ func TestWords(t *testing.T) {
 		{"claim on a subnet", subnetClaim(), []string{"root (on the command line) says", "only down to its floor", "network 10.1.2.0/24"}, []string{"becomes a company location"}},
 		{"approved", decision(gateway.ClaimApproved), []string{"was approved by rita@example.com", "The address above."}, []string{"ask you again"}},
 		{"approved after the phone moved on", approvedElsewhere(), []string{"was approved", "This address: HQ, 3rd floor"}, []string{"The address above."}},
-		{"rejected", decision(gateway.ClaimRejected), []string{"was not accepted by rita@example.com", "closed for building work", "We ask you again", "This address: HQ, 3rd floor"}, nil},
+		{"rejected", decision(gateway.ClaimRejected), []string{"was not accepted by rita@example.com", "closed for building work", "we ask you again", "This address: HQ, 3rd floor"}, nil},
 		{"rejected, nothing in force", rejectedToNothing(), []string{"No reason was given.", "No address."}, []string{"This address:"}},
 	}
 	r := renderer(t)

@@ -56,20 +56,46 @@ func circuitWords(remote, circuit discovery.Hex) string {
 	return s
 }
 
-// fieldWords names the fields of an attachment.
-var fieldWords = map[string]string{
-	"site": "site", "chassis_id": "switch", "port_id": "port", "remote_id": "relay", "circuit_id": "circuit",
-	"bssid": "Wi-Fi access point", "vlan": "VLAN", "subnet": "network", "ip": "IP address",
-	"public_ip": "internet address",
+// fieldWords names a field of an attachment.
+func fieldWords(field string) string {
+	switch field {
+	case "chassis_id":
+		return "switch"
+	case "port_id":
+		return "port"
+	case "circuit_id":
+		return "circuit"
+	case "remote_id":
+		return "relay"
+	case "bssid":
+		return "Wi-Fi access point"
+	case "vlan":
+		return "VLAN"
+	case "subnet":
+		return "network"
+	case "ip":
+		return "IP address"
+	case "public_ip":
+		return "internet address"
+	}
+	return strings.ReplaceAll(clean(field, maxWord), "_", " ")
 }
 
 // sourceWords says who vouches for evidence.
-var sourceWords = map[discovery.Source]string{
-	discovery.SourceSwitch: "The switch itself says",
-	discovery.SourceRelay:  "The relay of its DHCP requests says",
-	discovery.SourceServer: "The DHCP server says",
-	discovery.SourceFrame:  "Its network traffic shows",
-	discovery.SourceClaim:  "The phone itself says",
+func sourceWords(s discovery.Source) string {
+	switch s {
+	case discovery.SourceSwitch:
+		return "The switch itself says"
+	case discovery.SourceRelay:
+		return "The relay of its DHCP requests says"
+	case discovery.SourceServer:
+		return "The DHCP server says"
+	case discovery.SourceFrame:
+		return "Its network traffic shows"
+	case discovery.SourceClaim:
+		return "The phone itself says"
+	}
+	return "Perch noted"
 }
 
 // evidence is what one source said of a phone's place.
@@ -83,11 +109,7 @@ type evidence struct {
 func evidenceWords(all []discovery.Evidence) []evidence {
 	var out []evidence
 	for i, e := range all {
-		name, ok := fieldWords[e.Field]
-		if !ok {
-			name = strings.ReplaceAll(clean(e.Field, maxWord), "_", " ")
-		}
-		fact := name + " " + clean(e.Value, maxWord)
+		fact := fieldWords(e.Field) + " " + clean(e.Value, maxWord)
 		if last := len(out) - 1; i > 0 && all[i-1].Source == e.Source && all[i-1].Seen.Equal(e.Seen) {
 			out[last].Facts += ", " + fact
 			continue
@@ -95,11 +117,7 @@ func evidenceWords(all []discovery.Evidence) []evidence {
 		if len(out) == maxList {
 			break
 		}
-		source := sourceWords[e.Source]
-		if source == "" {
-			source = "Perch noted"
-		}
-		out = append(out, evidence{Source: source, Facts: fact, Seen: secondWords(e.Seen)})
+		out = append(out, evidence{Source: sourceWords(e.Source), Facts: fact, Seen: secondWords(e.Seen)})
 	}
 	return out
 }
