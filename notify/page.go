@@ -32,6 +32,7 @@ type page struct {
 
 	Claim    int64
 	By       string // who answered
+	ByMail   bool   // and can be told of the decision
 	Approved bool
 	Decider  string // who approved or rejected
 	Reason   string // of a rejection
@@ -70,6 +71,7 @@ func (r *Renderer) page(l gateway.Letter) page {
 func (p *page) claim(c *gateway.Claim) {
 	level := c.Attachment.Level()
 	p.Claim, p.By, p.Decider = c.ID, byWords(c.By), byWords(c.Decider)
+	p.ByMail = !strings.HasPrefix(c.By, "cli:")
 	p.Approved = c.State == gateway.ClaimApproved
 	p.Wide = level == discovery.LevelSubnet || level == discovery.LevelPublicIP
 	if n := networkWords(c.Attachment.Network()); n != "" {
