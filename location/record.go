@@ -24,13 +24,13 @@ func ParseRecord(s string) (Location, error) {
 	r.FieldsPerRecord = -1
 	cells, err := r.Read()
 	if errors.Is(err, io.EOF) {
-		return Location{}, fmt.Errorf("address: %w", ErrNoAddress)
+		return Location{}, ErrNoAddress
 	}
 	if err != nil {
-		return Location{}, fmt.Errorf("address: %w", csvReason(err))
+		return Location{}, csvReason(err)
 	}
 	if _, err := r.Read(); !errors.Is(err, io.EOF) {
-		return Location{}, errors.New("address: more than one line")
+		return Location{}, errors.New("more than one line")
 	}
 	var l Location
 	given := make(map[string]bool, len(cells))
@@ -39,17 +39,17 @@ func ParseRecord(s string) (Location, error) {
 		column = strings.TrimSpace(column)
 		switch {
 		case !found:
-			return Location{}, fmt.Errorf("address: %q: want column=value", cell)
+			return Location{}, fmt.Errorf("%q: want column=value", cell)
 		case given[column]:
-			return Location{}, fmt.Errorf("address: column %q is given twice", column)
+			return Location{}, fmt.Errorf("column %q is given twice", column)
 		}
 		given[column] = true
 		if err := l.setCell(column, value); err != nil {
-			return Location{}, fmt.Errorf("address: %w", err)
+			return Location{}, err
 		}
 	}
 	if l.Address == (CivicAddress{}) {
-		return Location{}, fmt.Errorf("address: %w", ErrNoAddress)
+		return Location{}, ErrNoAddress
 	}
 	return l, nil
 }

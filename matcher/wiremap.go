@@ -201,6 +201,16 @@ func (w *Wiremap) Find(r Rule) (Rule, bool) {
 	return w.rule(&w.records[found[0]]), true
 }
 
+// FindAll returns all rules of the same key, in order of precedence.
+func (w *Wiremap) FindAll(r Rule) []Rule {
+	r.Location = ""
+	var rules []Rule
+	for _, i := range w.find(r) {
+		rules = append(rules, w.rule(&w.records[i]))
+	}
+	return rules
+}
+
 // find returns the records of a rule's key, in order of precedence; those of
 // its location only, if it has one.
 func (w *Wiremap) find(r Rule) []uint32 {

@@ -1,6 +1,9 @@
 package provisioning
 
 import (
+	"bytes"
+	"cmp"
+
 	"perch/location"
 	"perch/matcher"
 )
@@ -10,13 +13,17 @@ import (
 type Content struct {
 	Sites     []Site
 	Locations []location.Location
-	Rules     []matcher.Rule
+	Rules     []matcher.Rule // in the order of matcher.Compare
 	Users     []User
 	Phones    []Phone
 }
 
 // Changes are rows that were added or replaced, and keys of rows that are gone.
-// Locations are never gone, only retired.
+// Rows go before others are put. Locations are never gone, only retired.
+//
+// A rule that is put replaces all rules of its key (matcher.Rule.Key). Two rules
+// of one key are put together, if the location of one is above the other's, or
+// if both are personal.
 type Changes struct {
 	Put        Content
 	GoneSites  []string
@@ -24,3 +31,14 @@ type Changes struct {
 	GoneUsers  []string
 	GonePhones []Phone // by key: only MAC is set
 }
+
+// Empty reports whether nothing changes.
+func (c Changes) Empty() bool {
+	return len(c.Put.Sites)+len(c.Put.Locations)+len(c.Put.Rules)+len(c.Put.Users)+len(c.Put.Phones)+
+		len(c.GoneSites)+len(c.GoneRules)+len(c.GoneUsers)+len(c.GonePhones) == 0
+}
+
+func compareSites(a, b Site) int                  { return cmp.Compare(a.ID, b.ID) }
+func compareLocations(a, b location.Location) int { return cmp.Compare(a.ID, b.ID) }
+func compareUsers(a, b User) int                  { return cmp.Compare(a.Email, b.Email) }
+func comparePhones(a, b Phone) int                { return bytes.Compare(a.MAC[:], b.MAC[:]) }

@@ -1,0 +1,78 @@
+package provisioning
+
+import (
+	"net/netip"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/sip"
+)
+
+// Phone returns a listed phone.
+func (d *Directory) Phone(m discovery.MAC) (Phone, bool) { return d.phones.get(m) }
+
+// Phones returns all listed phones, by MAC.
+func (d *Directory) Phones() []Phone { return d.phones.sorted(comparePhones) }
+
+// User returns the user of an email, which is in lower case.
+func (d *Directory) User(email string) (User, bool) { return d.users.get(email) }
+
+// Users returns all users, by email.
+func (d *Directory) Users() []User { return d.users.sorted(compareUsers) }
+
+// Site returns a site.
+func (d *Directory) Site(id string) (Site, bool) { return d.sites.get(id) }
+
+// Sites returns all sites, by id.
+func (d *Directory) Sites() []Site { return d.sites.sorted(compareSites) }
+
+// Location returns a location, which may be retired or pending.
+func (d *Directory) Location(id location.ID) (location.Location, bool) { return d.tree.Get(id) }
+
+// PhonesOfAOR returns the phones that list a line.
+func (d *Directory) PhonesOfAOR(a sip.AOR) []discovery.MAC { return d.aorPhones[a] }
+
+// UsersOfAOR returns the emails of the users that list a line.
+func (d *Directory) UsersOfAOR(a sip.AOR) []string { return d.aorUsers[a] }
+
+// AORListed reports whether a phone or a user lists a line.
+func (d *Directory) AORListed(a sip.AOR) bool {
+	return len(d.aorPhones[a]) > 0 || len(d.aorUsers[a]) > 0
+}
+
+// Admins returns the emails of the admins of a site and of those of all sites.
+func (d *Directory) Admins(site string) []string { return d.staffOf(site, Admin) }
+
+// Reviewers returns the emails of the reviewers and admins of a site and of
+// those of all sites.
+func (d *Directory) Reviewers(site string) []string { return d.staffOf(site, Reviewer) }
+
+func (d *Directory) staffOf(site string, least Role) []string {
+	var emails []string
+	for _, email := range d.staff {
+		u, _ := d.users.get(email)
+		if u.Role >= least && (u.Site == "" || u.Site == site) {
+			emails = append(emails, email)
+		}
+	}
+	return emails
+}
+
+// SiteSubnet returns the longest of a site's subnets that contains an address.
+func (d *Directory) SiteSubnet(site string, ip netip.Addr) (netip.Prefix, bool) {
+	s, _ := d.sites.get(site)
+	ip = ip.Unmap()
+	var longest netip.Prefix
+	for _, p := range s.Subnets {
+		if p.Contains(ip) && (!longest.IsValid() || p.Bits() > longest.Bits()) {
+			longest = p
+		}
+	}
+	return longest, longest.IsValid()
+}
+
+// Ignored returns the longest network on a site's ignore list that contains an
+// address. Where the site is not known, the lists of all sites count.
+func (d *Directory) Ignored(site string, ip netip.Addr) (netip.Prefix, bool) {
+	return d.wiremap.Ignored(site, ip)
+}
