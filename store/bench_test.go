@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"perch/discovery"
+	"perch/gateway"
+)
+
+// rowsPerCommit is the size of the engine's largest group of effects.
+const rowsPerCommit = 1000
+
+// BenchmarkCommit commits attachment changes as the engine does, a phone's row
+// and its event each, 1000 rows to a commit, every commit on the disk.
+func BenchmarkCommit(b *testing.B) {
+	s := openSQLite(b, filepath.Join(b.TempDir(), "perch.db"))
+	const phones = 20_000
+	var id int64
+	for b.Loop() {
+		if err := s.Commit(b.Context(), moves(&id, rowsPerCommit/2, phones)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*rowsPerCommit/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkBareSQLite is the peer of BenchmarkCommit: the same rows through a
+// plain loop over prepared statements of the same driver.
+func BenchmarkBareSQLite(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "bare.db")
+	d, err := sql.Open("sqlite", path+"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(full)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	d.SetMaxOpenConns(1)
+	_, err = d.Exec(`CREATE TABLE phone (id TEXT PRIMARY KEY, state TEXT NOT NULL);
+		CREATE TABLE event (id INTEGER PRIMARY KEY, time INTEGER, event TEXT, phone TEXT, data TEXT)`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const phones = 20_000
+	var id int64
+	for b.Loop() {
+		batch := moves(&id, rowsPerCommit/2, phones)
+		tx, err := d.Begin()
+		if err != nil {
+			b.Fatal(err)
+		}
+		phone, err := tx.Prepare("INSERT INTO phone VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET state = excluded.state")
+		if err != nil {
+			b.Fatal(err)
+		}
+		event, err := tx.Prepare("INSERT INTO event VALUES ($1, $2, $3, $4, $5)")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i, p := range batch.Phones {
+			if _, err := phone.Exec(p.Phone.String(), string(p.State)); err != nil {
+				b.Fatal(err)
+			}
+			e := &batch.Events[i]
+			if _, err := event.Exec(e.ID, e.Time.UnixMicro(), e.Name, e.Phone, string(e.Data)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*rowsPerCommit/b.Elapsed().Seconds(), "rows/s")
+}
+
+// moves returns a batch in which n of the phones move; id counts its events.
+func moves(id *int64, n int, phones int64) *gateway.Batch {
+	b := &gateway.Batch{Type: gateway.Live}
+	at := time.Unix(1_772_438_400, 0).UTC()
+	for range n {
+		*id++
+		i := *id * 7919 % phones // all over the table
+		phone := discovery.PhoneID{MAC: discovery.MAC{0, 0x15, 0x65, byte(i >> 16), byte(i >> 8), byte(i)}}
+		state := fmt.Sprintf(`{"attachment":{"chassis_id":"sw-%d","port_id":"Gi1/0/%d","ip":"10.1.2.3"},"n":%d,%s}`, *id%97, *id%48, *id, evidence)
+		b.Phones = append(b.Phones, gateway.PhoneRecord{
+			Phone: phone, Assignment: gateway.Assignment{Location: "hq-1", Source: gateway.FromWiremap}, State: json.RawMessage(state),
+		})
+		b.Events = append(b.Events, gateway.Event{
+			ID: *id, Time: at.Add(time.Duration(*id) * time.Millisecond), Name: "phone.moved", Phone: phone.String(),
+			Data: json.RawMessage(fmt.Sprintf(`{"id":%d,"event":"phone.moved","attachment":{"chassis_id":"sw-3fl","port_id":"Gi1/0/7"}}`, *id)),
+		})
+	}
+	b.Time, b.Counters.Event = at.Add(time.Duration(*id)*time.Millisecond), *id
+	return b
+}
+
+// evidence makes a phone's state about as long as the engine's is.
+const evidence = `"evidence":[` +
+	`{"field":"chassis_id","value":"00:1b:17:00:01:30","seen":"2026-03-02T08:00:01.000250Z"},` +
+	`{"field":"port_id","value":"Gi1/0/7","seen":"2026-03-02T08:00:01.000250Z"},` +
+	`{"field":"ip","value":"10.1.2.3","seen":"2026-03-02T08:00:01.000250Z"},` +
+	`{"field":"subnet","value":"10.1.2.0/24","seen":"2026-03-02T08:00:01.000250Z"},` +
+	`{"field":"vlan","value":"20","seen":"2026-03-02T08:00:01.000250Z"}],"known":[{"level":"port"}]`
+
+// BenchmarkImport commits a wiremap of 100 000 rules into a new database;
+// BenchmarkLoad reads it back.
+func BenchmarkImport(b *testing.B) {
+	wiremap := importOf(100_000)
+	n := 0
+	for b.Loop() {
+		n++
+		s := openSQLite(b, filepath.Join(b.TempDir(), fmt.Sprintf("%d.db", n)))
+		if err := s.Commit(b.Context(), wiremap); err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	s := openSQLite(b, filepath.Join(b.TempDir(), "perch.db"))
+	if err := s.Commit(b.Context(), importOf(100_000)); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.Load(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"perch/gateway"
+	"perch/store"
+	"perch/store/storetest"
+)
+
+func TestSQLiteConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) (gateway.Store, func() gateway.Store) {
+		path := filepath.Join(t.TempDir(), "perch.db")
+		s := openSQLite(t, path)
+		return s, func() gateway.Store {
+			if err := s.Close(); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+			s = openSQLite(t, path)
+			return s
+		}
+	})
+}
+
+func TestMemoryConforms(t *testing.T) {
+	storetest.Run(t, func(*testing.T) (gateway.Store, func() gateway.Store) {
+		m := new(gateway.Memory)
+		return m, func() gateway.Store { return m }
+	})
+}
+
+// openSQLite opens a database until the end of the test.
+func openSQLite(t testing.TB, path string) *store.SQLite {
+	t.Helper()
+	s, err := store.OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatalf("OpenSQLite: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}

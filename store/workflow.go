@@ -1,0 +1,81 @@
+package store
+
+import (
+	"perch/gateway"
+)
+
+// phoneStates holds the phones that were seen; the directory's are in phones.
+var phoneStates = table[gateway.PhoneRecord]{
+	name:    "phone_state",
+	columns: []string{"phone", "location_id", "source", "unapproved", "unlocated", "state"},
+	key:     1,
+	fields: func(dst []any, x *gateway.PhoneRecord) []any {
+		a := &x.Assignment
+		return append(dst, word{&x.Phone}, &a.Location, word{&a.Source}, &a.Unapproved, &a.Unlocated, verbatim{&x.State})
+	},
+}
+
+var prompts = table[gateway.Prompt]{
+	name:    "prompts",
+	columns: []string{"id", "phone", "kind", "attachment", "location_id", "recipients", "opened", "closed", "reason"},
+	key:     1,
+	fields: func(dst []any, x *gateway.Prompt) []any {
+		return append(dst,
+			&x.ID, word{&x.Phone}, word{&x.Kind}, objectOf(&x.Attachment), &x.Location, listOf(&x.To),
+			micros{&x.Opened}, micros{&x.Closed}, word{&x.Reason})
+	},
+}
+
+var claims = table[gateway.Claim]{
+	name: "claims",
+	columns: []string{
+		"id", "phone", "prompt_id", "answer_id", "attachment", "location_id", "claimed_by",
+		"opened", "closed", "state", "decided_by", "reason", "level",
+	},
+	key: 1,
+	fields: func(dst []any, x *gateway.Claim) []any {
+		return append(dst,
+			&x.ID, word{&x.Phone}, &x.Prompt, &x.Answer, objectOf(&x.Attachment), &x.Location, &x.By,
+			micros{&x.Opened}, micros{&x.Closed}, word{&x.State}, &x.Decider, &x.Reason, word{&x.Level})
+	},
+}
+
+var answers = table[gateway.Answer]{
+	name:    "answers",
+	columns: []string{"id", "phone", "prompt_id", "kind", "location_id", "answered_by", "time", "claim_id"},
+	key:     1,
+	fields: func(dst []any, x *gateway.Answer) []any {
+		return append(dst,
+			&x.ID, word{&x.Phone}, &x.Prompt, word{&x.Kind}, &x.Location, &x.By, micros{&x.Time}, &x.Claim)
+	},
+}
+
+var events = table[gateway.Event]{
+	name:    "events",
+	columns: []string{"id", "time", "event", "phone", "data"},
+	key:     1,
+	fields: func(dst []any, x *gateway.Event) []any {
+		return append(dst, &x.ID, micros{&x.Time}, &x.Name, &x.Phone, verbatim{&x.Data})
+	},
+}
+
+var mails = table[gateway.Mail]{
+	name: "mails",
+	columns: []string{
+		"id", "time", "purpose", "recipient", "subject", "message_id", "prompt_id", "claim_id", "body",
+	},
+	key: 1,
+	fields: func(dst []any, x *gateway.Mail) []any {
+		return append(dst,
+			&x.ID, micros{&x.Time}, word{&x.Purpose}, &x.To, &x.Subject, &x.MessageID, &x.Prompt, &x.Claim, blob{&x.Body})
+	},
+}
+
+var sources = table[gateway.Position]{
+	name:    "sources",
+	columns: []string{"sha256", "frames", "done"},
+	key:     1,
+	fields: func(dst []any, x *gateway.Position) []any {
+		return append(dst, &x.SHA256, &x.Frames, &x.Done)
+	},
+}
