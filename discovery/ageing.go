@@ -132,7 +132,9 @@ func (t *Tracker) resume(w *wire, at time.Time) {
 	w.Paused = false
 	for _, id := range w.Sleeping {
 		if tr := t.tracks[id]; tr != nil {
-			tr.Life = at
+			if at.After(tr.Life) {
+				tr.Life = at
+			}
 			t.watch(tr)
 		}
 	}

@@ -104,9 +104,9 @@ func dhcpOptions(b []byte) (dhcpv4.Options, error) {
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("dhcp: option cut short: %w", err)
+		return opts, fmt.Errorf("dhcp: option cut short")
 	}
-	return opts, err
+	return opts, nil
 }
 
 // read takes over the options. One of a wrong length is left out.

@@ -88,20 +88,32 @@ func (m *MED) location(format uint8, v []byte) error {
 		}
 		m.Latitude, m.Longitude = &lat, &lon
 	case locationCivic:
-		// An outer length counts what follows it; padding may stand behind.
-		if len(v) < 1 || len(v) < 1+int(v[0]) {
-			return fmt.Errorf("lldp: MED civic location cut short")
-		}
-		c := &Civic{}
-		err := c.read(v[1 : 1+int(v[0])])
-		if c.Country != "" || len(c.Elements) > 0 {
-			m.Civic = c
-		}
-		return err
+		return m.civic(v)
 	case locationELIN:
 		setText(&m.ELIN, v)
 	}
 	return nil
+}
+
+// civic reads a civic address behind its length; padding may follow it.
+func (m *MED) civic(v []byte) error {
+	if len(v) < 1 {
+		return errShort("MED civic location", v, 1)
+	}
+	n, v := int(v[0]), v[1:]
+	var cut error
+	if n > len(v) {
+		n, cut = len(v), fmt.Errorf("lldp: MED civic location cut short")
+	}
+	c := &Civic{}
+	err := c.read(v[:n])
+	if c.Country != "" || len(c.Elements) > 0 {
+		m.Civic = c
+	}
+	if cut != nil {
+		return cut
+	}
+	return err
 }
 
 // readCoordinate reads latitude and longitude of a coordinate-based location

@@ -72,11 +72,15 @@ func (e *Engine) Answer(r Reply) error {
 	e.batch.answers[a.ID] = true
 	k.Answer = a.ID
 	e.closePrompt(p, Answered)
+	var claim *Claim
 	if r.Kind == AnswerCompany || r.Kind == AnswerPropose {
-		e.openClaim(p, k, q, a)
+		claim = e.openClaim(p, k, q, a)
 	}
 	if p.acted() == k {
 		e.assign(p, e.decide(p, k, e.matchOf(p, k)))
+	}
+	if claim != nil {
+		e.tellReviewers(p, claim)
 	}
 	e.touch(p)
 	return nil

@@ -9,8 +9,8 @@ import (
 	"perch/provisioning"
 )
 
-// openClaim makes an answer pending company data and tells the reviewers.
-func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) {
+// openClaim makes an answer pending company data.
+func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	e.ids.Claim++
 	c := &Claim{
 		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At,
@@ -20,8 +20,14 @@ func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) {
 	e.claims[c.ID] = c
 	e.batch.claims[c.ID] = true
 	e.emit(p, "claim.opened", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: c.By} })
+	return c
+}
+
+// tellReviewers mails a receipt to who answered, and the claim to who reviews
+// it.
+func (e *Engine) tellReviewers(p *phone, c *Claim) {
 	e.tell(p, c, MailReceipt, c.By)
-	for _, email := range e.dir.Reviewers(k.At.Site) {
+	for _, email := range e.dir.Reviewers(c.Attachment.Site) {
 		e.tell(p, c, MailClaim, email)
 	}
 }

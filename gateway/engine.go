@@ -156,14 +156,12 @@ func (e *Engine) advance(t time.Time) {
 func (e *Engine) Settle() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var last time.Time
-	for _, p := range e.phones {
-		if p.Due.After(last) {
-			last = p.Due
+	for {
+		at, ok := e.next(false)
+		if !ok {
+			return
 		}
-	}
-	if !last.IsZero() {
-		e.runUntil(last, true, false)
+		e.runUntil(at, true, false)
 	}
 }
 

@@ -103,6 +103,9 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	if err != nil {
 		return changes, err
 	}
+	if changes.Empty() {
+		return changes, nil
+	}
 	before := e.dir
 	e.dir = next
 	if err := e.orphans(changes); err != nil {

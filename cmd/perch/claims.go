@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"perch/discovery"
+	"perch/gateway"
+	"perch/location"
+)
+
+// claimsCmd lists and reviews claims.
+type claimsCmd struct {
+	List    claimsListCmd    `cmd:"" help:"List open claims, with the rule that approving would make."`
+	Approve claimsApproveCmd `cmd:"" help:"Approve a claim."`
+	Reject  claimsRejectCmd  `cmd:"" help:"Reject a claim."`
+}
+
+type claimsListCmd struct {
+	databaseFlags
+	All  bool `help:"List closed claims too."`
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// claimRow is a claim as `claims list -json` prints it.
+type claimRow struct {
+	ID       int64                 `json:"id"`
+	Phone    string                `json:"phone"`
+	Network  discovery.Network     `json:"network"`
+	Location location.ID           `json:"location"`
+	Address  location.CivicAddress `json:"address"`
+	By       string                `json:"by"`
+	Opened   gateway.Stamp         `json:"opened"`
+	State    gateway.ClaimState    `json:"state"`
+	Rule     *claimRule            `json:"rule,omitempty"`
+}
+
+// claimRule is the rule that an approval makes, or would make.
+type claimRule struct {
+	Level    discovery.Level `json:"level"`
+	Location location.ID     `json:"location"`
+
+	replaces location.ID // of the rule that stands in its place now
+}
+
+// Run is the command.
+func (c *claimsListCmd) Run(env *environment) (err error) {
+	ctx := context.Background()
+	s, err := c.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	if err := s.typed(); err != nil {
+		return err
+	}
+	var rows []claimRow
+	for _, x := range s.engine.Claims() {
+		if x.State != gateway.ClaimOpen && !c.All {
+			continue
+		}
+		row := claimRow{
+			ID: x.ID, Phone: x.Phone.String(), Network: x.Attachment.Network(), Location: x.Location,
+			Address: s.engine.Directory().Tree().Complete(x.Location), By: x.By, Opened: gateway.Stamp(x.Opened), State: x.State,
+		}
+		level := x.Level
+		if level == discovery.LevelNone && x.State == gateway.ClaimOpen {
+			level = row.Network.Level
+		}
+		if rule, made, old, exists := s.engine.RuleOf(x, level); made && level != discovery.LevelNone {
+			row.Rule = &claimRule{Level: level, Location: rule.Location}
+			if exists && x.State == gateway.ClaimOpen && old.Location != rule.Location {
+				row.Rule.replaces = old.Location
+			}
+		}
+		rows = append(rows, row)
+	}
+	if c.JSON {
+		return printJSON(env.stdout, rows)
+	}
+	if len(rows) == 0 {
+		fmt.Fprintln(env.stdout, "no open claims")
+		return nil
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tPHONE\tNETWORK\tLOCATION\tADDRESS\tBY\tOPENED\tSTATE\tRULE")
+	for _, r := range rows {
+		rule := "none: stays this phone's"
+		if r.Rule != nil {
+			rule = fmt.Sprintf("%s -> %s", r.Rule.Level, r.Rule.Location)
+			if r.Rule.replaces != "" {
+				rule += fmt.Sprintf(", instead of %s", r.Rule.replaces)
+			}
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Phone, r.Network, r.Location, r.Address.String(), r.By, stampOf(r.Opened), r.State, rule)
+	}
+	return w.Flush()
+}
+
+type claimsApproveCmd struct {
+	databaseFlags
+	ID    int64  `arg:"" help:"The claim's id."`
+	Level string `help:"Level of the rule to make: port, bssid, chassis, subnet or public_ip (default: the network's)." placeholder:"LEVEL"`
+	By    string `help:"Email of the reviewer (default: the user of this computer)." placeholder:"EMAIL"`
+	At    told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
+	JSON  bool   `name:"json" help:"Print one JSON object for each event."`
+}
+
+// Run is the command.
+func (c *claimsApproveCmd) Run(env *environment) error {
+	d := gateway.Decision{Claim: c.ID, Approve: true, By: reviewer(c.By)}
+	if c.Level != "" {
+		var ok bool
+		if d.Level, ok = discovery.ParseLevel(c.Level); !ok {
+			return &usageError{fmt.Sprintf("level %q", c.Level), "one of port, bssid, chassis, subnet, public_ip"}
+		}
+	}
+	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+		d.At = s.decisionTime(c.At)
+		return e.Review(d)
+	})
+}
+
+type claimsRejectCmd struct {
+	databaseFlags
+	ID     int64  `arg:"" help:"The claim's id."`
+	Reason string `required:"" help:"Why; the user reads it." placeholder:"TEXT"`
+	By     string `help:"Email of the reviewer (default: the user of this computer)." placeholder:"EMAIL"`
+	At     told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
+	JSON   bool   `name:"json" help:"Print one JSON object for each event."`
+}
+
+// Run is the command.
+func (c *claimsRejectCmd) Run(env *environment) error {
+	d := gateway.Decision{Claim: c.ID, Reason: c.Reason, By: reviewer(c.By)}
+	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+		d.At = s.decisionTime(c.At)
+		return e.Review(d)
+	})
+}
+
+func reviewer(by string) string {
+	if by == "" {
+		return operator()
+	}
+	return strings.ToLower(by)
+}
+
+func stampOf(s gateway.Stamp) string { return stamp(time.Time(s)) }

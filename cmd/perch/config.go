@@ -1,0 +1,225 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+
+	"perch/discovery"
+	"perch/gateway"
+	"perch/matcher"
+	"perch/notify"
+)
+
+//go:embed perch.example.yaml
+var exampleConfig []byte
+
+// config is the configuration file. Every key has a default.
+type config struct {
+	Database string          `yaml:"database"`
+	Site     string          `yaml:"site"`
+	Capture  []captureConfig `yaml:"capture"`
+	Relays   []relayConfig   `yaml:"relays"`
+	SIP      sipConfig       `yaml:"sip"`
+	Mail     mailConfig      `yaml:"mail"`
+	Portal   portalConfig    `yaml:"portal"`
+	Policy   policyConfig    `yaml:"policy"`
+}
+
+type captureConfig struct {
+	Interface string `yaml:"interface"`
+	Site      string `yaml:"site"`
+	Role      string `yaml:"role"`
+}
+
+type relayConfig struct {
+	RemoteID string `yaml:"remote_id"`
+	Access   bool   `yaml:"access"`
+}
+
+type sipConfig struct {
+	Ports []uint16 `yaml:"ports"`
+}
+
+type mailConfig struct {
+	From         string `yaml:"from"`
+	Organization string `yaml:"organization"`
+}
+
+type portalConfig struct {
+	URL string `yaml:"url"`
+}
+
+type policyConfig struct {
+	Bootstrap          bool     `yaml:"bootstrap"`
+	Settle             duration `yaml:"settle"`
+	SettleUnregistered duration `yaml:"settle_unregistered"`
+	PromptExpiry       duration `yaml:"prompt_expiry"`
+	AskAgain           duration `yaml:"ask_again"`
+}
+
+// duration is a time.Duration that also knows days: "14d".
+type duration time.Duration
+
+// UnmarshalYAML reads "65s", "5m", "36h" or "14d".
+func (d *duration) UnmarshalYAML(b []byte) error {
+	s := strings.Trim(strings.TrimSpace(string(b)), `"'`)
+	unit := time.Duration(1)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		s, unit = days+"h", 24
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v <= 0 {
+		return fmt.Errorf("%q is not a duration such as 65s, 5m, 36h or 14d", strings.TrimSpace(string(b)))
+	}
+	*d = duration(v * unit)
+	return nil
+}
+
+// defaults is what holds without a configuration file.
+func defaults() config {
+	p := gateway.DefaultPolicy()
+	return config{
+		Database: "perch.db",
+		SIP:      sipConfig{Ports: []uint16{5060}},
+		Mail:     mailConfig{From: "Perch <perch@example.com>"},
+		Portal:   portalConfig{URL: "https://perch.example.com"},
+		Policy: policyConfig{
+			Bootstrap: !p.NoBootstrap, Settle: duration(p.Settle), SettleUnregistered: duration(p.SettleUnregistered),
+			PromptExpiry: duration(p.PromptExpiry), AskAgain: duration(p.AskAgain),
+		},
+	}
+}
+
+// defaultConfigFile is read if it is there and -config is not given.
+const defaultConfigFile = "perch.yaml"
+
+// loadConfig reads a configuration file. An empty name means the default file,
+// which need not exist.
+func loadConfig(name string) (config, error) {
+	given := name != ""
+	if !given {
+		name = defaultConfigFile
+	}
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !given {
+		return defaults(), nil
+	}
+	if err != nil {
+		return config{}, withHint(err, "name a readable file with -config; perch config example prints one")
+	}
+	return parseConfig(name, b)
+}
+
+func parseConfig(name string, b []byte) (config, error) {
+	c := defaults()
+	err := yaml.NewDecoder(strings.NewReader(string(b)), yaml.Strict()).Decode(&c)
+	if err != nil && !errors.Is(err, io.EOF) {
+		at := name
+		what := err.Error()
+		var ye yaml.Error
+		if errors.As(err, &ye) {
+			what = ye.GetMessage()
+			if tok := ye.GetToken(); tok != nil && tok.Position != nil {
+				at = fmt.Sprintf("%s:%d", name, tok.Position.Line)
+			}
+		}
+		return c, withHint(fmt.Errorf("%s: %s", at, what), "perch config example prints every key with its meaning")
+	}
+	for i, ic := range c.Capture {
+		if _, err := path.Match(ic.Interface, ""); err != nil || ic.Interface == "" {
+			return c, configFault(name, "capture[%d]: interface %q is not a pattern", i, ic.Interface)
+		}
+		if _, ok := roleOf(ic.Role); !ok {
+			return c, configFault(name, "capture[%d]: role %q: want auto, link or mirror", i, ic.Role)
+		}
+	}
+	if _, err := c.renderer(); err != nil {
+		return c, configFault(name, "%v", err)
+	}
+	return c, nil
+}
+
+func configFault(name, what string, args ...any) error {
+	return withHint(fmt.Errorf("%s: "+what, append([]any{name}, args...)...), "perch config example prints every key with its meaning")
+}
+
+func roleOf(s string) (discovery.Role, bool) {
+	switch s {
+	case "", "auto":
+		return discovery.RoleAuto, true
+	case "link":
+		return discovery.RoleLink, true
+	case "mirror":
+		return discovery.RoleMirror, true
+	}
+	return 0, false
+}
+
+// discovery returns what the configuration says about the wires.
+func (c *config) discovery() discovery.Config {
+	out := discovery.Config{Site: c.Site}
+	for _, i := range c.Capture {
+		role, _ := roleOf(i.Role)
+		out.Interfaces = append(out.Interfaces, discovery.InterfaceConfig{Pattern: i.Interface, Site: i.Site, Role: role})
+	}
+	for _, r := range c.Relays {
+		out.Relays = append(out.Relays, discovery.RelayConfig{RemoteID: matcher.ParseRelayID(r.RemoteID), Access: r.Access})
+	}
+	return out
+}
+
+func (c *config) renderer() (*notify.Renderer, error) {
+	return notify.New(notify.Config{From: c.Mail.From, URL: c.Portal.URL, Organization: c.Mail.Organization})
+}
+
+// engine returns what the configuration says about the workflow.
+func (c *config) engine() (gateway.Config, error) {
+	r, err := c.renderer()
+	if err != nil {
+		return gateway.Config{}, err
+	}
+	return gateway.Config{
+		Discovery: c.discovery(),
+		Policy: gateway.Policy{
+			NoBootstrap: !c.Policy.Bootstrap, Settle: time.Duration(c.Policy.Settle),
+			SettleUnregistered: time.Duration(c.Policy.SettleUnregistered),
+			PromptExpiry:       time.Duration(c.Policy.PromptExpiry), AskAgain: time.Duration(c.Policy.AskAgain),
+		},
+		Renderer: r,
+	}, nil
+}
+
+// configCmd prints or checks the configuration.
+type configCmd struct {
+	Example struct{} `cmd:"" help:"Print every key with its default and its meaning."`
+	Check   struct {
+		Config string `help:"Configuration file." placeholder:"FILE"`
+	} `cmd:"" help:"Check the configuration file."`
+}
+
+// Run is the command.
+func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
+	if ctx.Command() == "config example" {
+		_, err := env.stdout.Write(exampleConfig)
+		return err
+	}
+	if _, err := loadConfig(c.Check.Config); err != nil {
+		return err
+	}
+	name := c.Check.Config
+	if name == "" {
+		name = defaultConfigFile
+	}
+	_, err := fmt.Fprintf(env.stdout, "%s: ok\n", name)
+	return err
+}

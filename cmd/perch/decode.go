@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"perch/discovery"
+	"perch/discovery/capture"
+)
+
+// decodeCmd prints what captures say, without drawing any conclusion.
+type decodeCmd struct {
+	Config   string   `help:"Configuration file, for the SIP ports." placeholder:"FILE"`
+	Captures []string `arg:"" name:"capture" help:"pcap or pcapng files, gzip'ed or not; - is standard input."`
+}
+
+// Run is the command.
+func (c *decodeCmd) Run(env *environment) error {
+	conf, err := loadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	m, err := capture.Open(c.Captures, env.stdin)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	out := bufio.NewWriterSize(env.stdout, 1<<16)
+	t := totals{kinds: map[discovery.Kind]int{}}
+	err = errors.Join(c.decode(m, conf.SIP.Ports, out, &t), out.Flush())
+	fmt.Fprintln(env.stderr, t.String())
+	return err
+}
+
+// totals counts what was decoded.
+type totals struct {
+	frames    int
+	kinds     map[discovery.Kind]int
+	malformed int
+}
+
+// String is the line that decode prints at its end.
+func (t *totals) String() string {
+	s := fmt.Sprintf("%d frames", t.frames)
+	for k := discovery.KindRegister; k.String() != ""; k++ {
+		if n := t.kinds[k]; n > 0 {
+			s += fmt.Sprintf(", %d %s", n, k)
+		}
+	}
+	if t.malformed > 0 {
+		s += fmt.Sprintf(", %d malformed", t.malformed)
+	}
+	return s
+}
+
+func (c *decodeCmd) decode(m *capture.Merge, ports []uint16, out *bufio.Writer, t *totals) error {
+	d := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: ports})
+	var line []byte
+	var fault error
+	print := func(o *discovery.Observation) {
+		var err error
+		if line, err = o.AppendJSON(line[:0], len(c.Captures) > 1); err != nil {
+			fault = errors.Join(fault, err)
+			return
+		}
+		t.kinds[o.Kind]++
+		if o.Malformed != "" {
+			t.malformed++
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			fault = err
+		}
+	}
+	for fault == nil {
+		f, err := m.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.frames++
+		in := observed(f)
+		d.Decode(&in, print)
+	}
+	return fault
+}
+
+// observed is a captured frame as the decoder takes it.
+func observed(f *capture.Frame) discovery.Frame {
+	return discovery.Frame{
+		Time: f.Time, Source: f.Source, Number: f.Number, File: f.File, Interface: f.Interface,
+		LinkType: uint16(f.LinkType), Data: f.Data,
+	}
+}

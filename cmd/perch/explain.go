@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"perch/discovery"
+	"perch/gateway"
+	"perch/location"
+	"perch/provisioning"
+)
+
+// explainCmd tells how a phone's location came about.
+type explainCmd struct {
+	databaseFlags
+	Query string `arg:"" name:"phone" help:"A MAC, an IP, an AOR, or a provisional phone's name."`
+}
+
+// Run is the command.
+func (c *explainCmd) Run(env *environment) (err error) {
+	ctx := context.Background()
+	s, err := c.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	found := s.engine.Explain(c.Query)
+	if len(found) == 0 {
+		return withHint(fmt.Errorf("%s: no such phone was seen", c.Query),
+			"give a MAC, an IP, or an AOR such as sip:alice@example.com, as perch decode prints them")
+	}
+	for i := range found {
+		if i > 0 {
+			fmt.Fprintln(env.stdout)
+		}
+		if err := printExplanation(env.stdout, s.engine.Directory(), &found[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printExplanation writes what is known of one phone, from what was seen to
+// what follows from it.
+func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Explanation) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+
+	title := x.Phone.String()
+	if x.Label != "" {
+		title += "  " + x.Label
+	}
+	fmt.Fprintln(w, title)
+	row("  kind", "%s%s", x.Kind, inParens(x.Model))
+	row("  users", "%s", dash(strings.Join(x.Users, " ")))
+	var aors []string
+	for _, a := range x.AORs {
+		aors = append(aors, string(a))
+	}
+	row("  lines", "%s", dash(strings.Join(aors, " ")))
+	row("  on", "%s since %s, last heard %s%s", x.Network, stamp(x.Arrived), stamp(x.LastSeen), states(x))
+	for _, e := range x.Evidence {
+		row("    "+e.Field, "%s, from the %s, %s", e.Value, e.Source, stamp(e.Seen))
+	}
+	if !x.Settles.IsZero() {
+		row("  settles", "%s", stamp(x.Settles))
+	}
+	row("  in force", "%s", inForce(dir, x.Assignment))
+	if x.Prompt != nil {
+		row("  prompt", "%d (%s), to %s, since %s", x.Prompt.ID, x.Prompt.Kind, strings.Join(x.Prompt.To, " "), stamp(x.Prompt.Opened))
+	}
+	fmt.Fprintln(w, "  networks known for it")
+	if len(x.Networks) == 0 {
+		fmt.Fprintln(w, "    none")
+	}
+	for _, k := range x.Networks {
+		mark := ""
+		if k.Current {
+			mark = ", the one last acted on"
+		}
+		row("    "+k.Network.String(), "%s%s; the attachment is %s", k.Because, mark, relation(k.Relation))
+	}
+	fmt.Fprintln(w, "  rules tried")
+	if x.Match.Match.Ignored.IsValid() {
+		row("    "+x.Match.Match.Ignored.String(), "on the ignore list: no location, nobody is asked")
+	}
+	if len(x.Match.Tried) == 0 {
+		fmt.Fprintln(w, "    none: no rule names this switch, port, circuit, subnet or public IP")
+	}
+	for _, t := range x.Match.Tried {
+		row("    "+t.Rule.String(), "%s", t.Reason)
+	}
+	return w.Flush()
+}
+
+func states(x *gateway.Explanation) string {
+	var s []string
+	for _, st := range []struct {
+		is   bool
+		name string
+	}{{x.Moving, "moving"}, {x.Flapping, "flapping"}, {x.Gone, "vanished"}} {
+		if st.is {
+			s = append(s, st.name)
+		}
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(s, ", ") + ")"
+}
+
+func inParens(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+func relation(r discovery.Relation) string {
+	switch r {
+	case discovery.Same:
+		return "the same"
+	case discovery.Upgraded:
+		return "the same, known better"
+	case discovery.Degraded:
+		return "the same, known less well"
+	}
+	return "another"
+}
+
+// inForce describes an assignment with the address that would be sent.
+func inForce(dir *provisioning.Directory, a gateway.Assignment) string {
+	s := gateway.LineAssignment{Location: a.Location, Source: a.Source, Unapproved: a.Unapproved, Unlocated: a.Unlocated}.String()
+	if a == (gateway.Assignment{}) {
+		return "nothing: it has not been acted on"
+	}
+	if l, ok := dir.Location(a.Location); ok {
+		if l.Kind == location.Personal {
+			return s + ", a personal location of " + l.Owner
+		}
+		return s + ", " + dir.Tree().Complete(a.Location).String()
+	}
+	return s
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+
+	"perch/discovery"
+	"perch/gateway"
+	"perch/location"
+)
+
+// promptsCmd lists and answers prompts.
+type promptsCmd struct {
+	List   promptsListCmd   `cmd:"" help:"List open prompts."`
+	Answer promptsAnswerCmd `cmd:"" help:"Answer a prompt."`
+}
+
+type promptsListCmd struct {
+	databaseFlags
+	All  bool `help:"List closed prompts too."`
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// promptRow is a prompt as `prompts list -json` prints it.
+type promptRow struct {
+	ID       int64              `json:"id"`
+	Phone    string             `json:"phone"`
+	Kind     gateway.PromptKind `json:"kind"`
+	Network  discovery.Network  `json:"network"`
+	Location location.ID        `json:"location,omitempty"`
+	To       []string           `json:"to,omitempty"`
+	Opened   gateway.Stamp      `json:"opened"`
+	State    string             `json:"state"`
+}
+
+// Run is the command.
+func (c *promptsListCmd) Run(env *environment) (err error) {
+	ctx := context.Background()
+	s, err := c.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	if err := s.typed(); err != nil {
+		return err
+	}
+	var rows []promptRow
+	for _, p := range s.engine.Prompts() {
+		if !p.Open() && !c.All {
+			continue
+		}
+		state := "open"
+		if !p.Open() {
+			state = p.Reason.String()
+		}
+		rows = append(rows, promptRow{p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state})
+	}
+	if c.JSON {
+		return printJSON(env.stdout, rows)
+	}
+	if len(rows) == 0 {
+		fmt.Fprintln(env.stdout, "no open prompts")
+		return nil
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE")
+	for _, r := range rows {
+		opened := stampOf(r.Opened)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Phone, r.Kind, r.Network, dash(string(r.Location)), dash(strings.Join(r.To, " ")), opened, r.State)
+	}
+	return w.Flush()
+}
+
+func printJSON[T any](w io.Writer, rows []T) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for _, r := range rows {
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+type promptsAnswerCmd struct {
+	databaseFlags
+	ID          int64  `arg:"" help:"The prompt's id."`
+	Confirm     bool   `help:"The detected location is right; with -company, exactly there within it."`
+	Company     string `help:"It is this company location." placeholder:"LOCATION"`
+	Propose     string `help:"It is a new company address: one CSV record of column=value cells." placeholder:"ADDRESS"`
+	Personal    string `help:"It is this personal location of the user given with -by." placeholder:"LOCATION"`
+	AddPersonal string `help:"It is a new personal location of the user given with -by." placeholder:"ADDRESS"`
+	By          string `help:"Email of the user who answers (default: the user of this computer)." placeholder:"EMAIL"`
+	At          told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
+	JSON        bool   `name:"json" help:"Print one JSON object for each event."`
+}
+
+// reply turns the flags into an answer.
+func (c *promptsAnswerCmd) reply() (gateway.Reply, error) {
+	r := gateway.Reply{Prompt: c.ID, By: strings.ToLower(c.By)}
+	given := 0
+	for _, f := range []struct {
+		set  bool
+		kind gateway.AnswerKind
+		text string
+	}{
+		{c.Confirm, gateway.AnswerConfirm, c.Company},
+		{c.Company != "" && !c.Confirm, gateway.AnswerCompany, c.Company},
+		{c.Propose != "", gateway.AnswerPropose, c.Propose},
+		{c.Personal != "", gateway.AnswerPersonal, c.Personal},
+		{c.AddPersonal != "", gateway.AnswerAddPersonal, c.AddPersonal},
+	} {
+		if !f.set {
+			continue
+		}
+		given++
+		r.Kind = f.kind
+		switch f.kind {
+		case gateway.AnswerPropose, gateway.AnswerAddPersonal:
+			l, err := location.ParseRecord(f.text)
+			if err != nil {
+				return r, withHint(fmt.Errorf("address: %w", err), `write it as column=value cells: "street=Main Street, East",house_number=1,city=Springfield`)
+			}
+			r.Address = l
+		default:
+			r.Location = location.ID(f.text)
+		}
+	}
+	if given != 1 {
+		return r, &usageError{"give exactly one answer", "one of -confirm [-company CHILD], -company, -propose, -personal, -add-personal"}
+	}
+	if r.By == "" {
+		if r.Kind == gateway.AnswerPersonal || r.Kind == gateway.AnswerAddPersonal {
+			return r, &usageError{"a personal location needs the user who answers", "give the email of a user of the phone with -by"}
+		}
+		r.By = operator()
+	}
+	return r, nil
+}
+
+// operator names who runs the command, for the record.
+func operator() string {
+	u, err := user.Current()
+	if err != nil || u.Username == "" {
+		return "cli:unknown"
+	}
+	return "cli:" + u.Username
+}
+
+// Run is the command.
+func (c *promptsAnswerCmd) Run(env *environment) (err error) {
+	r, err := c.reply()
+	if err != nil {
+		return err
+	}
+	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+		r.At = s.decisionTime(c.At)
+		return e.Answer(r)
+	})
+}
+
+// decide carries out a decision and prints the events that it caused.
+func (f *databaseFlags) decide(env *environment, json bool, at told, do func(*gateway.Engine, *session) error) (err error) {
+	ctx := context.Background()
+	s, err := f.openExisting(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	if err := s.typed(); err != nil {
+		return err
+	}
+	out := newEventPrinter(env.stdout, json)
+	s.engine.OnEvent(out.add)
+	if err := do(s.engine, s); err != nil {
+		return err
+	}
+	return errors.Join(s.engine.Checkpoint(ctx), out.end())
+}

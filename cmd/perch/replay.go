@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"perch/discovery"
+	"perch/discovery/capture"
+	"perch/gateway"
+)
+
+// replayCmd runs captures through the engine.
+type replayCmd struct {
+	databaseFlags
+	Map      string   `help:"Directory of CSV files to import first." placeholder:"DIR"`
+	JSON     bool     `name:"json" help:"Print one JSON object for each event instead of the story."`
+	Mail     string   `help:"Directory to write the mails to." placeholder:"DIR"`
+	Until    told     `help:"Replay up to this time only, and do what falls due until then." placeholder:"TIME"`
+	Captures []string `arg:"" name:"capture" help:"pcap or pcapng files, gzip'ed or not; - is standard input."`
+}
+
+// Run is the command.
+func (c *replayCmd) Run(env *environment) (err error) {
+	ctx := context.Background()
+	s, err := c.open(ctx, c.DB == "")
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	if c.Mail != "" {
+		if err := os.MkdirAll(c.Mail, 0o777); err != nil {
+			return withHint(err, "name a directory that can be written with -mail")
+		}
+	}
+	r := &replayer{session: s, until: c.Until.Time, out: newEventPrinter(env.stdout, c.JSON), progress: newProgress(env.stderr)}
+	if c.DB != "" {
+		if err := s.engine.SetType(gateway.Replayed); err != nil {
+			return err
+		}
+	}
+	s.engine.OnEvent(r.out.add)
+	if c.Map != "" {
+		if _, err := importFiles(s.engine, []string{c.Map}, false, false); err != nil {
+			return err
+		}
+	}
+	firstMail := s.engine.LastMail()
+	err = r.run(ctx, c.Captures, env.stdin, c.DB != "")
+	if err == nil || r.frames > 0 {
+		err = errors.Join(err, r.finish(ctx))
+	}
+	if c.Mail != "" {
+		err = errors.Join(err, writeMails(ctx, s.store, firstMail, c.Mail))
+	}
+	if r.frames > 0 || err == nil {
+		fmt.Fprintln(env.stderr, r.totals())
+	}
+	return err
+}
+
+// replayer feeds captures to the engine.
+type replayer struct {
+	*session
+	until    time.Time
+	out      *eventPrinter
+	progress *progress
+
+	frames, observations int
+	merge                *capture.Merge
+	names                []string // base names of the sources
+	sums                 []string // their SHA-256, if positions are kept
+	stopped              bool     // at until
+}
+
+// commitEvery is how many effects are committed together at most.
+const commitEvery = 1000
+
+// run replays captures, merged by time. Damage to one does not keep the others
+// from being replayed; it is the error at the end.
+func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, keep bool) error {
+	if keep {
+		var cleanup func()
+		var err error
+		if paths, cleanup, err = r.sum(paths, stdin); err != nil {
+			return err
+		}
+		defer cleanup()
+		if len(paths) == 0 {
+			return nil
+		}
+	}
+	merge, err := capture.Open(paths, stdin)
+	if err != nil {
+		return err
+	}
+	defer merge.Close()
+	r.merge = merge
+	for _, p := range paths {
+		r.names = append(r.names, filepath.Base(p))
+	}
+	for i, sum := range r.sums {
+		merge.Skip(i, r.engine.Position(sum).Frames)
+	}
+	return r.frameLoop(ctx)
+}
+
+func (r *replayer) frameLoop(ctx context.Context) error {
+	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: r.config.SIP.Ports})
+	observe := func(o *discovery.Observation) {
+		r.observations++
+		r.engine.Observe(o)
+	}
+	started := map[int]bool{}
+	var in discovery.Frame
+	for {
+		f, err := r.merge.Next()
+		for _, i := range r.merge.Ended() {
+			r.ended(i)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !r.until.IsZero() && f.Time.After(r.until) {
+			r.stopped = true
+			return nil
+		}
+		if !started[f.Source] {
+			started[f.Source] = true
+			if err := r.checkStart(f); err != nil {
+				return err
+			}
+		}
+		r.frames++
+		in = observed(f)
+		decoder.Decode(&in, observe)
+		r.at(f.Source, f.Number, false)
+		if r.frames%commitEvery == 0 {
+			r.progress.set(r.frames, r.engine.Now())
+			if err := r.commit(ctx, commitEvery); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// checkStart refuses a capture from before engine time, whose frames would all
+// come too late.
+func (r *replayer) checkStart(f *capture.Frame) error {
+	now := r.engine.Now()
+	if f.Number > 1 || !f.Time.Before(now) || r.frames > 0 || now.IsZero() {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s starts at %s, before engine time %s", f.File, stamp(f.Time), stamp(now)),
+		"give captures of the same time in one command, or use another database: -db FILE")
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// ended notes that a source has delivered its last frame.
+func (r *replayer) ended(source int) {
+	r.engine.Pause(r.names[source])
+	r.at(source, -1, true)
+}
+
+// at notes how far a source was replayed.
+func (r *replayer) at(source, frame int, done bool) {
+	if r.sums == nil {
+		return
+	}
+	p := r.engine.Position(r.sums[source])
+	p.SHA256, p.Done = r.sums[source], done
+	if frame > 0 {
+		p.Frames = frame
+	}
+	r.engine.SetPosition(p)
+}
+
+// sum computes what each source is known by; standing input is spooled first.
+func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error) {
+	cleanup := func() {}
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
+		if p == "-" {
+			spooled, done, err := capture.Spool(stdin)
+			if err != nil {
+				return nil, cleanup, err
+			}
+			before := cleanup
+			cleanup = func() { before(); done() }
+			p = spooled
+		}
+		sum, err := capture.Sum(p)
+		if err != nil {
+			return nil, cleanup, err
+		}
+		if r.engine.Position(sum).Done {
+			continue // replayed before: nothing in it is new
+		}
+		r.sums = append(r.sums, sum)
+		out = append(out, p)
+	}
+	if len(out) == 0 {
+		r.sums = nil
+	}
+	return out, cleanup, nil
+}
+
+// commit commits if enough effects are pending, and prints what is durable.
+func (r *replayer) commit(ctx context.Context, enough int) error {
+	if r.engine.Pending() < enough {
+		return nil
+	}
+	if err := r.engine.Commit(ctx); err != nil {
+		return err
+	}
+	return r.out.flush()
+}
+
+// finish does what follows the last frame.
+func (r *replayer) finish(ctx context.Context) error {
+	if r.until.IsZero() {
+		r.engine.Settle()
+	} else {
+		r.engine.Advance(r.until)
+	}
+	r.progress.done()
+	if err := r.engine.Checkpoint(ctx); err != nil {
+		return err
+	}
+	return r.out.end()
+}
+
+func (r *replayer) totals() string {
+	s := fmt.Sprintf("%d frames, %d observations, %d events", r.frames, r.observations, r.out.count)
+	if n := r.engine.Late(); n > 0 {
+		s += fmt.Sprintf(", %d observations more than 2 s late", n)
+	}
+	return s
+}
+
+// writeMails writes each mail after the given id to a file of its own.
+func writeMails(ctx context.Context, s gateway.Store, after int64, dir string) error {
+	return s.Mails(ctx, after, func(m gateway.Mail) error {
+		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body, 0o666)
+	})
+}
