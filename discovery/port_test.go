@@ -103,7 +103,7 @@ func TestDeskPhone(t *testing.T) {
 	for class, want := range map[string]bool{
 		"yealink": true, "Cisco Systems, Inc. IP Phone CP-7911G": true, "snomD785": true, "MitelIPPhone": true, "Poly-EdgeE220": true,
 		"\x00\x00\x36\x3d\x09\x05": true, "Grandstream GXP1405 dslforum.org": true, "ccp.avaya.com": true,
-		"MSFT 5.0": false, "Cisco Systems, Inc.": false, "udhcp 1.0": false, "android-dhcp-13": false, "": false,
+		"MSFT 5.0": false, "Cisco Systems, Inc.": false, "udhcp 1.0": false, "Grandstream GWN7630": false, "android-dhcp-13": false, "": false,
 	} {
 		if got := DeskPhoneVendorClass(class); got != want {
 			t.Errorf("DeskPhoneVendorClass(%q): got %t, want %t", class, got, want)
@@ -112,7 +112,7 @@ func TestDeskPhone(t *testing.T) {
 	for ua, want := range map[string]bool{
 		"Yealink SIP-T42S 66.84.0.125": true, "PolycomVVX-VVX_450-UA/6.4.3.5018": true, "Cisco-CP7861/12.1.1": true, "Cisco/SPA525G-7.4.9a": true,
 		"snom370/8.7.5.48": true, "Grandstream GXP2130 1.0.7.25": true, "Mitel-6920-SIP/6.4.0.140": true,
-		"Grandstream HT802 1.0.25.5": false, "Grandstream UCM6202": false, "Zoiper rv2.10.3.2": false, "friendly-scanner": false, "Cisco-SIPGateway/IOS-12.x": false, "": false,
+		"Grandstream HT802 1.0.25.5": false, "Grandstream UCM6202": false, "Zoiper rv2.10.3.2": false, "Avaya Communicator/3.0": false, "Cisco/SPA112-1.4.1": false, "friendly-scanner": false, "Cisco-SIPGateway/IOS-12.x": false, "": false,
 	} {
 		if got := DeskPhoneUserAgent(ua); got != want {
 			t.Errorf("DeskPhoneUserAgent(%q): got %t, want %t", ua, got, want)

@@ -1,0 +1,117 @@
+package discovery_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"perch/discovery"
+)
+
+// checkFrame decodes a frame and checks what holds for every frame: what is
+// printed of it is one line of JSON in UTF-8, not out of proportion to the frame,
+// does not change when the frame's memory is used again, and is the same the
+// next time.
+func checkFrame(t *testing.T, d *discovery.Decoder, linkType uint16, frame string) {
+	t.Helper()
+	f := &discovery.Frame{Time: testTime, Number: 1, LinkType: linkType, Data: []byte(frame)}
+	var seen []*discovery.Observation
+	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
+	before := printAll(t, seen)
+	for i := range f.Data {
+		f.Data[i] ^= 0x55
+	}
+	if after := printAll(t, seen); !bytes.Equal(before, after) {
+		t.Fatalf("an observation refers to the frame's memory:\nfirst %s\nthen  %s", before, after)
+	}
+	// A byte of a frame becomes at most six, as \u00ff or as hex with its key's
+	// share; each message has fixed keys besides.
+	if limit := 12*len(frame) + 1000*(1+len(frame)/64); len(before) > limit {
+		t.Fatalf("got %d bytes printed of %d, want at most %d", len(before), len(frame), limit)
+	}
+	f.Data = []byte(frame)
+	seen = nil
+	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
+	if again := printAll(t, seen); !bytes.Equal(before, again) {
+		t.Fatalf("the same frame again:\nfirst %s\nthen  %s", before, again)
+	}
+}
+
+func printAll(t *testing.T, seen []*discovery.Observation) []byte {
+	t.Helper()
+	var all []byte
+	for _, o := range seen {
+		start := len(all)
+		var err error
+		if all, err = o.AppendJSON(all, true); err != nil {
+			t.Fatal(err)
+		}
+		line := all[start:]
+		if !json.Valid(line) || !utf8.Valid(line) || bytes.ContainsAny(line, "\n\r") {
+			t.Fatalf("got line %q", line)
+		}
+		all = append(all, '\n')
+	}
+	return all
+}
+
+// fuzzPayload fuzzes what stands inside of a sound frame.
+func fuzzPayload(f *testing.F, linkType uint16, wrap func(string) string, seeds ...string) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	d := discovery.NewDecoder(discovery.DecoderConfig{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) <= 1500 {
+			checkFrame(t, d, linkType, wrap(string(b)))
+		}
+	})
+}
+
+func FuzzARP(f *testing.F) {
+	fuzzPayload(f, 1, func(s string) string { return ethernet(allMAC, phoneMAC, 0x0806, s) },
+		arp(1, phoneMAC, ip1, ip2), "\x00\x01\x08\x00\xff\xff\x00\x01"+strings.Repeat("\x00", 40))
+}
+
+func FuzzDHCP(f *testing.F) {
+	fuzzPayload(f, 101, func(s string) string { return ipv4(ip1, ip2, udp(67, 68, s)) },
+		bootp(2, ip2, option(12, "a")+"\xff", option(12, "b")+"\xff")+option(52, "\x03")+option(53, "\x05")+option(82, option(1, "a")+option(2, "b"))+"\xff",
+		bootp(1, ip2, "", "")+option(60, "\x00\x00\x36\x3d")+option(55, "\x01\x42")+option(1, "\xff\xff\xff\x00")+option(3, ip2)+"\xff")
+}
+
+func FuzzLLDP(f *testing.F) {
+	fuzzPayload(f, 1, func(s string) string { return lldpFrame(s) },
+		mandatory()+tlv(5, "sw-3fl")+tlv(7, "\x00\x14\x00\x04")+tlv(8, "\x05\x01"+ip2+"\x02\x00\x00\x00\x01\x00")+lldpEnd,
+		mandatory()+med(1, "\x00\x33\x03")+med(2, "\x01\x40\xdd\x6e")+med(3, "\x02\x0e\x02US\x01\x02CA\x1a\x03R3L\x03\x00")+med(3, "\x01"+coordinate(38.5, -77))+med(10, "T46S")+lldpEnd)
+}
+
+func FuzzCDP(f *testing.F) {
+	fuzzPayload(f, 1, func(s string) string { return frame802(cdpMAC, phoneMAC, unhex("aaaa03 00000c 2000")+s) },
+		cdp(2, cdpTLV(1, "sw"), cdpTLV(2, be32(1)+"\x01\x01\xcc\x00\x04"+ip2), cdpTLV(4, be32(0x28)), cdpTLV(0x0e, "\x01\x00\x6e"))[8:],
+		cdp(1, cdpTLV(1, "\x00\x01"), cdpTLV(3, "Port 1"))[8:])
+}
+
+func FuzzRegister(f *testing.F) {
+	fuzzPayload(f, 101, func(s string) string { return ipv4(ip1, ip2, udp(5060, 5060, s)) },
+		register+register,
+		strings.Replace(register, "Content-Length", "User-Agent: snomM700/1 (MAC=0004136322A0)\r\nm: \"x\" <sip:1@[::1]:5062>;expires=5;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000B826C4283>\"\r\nl", 1),
+		strings.Replace(register, "REGISTER sip:pbx SIP/2.0", "SIP/2.0 200 OK", 1))
+}
+
+func FuzzFrame(f *testing.F) {
+	packet := sipPacket()
+	f.Add(uint16(1), []byte(ethernet(routerMAC, phoneMAC, 0x88a8, tag(20, 0x8100, tag(110, 0x0800, packet)))))
+	f.Add(uint16(1), []byte(frame802(cdpMAC, phoneMAC, cdp(2, cdpTLV(1, "sw")))))
+	f.Add(uint16(0), []byte("\x02\x00\x00\x00"+packet))
+	f.Add(uint16(101), []byte(ipv4(ip1, ip2, udp(67, 68, bootp(2, ip2, "", "")+"\xff"))))
+	f.Add(uint16(113), []byte("\x00\x00\x00\x01\x00\x06"+phoneMAC+"\x00\x00\x08\x00"+packet))
+	f.Add(uint16(276), []byte("\x08\x06\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06"+phoneMAC+"\x00\x00"+arp(1, phoneMAC, ip1, ip2)))
+	d := discovery.NewDecoder(discovery.DecoderConfig{})
+	f.Fuzz(func(t *testing.T, linkType uint16, b []byte) {
+		if len(b) <= 2000 {
+			checkFrame(t, d, linkType, string(b))
+		}
+	})
+}
