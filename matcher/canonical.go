@@ -8,15 +8,38 @@ import (
 	"perch/discovery"
 )
 
-// foldChassis appends the form in which chassis IDs compare: a MAC in lower
-// case with colons whatever its spelling, other text with ASCII letters in
-// lower case.
-func foldChassis(dst []byte, s string) []byte {
-	if spelledAsMAC(s) {
-		if m, err := discovery.ParseMAC(s); err == nil {
-			s = m.String()
-		}
+// chassisID is a chassis ID in the form in which they compare: a MAC, whatever
+// its spelling, is its value under macBit; other text is the symbol of the text
+// with its ASCII letters in lower case, under textBit. 0 is none.
+type chassisID uint64
+
+const (
+	macBit         chassisID = 1 << 48
+	textBit        chassisID = 1 << 63
+	unknownChassis           = textBit | chassisID(unknown)
+)
+
+// chassisOf finds a chassis ID by what gives folded texts their symbols.
+func chassisOf(s string, sym func([]byte) symbol) chassisID {
+	if s == "" {
+		return 0
 	}
+	if v, ok := macValue(s); ok {
+		return macBit | chassisID(v)
+	}
+	var buf [64]byte // on the stack; longer IDs allocate
+	return textBit | chassisID(sym(lower(buf[:0], s)))
+}
+
+// canonicalChassis returns the text in which chassis IDs compare.
+func canonicalChassis(s string) string {
+	if m, err := discovery.ParseMAC(s); err == nil {
+		return m.String()
+	}
+	return string(lower(nil, s))
+}
+
+func lower(dst []byte, s string) []byte {
 	for i := range len(s) {
 		c := s[i]
 		if 'A' <= c && c <= 'Z' {
@@ -27,16 +50,40 @@ func foldChassis(dst []byte, s string) []byte {
 	return dst
 }
 
-// spelledAsMAC reports whether s may be a MAC in a form other than the
-// canonical one. Such text is rare in attachments, so parsing may allocate.
-func spelledAsMAC(s string) bool {
+// macValue is discovery.ParseMAC as a number, and without an error to allocate
+// for what is no MAC.
+func macValue(s string) (v uint64, ok bool) {
+	var sep byte
+	every := 12 // digits from separator to separator
 	switch {
-	case len(s) == 17 && s[2] == '-', len(s) == 14 && s[4] == '.':
-	case len(s) == 12 && strings.Trim(s, "0123456789abcdefABCDEF") == "":
-	default:
-		return false
+	case len(s) == 17 && (s[2] == ':' || s[2] == '-'):
+		sep, every = s[2], 2
+	case len(s) == 14 && s[4] == '.':
+		sep, every = '.', 4
+	case len(s) != 12:
+		return 0, false
 	}
-	return true
+	digits := 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case digits == every && c == sep:
+			digits = 0
+			continue
+		case digits == every:
+			return 0, false
+		case '0' <= c && c <= '9':
+			v = v<<4 | uint64(c-'0')
+		case 'a' <= c && c <= 'f':
+			v = v<<4 | uint64(c-'a'+10)
+		case 'A' <= c && c <= 'F':
+			v = v<<4 | uint64(c-'A'+10)
+		default:
+			return 0, false
+		}
+		digits++
+	}
+	return v, true
 }
 
 // canonicalPort is discovery.CanonicalPort, but quick about the names that are

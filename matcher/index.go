@@ -15,8 +15,8 @@ import (
 // Sites have an index each because they repeat each other: the same private
 // subnets, the same port names, the same circuits.
 type index struct {
-	ports    map[uint64]uint32 // chassis and port
-	ranges   map[uint64]uint32 // chassis and name of the ports before their number
+	ports    map[uint64]uint32 // portKey
+	ranges   map[uint64]uint32 // portKey, of the name before the number
 	circuits map[uint64]uint32 // remote ID or 0, and circuit
 	bssids   map[uint64]uint32 // bssid.key
 	lengths  [13]int           // rules in bssids by the digits they give
@@ -34,6 +34,10 @@ func newIndex() *index {
 
 func pair(a, b symbol) uint64 { return uint64(a)<<32 | uint64(b) }
 
+// portKey spreads a chassis and a port over 64 bits. Where two pairs fall
+// together they share a chain, whose records are all compared in full.
+func portKey(c chassisID, port symbol) uint64 { return uint64(c)*0x9e3779b97f4a7c15 + uint64(port) }
+
 // entry is where a record stands: in a map under a key, or in a prefix table.
 type entry struct {
 	keyed  map[uint64]uint32
@@ -47,9 +51,9 @@ func (x *index) entry(rec *record, e *extra) entry {
 	case rec.level == discovery.LevelPort && rec.port == 0:
 		return entry{keyed: x.circuits, key: pair(e.remote, e.circuit)}
 	case rec.level == discovery.LevelPort && e.hi == 0:
-		return entry{keyed: x.ports, key: pair(rec.chassis, rec.port)}
+		return entry{keyed: x.ports, key: portKey(rec.chassis, rec.port)}
 	case rec.level == discovery.LevelPort:
-		return entry{keyed: x.ranges, key: pair(rec.chassis, rec.port)}
+		return entry{keyed: x.ranges, key: portKey(rec.chassis, rec.port)}
 	case rec.level == discovery.LevelBSSID:
 		return entry{keyed: x.bssids, key: e.bssid.key()}
 	case rec.level == discovery.LevelChassis:

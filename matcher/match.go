@@ -12,7 +12,7 @@ import (
 // query is an attachment in the terms of the wiremap. Aliases stand second.
 type query struct {
 	site            symbol
-	chassis         [2]symbol
+	chassis         [2]chassisID
 	ports           [2]symbol
 	names           [2]symbol // of the ports without their number
 	numbers         [2]uint32
@@ -44,10 +44,7 @@ func (w *Wiremap) newQuery(a *discovery.Attachment, users []string) query {
 }
 
 func (q *query) setPort(w *Wiremap, i int, chassis, port string) {
-	if chassis != "" {
-		var buf [64]byte // on the stack; longer IDs allocate
-		q.chassis[i] = w.symbols.findBytes(foldChassis(buf[:0], chassis))
-	}
+	q.chassis[i] = chassisOf(chassis, w.symbols.findBytes)
 	if port != "" {
 		port = canonicalPort(port)
 		q.ports[i] = w.symbols.find(port)
@@ -73,7 +70,7 @@ type best struct {
 
 // Match returns the location that the wiremap gives for an attachment of a
 // phone with these users (lower-case emails). It does not allocate, apart from
-// the few bytes of a circuit ID or chassis ID that is not in canonical form.
+// the few bytes of a circuit ID whose canonical form is another.
 func (w *Wiremap) Match(a discovery.Attachment, users []string) Match {
 	if p, ok := w.ignores(&a); ok {
 		return Match{Ignored: p}
@@ -139,15 +136,15 @@ func (w *Wiremap) searchLevel(x *index, q *query, level discovery.Level, b *best
 
 func (w *Wiremap) searchPorts(x *index, q *query, b *best) {
 	for _, chassis := range q.chassis {
-		if chassis == 0 || chassis == unknown {
+		if chassis == 0 || chassis == unknownChassis {
 			continue
 		}
 		for j, port := range q.ports {
 			if port == 0 {
 				continue
 			}
-			w.tryEntry(x.ports, pair(chassis, port), q, b)
-			w.tryEntry(x.ranges, pair(chassis, q.names[j]), q, b)
+			w.tryEntry(x.ports, portKey(chassis, port), q, b)
+			w.tryEntry(x.ranges, portKey(chassis, q.names[j]), q, b)
 		}
 	}
 }
@@ -240,7 +237,7 @@ func (rec *record) fault(q *query) Reason {
 	case rec.site != 0 && rec.site != q.site:
 		return missing(q.site == 0, NoSite, OtherSite)
 	case rec.chassis != 0 && rec.chassis != q.chassis[0] && rec.chassis != q.chassis[1]:
-		return missing(q.chassis == [2]symbol{}, NoChassis, OtherChassis)
+		return missing(q.chassis == [2]chassisID{}, NoChassis, OtherChassis)
 	case rec.vlan != 0 && rec.vlan != q.vlan:
 		return missing(q.vlan == 0, NoVLAN, OtherVLAN)
 	case rec.subnet.size != 0 && !rec.subnet.contains(q.ip):

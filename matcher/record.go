@@ -74,16 +74,18 @@ func (c cidr) contains(a netip.Addr) bool { return c.prefix().Contains(a) }
 // pointer and fits a cache line of 64 bytes, because a search in a big wiremap
 // waits for memory more than for anything else.
 type record struct {
-	site, chassis, port symbol // port is the name before the number, of a range
-	place               uint32 // index into Wiremap.places, or none if the record is free
-	line                uint32
-	next                uint32 // next record of the same index entry, or none
-	extra               uint32 // index into Wiremap.extras; 0 has nothing
-	subnet              cidr
-	vlan                uint16
-	fields              uint8           // how many the rule names
-	level               discovery.Level // strongest that the rule names
-	shared              discovery.Level // the same while the attachment's circuit is shared
+	chassis     chassisID
+	site, port  symbol // port is the name before the number, of a range
+	chassisText symbol // as spelled
+	place       uint32 // index into Wiremap.places, or none if the record is free
+	line        uint32
+	next        uint32 // next record of the same index entry, or none
+	extra       uint32 // index into Wiremap.extras; 0 has nothing
+	subnet      cidr
+	vlan        uint16
+	fields      uint8           // how many the rule names
+	level       discovery.Level // strongest that the rule names
+	shared      discovery.Level // the same while the attachment's circuit is shared
 }
 
 // extra is what few rules have.
@@ -92,18 +94,19 @@ type extra struct {
 	remote, circuit symbol
 	bssid           bssid
 	public          cidr
-	spelled         struct{ chassis, port, circuit, bssid symbol } // where not canonical
+	spelled         struct{ port, circuit, bssid symbol } // where not canonical
 }
 
 // key is what a rule names, in canonical form: two rules tie only if their keys
 // are equal. A zero field is not named.
 type key struct {
-	site, chassis, port symbol
-	lo, hi              uint32
-	remote, circuit     symbol
-	bssid               bssid
-	subnet, public      cidr
-	vlan                uint16
+	site, port      symbol
+	chassis         chassisID
+	lo, hi          uint32
+	remote, circuit symbol
+	bssid           bssid
+	subnet, public  cidr
+	vlan            uint16
 }
 
 func (w *Wiremap) extraOf(rec *record) *extra { return &w.extras[rec.extra] }
@@ -112,7 +115,7 @@ func (w *Wiremap) key(rec *record) key { return newKey(rec, w.extraOf(rec)) }
 
 func newKey(rec *record, x *extra) key {
 	return key{
-		rec.site, rec.chassis, rec.port, x.lo, x.hi, x.remote, x.circuit,
+		rec.site, rec.port, rec.chassis, x.lo, x.hi, x.remote, x.circuit,
 		x.bssid, rec.subnet, x.public, rec.vlan,
 	}
 }
@@ -138,7 +141,7 @@ func translate(r *Rule, sym func(string) symbol) (record, extra) {
 	port := parsePort(r.Port)
 	rec := record{
 		site:    sym(r.Site),
-		chassis: sym(string(foldChassis(nil, r.ChassisID))),
+		chassis: chassisOf(r.ChassisID, func(b []byte) symbol { return sym(string(b)) }),
 		port:    sym(port.name),
 		place:   none,
 		line:    uint32(r.Line),
@@ -163,7 +166,7 @@ func translate(r *Rule, sym func(string) symbol) (record, extra) {
 
 // spell keeps how a rule was written, where that is not the canonical form.
 func (w *Wiremap) spell(r *Rule, rec *record, x *extra) {
-	x.spelled.chassis = w.symbols.spelling(rec.chassis, r.ChassisID)
+	rec.chassisText = w.symbols.intern(r.ChassisID)
 	x.spelled.port = w.symbols.spelling(rec.port, r.Port)
 	x.spelled.circuit = w.symbols.spelling(x.circuit, string(r.CircuitID))
 	x.spelled.bssid = w.symbols.intern(r.BSSID)
@@ -197,7 +200,7 @@ func (w *Wiremap) rule(rec *record) Rule {
 	r := Rule{
 		Location:  w.places[rec.place].id,
 		Site:      w.symbols.text[rec.site],
-		ChassisID: w.symbols.text[rec.chassis],
+		ChassisID: w.symbols.text[rec.chassisText],
 		Port:      w.symbols.text[rec.port],
 		VLAN:      rec.vlan,
 		Subnet:    rec.subnet.prefix(),
@@ -214,9 +217,6 @@ func (x *extra) complete(r *Rule, text []string) {
 	r.CircuitID = discovery.Hex(text[x.circuit])
 	r.BSSID = text[x.spelled.bssid]
 	r.PublicIP = x.public.prefix()
-	if x.spelled.chassis != 0 {
-		r.ChassisID = text[x.spelled.chassis]
-	}
 	if x.spelled.port != 0 {
 		r.Port = text[x.spelled.port]
 	}

@@ -61,7 +61,7 @@ func (r Rule) levelWithoutCircuit() discovery.Level {
 // in canonical form. Two spellings of one network have one key.
 func (r Rule) Key() Rule {
 	k := Rule{Site: r.Site, RemoteID: r.RemoteID, CircuitID: discovery.CanonicalCircuit(r.CircuitID), VLAN: r.VLAN}
-	k.ChassisID = string(foldChassis(nil, r.ChassisID))
+	k.ChassisID = canonicalChassis(r.ChassisID)
 	k.Port = parsePort(r.Port).String()
 	if p, err := parseBSSID(r.BSSID); err == nil {
 		k.BSSID = p.String()

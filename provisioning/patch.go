@@ -51,7 +51,16 @@ func patchRows[T any](rows, gone, put []T, compare func(a, b T) int) []T {
 			out = append(out, row)
 		}
 	}
-	return append(out, put...)
+	return orNil(append(out, put...))
+}
+
+// orNil makes no difference between a list that was emptied and one that never
+// had a row.
+func orNil[T any](rows []T) []T {
+	if len(rows) == 0 {
+		return nil
+	}
+	return rows
 }
 
 func patchRules(rules, gone, put []matcher.Rule) []matcher.Rule {
@@ -67,7 +76,7 @@ func patchRules(rules, gone, put []matcher.Rule) []matcher.Rule {
 	}
 	out = append(out, put...)
 	slices.SortStableFunc(out, matcher.Compare)
-	return slices.CompactFunc(out, func(a, b matcher.Rule) bool { return matcher.Compare(a, b) == 0 })
+	return orNil(slices.CompactFunc(out, func(a, b matcher.Rule) bool { return matcher.Compare(a, b) == 0 }))
 }
 
 // ruleSet finds rules by key without keeping the keys: a million of them would
