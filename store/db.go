@@ -30,7 +30,7 @@ func (d *db) Load(ctx context.Context) (gateway.State, error) {
 		func() error { return d.loadMeta(ctx, &s) },
 		func() error { return read(ctx, d.sql, &sites, all, &dir.Sites) },
 		func() error { return read(ctx, d.sql, &locations, selection{where: latest}, &dir.Locations) },
-		func() error { return read(ctx, d.sql, &rules, all, &dir.Rules) },
+		func() error { return d.loadWiremap(ctx, &dir.Rules) },
 		func() error { return read(ctx, d.sql, &users, all, &dir.Users) },
 		func() error { return read(ctx, d.sql, &phones, all, &dir.Phones) },
 		func() error { return read(ctx, d.sql, &phoneStates, all, &s.Phones) },

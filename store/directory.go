@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"perch/location"
-	"perch/matcher"
 	"perch/provisioning"
 )
 
@@ -40,21 +39,6 @@ var locations = table[location.Location]{
 // latest selects the version of each location that is in force.
 const latest = "version = (SELECT max(version) FROM locations v WHERE v.id = locations.id)"
 
-// rules is the wiremap. Its key is all that a rule asks for.
-var rules = table[matcher.Rule]{
-	name: "wiremap",
-	columns: []string{
-		"site", "chassis_id", "port", "remote_id", "circuit_id", "bssid", "vlan", "subnet", "public_ip",
-		"location_id",
-	},
-	key: 9,
-	fields: func(dst []any, x *matcher.Rule) []any {
-		return append(dst,
-			&x.Site, &x.ChassisID, &x.Port, word{&x.RemoteID}, word{&x.CircuitID}, &x.BSSID, &x.VLAN,
-			word{&x.Subnet}, word{&x.PublicIP}, &x.Location)
-	},
-}
-
 var users = table[provisioning.User]{
 	name:    "users",
 	columns: []string{"email", "name", "role", "site", "language", "aors"},
@@ -73,7 +57,8 @@ var phones = table[provisioning.Phone]{
 	},
 }
 
-// change writes one step of the directory's history.
+// change writes one step of the directory's history: rows go before others are
+// put.
 func (w *writer) change(ctx context.Context, c *provisioning.Changes) error {
 	goneSites := make([]provisioning.Site, len(c.GoneSites))
 	for i, id := range c.GoneSites {
@@ -85,12 +70,11 @@ func (w *writer) change(ctx context.Context, c *provisioning.Changes) error {
 	}
 	return firstError(
 		func() error { return remove(ctx, w, &sites, goneSites) },
-		func() error { return remove(ctx, w, &rules, c.GoneRules) },
 		func() error { return remove(ctx, w, &users, goneUsers) },
 		func() error { return remove(ctx, w, &phones, c.GonePhones) },
 		func() error { return put(ctx, w, &sites, c.Put.Sites) },
 		func() error { return put(ctx, w, &locations, c.Put.Locations) },
-		func() error { return put(ctx, w, &rules, c.Put.Rules) },
+		func() error { return w.wiremap(ctx, c.GoneRules, c.Put.Rules) },
 		func() error { return put(ctx, w, &users, c.Put.Users) },
 		func() error { return put(ctx, w, &phones, c.Put.Phones) },
 	)

@@ -88,6 +88,11 @@ func (t *table[T]) selectSQL(sel selection) string {
 
 // read appends the selected rows to *to, in order of key.
 func read[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, to *[]T) error {
+	return each(ctx, d, t, sel, func(x T) { *to = append(*to, x) })
+}
+
+// each calls f for each selected row, in order of key.
+func each[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, f func(T)) error {
 	rows, err := d.QueryContext(ctx, t.selectSQL(sel), sel.args...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.name, err)
@@ -100,7 +105,7 @@ func read[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, to 
 		if err := rows.Scan(dst...); err != nil {
 			return fmt.Errorf("read %s: %w", t.name, err)
 		}
-		*to = append(*to, x)
+		f(x)
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read %s: %w", t.name, err)

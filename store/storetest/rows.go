@@ -88,6 +88,43 @@ func (s *suite) deletes() {
 	s.holds(contents{want, b.Events, b.Mails})
 }
 
+func (s *suite) ruleKeys() {
+	rule := func(port string, to location.ID) matcher.Rule {
+		return matcher.Rule{Location: to, Site: "hq", ChassisID: "sw|1", Port: port}
+	}
+	const short, long = "Gi1/0/7", "GigabitEthernet1/0/7" // one port
+	neighbour := rule("Gi1/0/8", "room-8")
+	other := matcher.Rule{Location: "room-9", Site: "hq|sw", ChassisID: "1", Port: short}
+	for _, step := range []struct {
+		name      string
+		gone, put []matcher.Rule
+		want      []matcher.Rule
+	}{
+		{"first", nil, []matcher.Rule{rule(short, "room-7"), neighbour, other}, []matcher.Rule{rule(short, "room-7"), neighbour, other}},
+		{"another spelling", nil, []matcher.Rule{rule(long, "room-1")}, []matcher.Rule{neighbour, rule(long, "room-1"), other}},
+		{
+			"two of one key", nil, []matcher.Rule{rule(short, "floor-1"), rule(short, "room-1")},
+			[]matcher.Rule{rule(short, "floor-1"), rule(short, "room-1"), neighbour, other},
+		},
+		{
+			"gone and put", []matcher.Rule{rule(short, "")}, []matcher.Rule{rule(short, "room-7"), rule(long, "floor-1")},
+			[]matcher.Rule{rule(short, "room-7"), neighbour, rule(long, "floor-1"), other},
+		},
+		{"gone in one spelling", []matcher.Rule{rule(long, "")}, nil, []matcher.Rule{neighbour, other}},
+	} {
+		s.commit(&gateway.Batch{Directory: []provisioning.Changes{
+			{GoneRules: step.gone, Put: provisioning.Content{Rules: step.put}},
+		}})
+		if diff := compare(s.load().Directory.Rules, step.want); diff != "" {
+			s.Errorf("%s: rules (-got +want):\n%s", step.name, diff)
+		}
+	}
+	s.store = s.reopen()
+	if diff := compare(s.load().Directory.Rules, []matcher.Rule{neighbour, other}); diff != "" {
+		s.Errorf("opened again: rules (-got +want):\n%s", diff)
+	}
+}
+
 func (s *suite) changesInOrder() {
 	user := func(name string) provisioning.Content {
 		return provisioning.Content{Users: []provisioning.User{{Email: "ann@example.com", Name: name}}}
@@ -124,11 +161,14 @@ func (s *suite) rowsInOrder() {
 		want.Claims = append(want.Claims, gateway.Claim{ID: id, State: gateway.ClaimOpen})
 		want.Answers = append(want.Answers, gateway.Answer{ID: id, Kind: gateway.AnswerConfirm})
 	}
+	for _, subnet := range []string{"9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16", "100.0.0.0/8", "2001:db8::/32"} { // not as text
+		d.Rules = append(d.Rules, matcher.Rule{Location: "hq", Subnet: prefix(subnet)})
+	}
 	// Written last row first, each in a batch of its own.
 	for i := 9; i >= 0; i-- {
 		s.commit(&gateway.Batch{
 			Directory: []provisioning.Changes{{Put: provisioning.Content{
-				Sites: row(d.Sites, i), Locations: row(d.Locations, i), Users: row(d.Users, i), Phones: row(d.Phones, i),
+				Sites: row(d.Sites, i), Locations: row(d.Locations, i), Rules: row(d.Rules, i), Users: row(d.Users, i), Phones: row(d.Phones, i),
 			}}},
 			Phones:  row(want.Phones, i),
 			Prompts: row(want.Prompts, i), Claims: row(want.Claims, i), Answers: row(want.Answers, i),

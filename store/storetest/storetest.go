@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"a row with a known key replaces", (*suite).replaces},
 		{"an edited location replaces its versions", (*suite).locationVersions},
 		{"gone rows are deleted", (*suite).deletes},
+		{"a rule replaces all of its key", (*suite).ruleKeys},
 		{"changes of the directory apply in order", (*suite).changesInOrder},
 		{"rows come back in order of their keys", (*suite).rowsInOrder},
 		{"a batch without tracker leaves it", (*suite).trackerStays},

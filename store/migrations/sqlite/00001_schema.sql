@@ -50,8 +50,11 @@ CREATE TABLE locations (
     PRIMARY KEY (id, version)
 ) STRICT;
 
--- A rule is known by all that it asks for.
+-- The cells of a rule stand as they were written. Rules whose cells mean the
+-- same network have one rule_key, and are replaced together; there can be more
+-- than one, so it is not unique.
 CREATE TABLE wiremap (
+    rule_key    TEXT    NOT NULL,
     site        TEXT    NOT NULL,
     chassis_id  TEXT    NOT NULL,
     port        TEXT    NOT NULL,
@@ -61,9 +64,9 @@ CREATE TABLE wiremap (
     vlan        INTEGER NOT NULL,
     subnet      TEXT    NOT NULL,
     public_ip   TEXT    NOT NULL,
-    location_id TEXT    NOT NULL,
-    PRIMARY KEY (site, chassis_id, port, remote_id, circuit_id, bssid, vlan, subnet, public_ip)
-) STRICT, WITHOUT ROWID;
+    location_id TEXT    NOT NULL
+) STRICT;
+CREATE INDEX wiremap_by_key ON wiremap (rule_key);
 
 CREATE TABLE users (
     email    TEXT NOT NULL PRIMARY KEY,
