@@ -1,0 +1,153 @@
+// Bench measures the figures of docs/performance.md: run it from the root of the
+// repository with
+//
+//	go run ./testdata/bench -perch ./perch [-figure F5,F7]
+//
+// It makes up a campus: a directory of 20 000 phones, and the capture of an hour
+// on a trunk that they are heard on, with all the voice and data around them. The
+// frames are composed here from the published formats, apart from the decoders
+// that they measure, and depend on nothing but this source. Each replay is checked:
+// no frame, message or phone may be missing, and equal input must give equal
+// output. CPU is user and system time of the whole child process.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// bench is one run of the program.
+type bench struct {
+	perch        string // absolute path
+	dir          string // of captures and the directory; removed unless it was named
+	campus       campus
+	frames       int
+	tsharkFrames int
+	pairs        int
+	trunks       map[int]trunkFile
+}
+
+// figures are what can be measured, in order.
+var figures = []struct {
+	name    string
+	measure func(*bench) error
+}{
+	{"F5", (*bench).f5},
+	{"F6", (*bench).f6},
+	{"F7", (*bench).f7},
+	{"F9", (*bench).f9},
+	{"F10", (*bench).f10},
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	b := bench{trunks: map[int]trunkFile{}}
+	flag.StringVar(&b.perch, "perch", "./perch", "the `program` to measure")
+	flag.StringVar(&b.dir, "dir", "", "keep captures and directory in `DIR` (default: a temporary one, removed at the end)")
+	flag.IntVar(&b.frames, "n", 2_000_000, "`frames` of the trunk")
+	flag.IntVar(&b.tsharkFrames, "tshark-n", 0, "`frames` of the trunk for F6 (default: those of -n)")
+	flag.IntVar(&b.campus.phones, "phones", 20_000, "`phones` on the trunk")
+	flag.IntVar(&b.pairs, "pairs", 5, "`pairs` of runs for F5")
+	chosen := flag.String("figure", "all", "comma-separated `figures` to measure; none only writes the trunk")
+	flag.Parse()
+	if b.tsharkFrames == 0 {
+		b.tsharkFrames = b.frames
+	}
+	if b.campus.phones < 1 || b.campus.phones > maxPhones || b.frames < 1 || b.pairs < 1 {
+		return fmt.Errorf("want 1 to %d phones, and at least one frame and one pair", maxPhones)
+	}
+	cleanup, err := b.prepare()
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	return b.measure(strings.Split(*chosen, ","))
+}
+
+// prepare writes the directory that knows the campus.
+func (b *bench) prepare() (cleanup func(), err error) {
+	if b.perch, err = filepath.Abs(b.perch); err != nil {
+		return nil, err
+	}
+	cleanup = func() {}
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "perch-bench"); err != nil {
+			return nil, err
+		}
+		cleanup = func() { os.RemoveAll(b.dir) }
+	} else if b.dir, err = filepath.Abs(b.dir); err != nil {
+		return nil, err
+	}
+	return cleanup, writeDirectory(b.dir, b.campus)
+}
+
+// measure prints the chosen figures. One that fails keeps no other from being
+// measured.
+func (b *bench) measure(chosen []string) error {
+	fmt.Println(machine())
+	var errs []error
+	for _, f := range figures {
+		if !slices.Contains(chosen, f.name) && !slices.Contains(chosen, "all") {
+			continue
+		}
+		err := f.measure(b)
+		var skip skipped
+		switch {
+		case errors.As(err, &skip):
+			fmt.Printf("%s: skipped: %v\n", f.name, skip)
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+		}
+	}
+	if slices.Contains(chosen, "none") {
+		_, err := b.trunkFile(b.frames)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// machine says what was measured on and beside.
+func machine() string {
+	s := fmt.Sprintf("%s %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		s += ", kernel " + strings.TrimSpace(string(b))
+	}
+	for _, name := range []string{"tcpdump", "tshark"} {
+		if version := peerVersion(name); version != "" {
+			s += ", " + version
+		}
+	}
+	return s
+}
+
+// peerVersion returns the first line that a peer says of itself.
+func peerVersion(name string) string {
+	path, err := peer(name)
+	if err != nil {
+		return ""
+	}
+	var out strings.Builder
+	c := child{args: []string{path, "--version"}, stdout: &out}
+	if _, err := c.run(); err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(out.String()+c.stderr.String(), "\n")
+	return strings.ToLower(strings.TrimSuffix(first, "."))
+}
+
+// say tells what is being done, apart from the results.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "# "+format+"\n", args...)
+}
