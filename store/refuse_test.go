@@ -1,14 +1,10 @@
 package store_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,24 +13,6 @@ import (
 	"perch/gateway"
 	"perch/store"
 )
-
-// childDatabase names the variable that makes the test binary another process
-// that opens a database, says how it went, and holds it until its input ends.
-const childDatabase = "PERCH_TEST_HOLD"
-
-func TestMain(m *testing.M) {
-	path, child := os.LookupEnv(childDatabase)
-	if !child {
-		os.Exit(m.Run())
-	}
-	if s, err := store.OpenSQLite(context.Background(), path); err != nil {
-		fmt.Println(err)
-	} else {
-		fmt.Println("open")
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		s.Close()
-	}
-}
 
 func TestRefused(t *testing.T) {
 	for _, test := range []struct {
@@ -155,26 +133,6 @@ func TestOneHolder(t *testing.T) {
 	openSQLite(t, alias)
 }
 
-func TestHeldByAnotherProcess(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "perch.db")
-	c := startChild(t, path, nil)
-	if c.said != "open" {
-		t.Fatalf("the other process: %s", c.said)
-	}
-	_, err := store.OpenSQLite(t.Context(), path)
-	if !errors.Is(err, gateway.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", c.cmd.Process.Pid)) {
-		t.Errorf("open gave %v, want ErrInUse and the process", err)
-	}
-	if err := c.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.cmd.Wait()
-	s := openSQLite(t, path) // the kernel freed the lock
-	if err := s.Commit(t.Context(), batch(1)); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestNoPermission(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -206,7 +164,7 @@ func TestNoPermission(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { os.Chmod(dir, 0o755) })
-			c := startChild(t, path, nobody())
+			c := startChild(t, holdDatabase, path, nobody())
 			if !strings.Contains(c.said, "permission denied") || !strings.Contains(c.said, path) {
 				t.Errorf("open said %q, want the path and permission denied", c.said)
 			}
@@ -220,40 +178,6 @@ func nobody() *syscall.Credential {
 		return nil
 	}
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
-}
-
-// child is another process that opened a database, or tried to.
-type child struct {
-	cmd  *exec.Cmd
-	said string // "open", or the error
-}
-
-func startChild(t *testing.T, path string, as *syscall.Credential) child {
-	t.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), childDatabase+"="+path)
-	cmd.Stderr = os.Stderr
-	cmd.Dir = "/"
-	if as != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	said, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the other process said nothing: %v", err)
-	}
-	return child{cmd, strings.TrimSpace(said)}
 }
 
 func TestVersions(t *testing.T) {

@@ -109,6 +109,8 @@ func (w *writer) empty(ctx context.Context, name string) (bool, error) {
 // addresses from text.
 func (d *db) loadWiremap(ctx context.Context, to *[]matcher.Rule) error {
 	err := each(ctx, d.sql, &wiremap, selection{}, func(x ruleRow) { *to = append(*to, x.rule) })
-	slices.SortStableFunc(*to, matcher.Compare)
+	if !slices.IsSortedFunc(*to, matcher.Compare) {
+		slices.SortFunc(*to, matcher.Compare)
+	}
 	return err
 }
