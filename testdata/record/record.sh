@@ -9,6 +9,7 @@
 # Captures are written to DIR/CASE; DIR is testdata/replay unless given. A new
 # recording has new times: want.txt is then written anew, see README.md.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 config=$here/config
@@ -96,16 +97,18 @@ real_reboot() {
 # pass SECONDS lets time pass; a signal ends it.
 pass() {
 	sleep "$1" &
-	wait $!
+	sleeping=$!
+	wait "$sleeping"
 }
 
-# perform CASE records one case in a lab of its own.
-perform() (
+# perform CASE records one case in a lab of its own. It runs in the background,
+# so that what it traps is its own.
+perform() {
 	lab=perch-$$-$1
 	out=$work/$1
 	logs=$work/logs/$1
 	mkdir -p "$out" "$logs"
-	trap remove_lab EXIT
+	trap 'kill ${sleeping:-} 2>/dev/null || true; remove_lab' EXIT
 	trap 'exit 1' INT TERM
 	build_lab
 	start_servers
@@ -115,13 +118,13 @@ perform() (
 		start_switch
 	fi
 	"$(echo "$1" | tr - _)"
-)
+}
 
 dir=$here/../replay
 while getopts o: flag; do
 	case $flag in
 	o) dir=$OPTARG ;;
-	*) exit 2 ;;
+	*) fail "unknown flag" "record.sh [-o DIR] [CASE...]" ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -136,12 +139,12 @@ check
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/perch-record.XXXXXX")
 performances=
+trap 'kill $performances 2>/dev/null || true; wait; rm -r "$work"; exit 1' INT TERM
 for name in "$@"; do
 	echo "recording $name"
 	perform "$name" &
 	performances="$performances $!"
 done
-trap 'kill $performances 2>/dev/null || true; wait; rm -r "$work"; exit 1' INT TERM
 for pid in $performances; do
 	wait "$pid" || failed=yes
 done
