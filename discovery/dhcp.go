@@ -135,7 +135,7 @@ func (m *DHCP) relay(b []byte) error {
 		if len(b) < 2 || len(b) < 2+int(b[1]) {
 			return fmt.Errorf("dhcp: option 82: sub-option %d cut short", b[0])
 		}
-		v := Hex(b[2 : 2+b[1]])
+		v := Hex(b[2 : 2+int(b[1])])
 		switch b[0] {
 		case 1:
 			m.CircuitID = v

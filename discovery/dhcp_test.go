@@ -42,6 +42,8 @@ func TestDecodeDHCP(t *testing.T) {
 			line(`,"circuit_id":"4769312f302f333a313130","remote_id":"73772d33666c","subscriber_id":"6465736b203132"`)},
 		{"option 82, sub-option twice: the last wins", frame(ack + option(82, option(1, "a")+option(1, "b")) + "\xff"), line(`,"circuit_id":"62"`)},
 		{"option 82, twice: one in pieces", frame(ack + option(82, "\x01\x03ab") + option(82, "c\x02\x01d") + "\xff"), line(`,"circuit_id":"616263","remote_id":"64"`)},
+		{"option 82, sub-option of 255 bytes in two options", frame(ack + option(82, "\x01\xff"+strings.Repeat("a", 253)) + option(82, "bc\x02\x01d") + "\xff"),
+			line(`,"circuit_id":"` + strings.Repeat("61", 253) + `6263","remote_id":"64"`)},
 		{"option 82, sub-option too long", frame(ack + option(82, option(1, "a")+"\x02\x09b") + option(54, ip2) + "\xff"),
 			broken("dhcp: option 82: sub-option 2 cut short", `,"server_id":"10.1.2.1","circuit_id":"61"`)},
 		{"option 82, one byte", frame(ack + option(82, "\x01") + option(54, ip2) + "\xff"),

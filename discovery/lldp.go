@@ -132,7 +132,7 @@ func (l *lldpReader) managementAddress(v []byte) error {
 	if len(v) < 1 || len(v) < 1+int(v[0]) || v[0] < 2 {
 		return fmt.Errorf("lldp: management address cut short")
 	}
-	if a := networkAddress(v[1 : 1+v[0]]); a != "" {
+	if a := networkAddress(v[1 : 1+int(v[0])]); a != "" {
 		l.ManagementAddresses = append(l.ManagementAddresses, a)
 	}
 	return nil

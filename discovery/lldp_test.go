@@ -54,6 +54,7 @@ func TestDecodeLLDP(t *testing.T) {
 		{"capabilities too short", lldpFrame(mandatory(), tlv(7, "\x00\x14"), tlv(5, "lost"), lldpEnd), lldpBroken("system capabilities: 2 bytes, want at least 4", "")},
 		{"management address too short", lldpFrame(mandatory(), tlv(8, "\x05\x01\x0a"), lldpEnd), lldpBroken("management address cut short", "")},
 		{"management address of length 0", lldpFrame(mandatory(), tlv(8, "\x00"), lldpEnd), lldpBroken("management address cut short", "")},
+		{"management address of 255 bytes", lldpFrame(mandatory(), tlv(8, "\xff\x07"+strings.Repeat("a", 254)), lldpEnd), lldpLine(`,"management_addresses":["` + strings.Repeat("a", 254) + `"]`)},
 		{"organization too short", lldpFrame(mandatory(), tlv(127, "\x00\x12\xbb"), lldpEnd), lldpBroken("organization: 3 bytes, want at least 4", "")},
 		{"chassis only", lldpFrame(tlv(1, "\x07sw"), lldpEnd), []string{`"kind":"lldp","malformed":"lldp: no port ID","lldp":{"chassis_id_subtype":7,"chassis_id":"sw"}}`}},
 		{"no time to live", lldpFrame(tlv(1, "\x07sw"), tlv(2, "\x071"), lldpEnd),
