@@ -49,8 +49,10 @@ func (q *query) setPort(w *Wiremap, i int, chassis, port string) {
 		port = canonicalPort(port)
 		q.ports[i] = w.symbols.find(port)
 		q.names[i] = unknown
-		if name, n, ok := cutNumber(port); ok && w.ranges > 0 {
-			q.names[i], q.numbers[i] = w.symbols.find(name), n
+		if w.ranges > 0 {
+			if name, n, ok := cutNumber(port); ok {
+				q.names[i], q.numbers[i] = w.symbols.find(name), n
+			}
 		}
 	}
 }
@@ -226,7 +228,7 @@ func (w *Wiremap) fault(q *query, rec *record) Reason {
 		return CircuitShared
 	case !p.live:
 		return NotLive
-	case p.personal && !slices.Contains(q.users, p.owner):
+	case p.personal && !slices.Contains(q.users, w.symbols.text[p.owner]):
 		return OtherOwner
 	}
 	return Won

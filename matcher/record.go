@@ -126,9 +126,9 @@ const none = ^uint32(0)
 // place is what matching needs to know of a location.
 type place struct {
 	id       location.ID
-	owner    string // of a personal location
-	rules    int    // rules that lead here
-	depth    int
+	owner    symbol // of a personal location
+	rules    uint32 // that lead here
+	depth    uint16
 	live     bool
 	personal bool
 	deep     bool // deeper than a building

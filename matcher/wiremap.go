@@ -135,8 +135,8 @@ func (w *Wiremap) place(id location.ID) uint32 {
 func (w *Wiremap) reread(i uint32) {
 	p := &w.places[i]
 	l, _ := w.tree.Get(p.id)
-	p.live, p.personal, p.owner = l.Live(), l.Kind == location.Personal, l.Owner
-	p.depth, p.deep = w.tree.Depth(p.id), w.tree.Rank(p.id) > location.Building
+	p.live, p.personal, p.owner = l.Live(), l.Kind == location.Personal, w.symbols.intern(l.Owner)
+	p.depth, p.deep = uint16(min(w.tree.Depth(p.id), 1<<16-1)), w.tree.Rank(p.id) > location.Building
 }
 
 // Reread takes over what has changed in the tree about the given locations and
@@ -241,7 +241,7 @@ func (w *Wiremap) Len() int { return len(w.records) - len(w.free) }
 // Leading returns how many rules lead to a location.
 func (w *Wiremap) Leading(id location.ID) int {
 	if i, ok := w.placeOf[id]; ok {
-		return w.places[i].rules
+		return int(w.places[i].rules)
 	}
 	return 0
 }
