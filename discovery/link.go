@@ -136,6 +136,11 @@ func (o *Observation) announcer() Announcer {
 	return OtherAnnouncer
 }
 
+// leastTTL is how long an announcement counts at least: the standard's default,
+// four times the interval of 30 s (IEEE 802.1AB 9.2.5). A phone that announces
+// itself more often is no sooner given up: a reboot takes a minute.
+const leastTTL = 120 * time.Second
+
 // announcement takes an LLDP or CDP frame.
 func (t *Tracker) announcement(s *sight) {
 	ttl := time.Duration(0)
@@ -147,6 +152,7 @@ func (t *Tracker) announcement(s *sight) {
 	if ttl == 0 || s.late {
 		return // a shutdown says nothing of where anybody is
 	}
+	ttl = max(ttl, leastTTL)
 	wasLink := s.wire.isLink(s.now)
 	switch s.announcer() {
 	case PhoneAnnouncer:

@@ -13,12 +13,14 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"perch/gateway"
 )
 
-// demoFiles are the bundled capture, its map and its directory. testdata/gen
-// writes the capture; its README tells the story.
+// demoFiles are the bundled capture, its map and its directory. The capture is
+// that of testdata/replay/real-move-two-links, recorded from real programs; of
+// its two ports the demo's map knows only the first.
 //
 //go:embed demo
 var demoFiles embed.FS
@@ -34,10 +36,11 @@ func (c *demoCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func(made string) { err = errors.Join(err, os.RemoveAll(made)) }(dir)
 	if err := os.CopyFS(dir, demoFiles); err != nil {
 		return err
 	}
+	dir = filepath.Join(dir, "demo")
 	intro, err := fs.ReadFile(demoFiles, "demo/intro.txt")
 	if err != nil {
 		return err
@@ -46,11 +49,18 @@ func (c *demoCmd) Run(env *environment) (err error) {
 		return err
 	}
 	replay := replayCmd{
-		Map: filepath.Join(dir, "demo", "map"), Mail: c.Mail,
-		Captures: []string{filepath.Join(dir, "demo", "hq.pcapng")},
+		Map: filepath.Join(dir, "map"), Mail: c.Mail,
+		Captures: []string{filepath.Join(dir, "swp7.pcap"), filepath.Join(dir, "swp9.pcap")},
 	}
-	replay.Config = filepath.Join(dir, "demo", "perch.yaml")
-	if err := replay.Run(&environment{env.stdin, env.stdout, io.Discard}); err != nil {
+	database := databaseFlags{Config: filepath.Join(dir, "perch.yaml"), DB: filepath.Join(dir, "perch.db")}
+	replay.databaseFlags = database
+	quiet := &environment{env.stdin, env.stdout, io.Discard}
+	if err := replay.Run(quiet); err != nil {
+		return err
+	}
+	fmt.Fprint(env.stdout, "\nWhy? This is what perch explain says of the phone:\n\n")
+	explain := explainCmd{databaseFlags: database, Query: "sip:101@example.com"}
+	if err := explain.Run(quiet); err != nil {
 		return err
 	}
 	return c.showMail(env.stdout)
@@ -62,7 +72,7 @@ func (c *demoCmd) showMail(w io.Writer) error {
 	if err != nil || len(mails) == 0 {
 		return fmt.Errorf("the demo queued no mail (%v)", err)
 	}
-	fmt.Fprintf(w, "\n%d mails are in %s. The last one reads:\n\n", len(mails), c.Mail)
+	fmt.Fprintf(w, "\n%d mails are in %s/. The last one reads\n(the token of its link is put in when it is sent):\n\n", len(mails), c.Mail)
 	b, err := os.ReadFile(mails[len(mails)-1])
 	if err != nil {
 		return err
@@ -75,8 +85,12 @@ func (c *demoCmd) showMail(w io.Writer) error {
 	return err
 }
 
+// textWidth is where the demo wraps the mail's text, which in a mail program is
+// as wide as its window.
+const textWidth = 76
+
 // textOf returns the headers that a reader sees and the plain text of a mail,
-// each line set in a little.
+// wrapped, each line set in a little.
 func textOf(b []byte) ([]byte, error) {
 	m, err := mail.ReadMessage(bytes.NewReader(b))
 	if err != nil {
@@ -104,11 +118,28 @@ func textOf(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	out.WriteString("\n")
-	for line := range bytes.Lines(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
-		if len(bytes.TrimSpace(line)) > 0 {
-			out.WriteString("  ")
+	for line := range strings.Lines(strings.ReplaceAll(string(text), "\r\n", "\n")) {
+		for _, part := range wrap(strings.TrimRight(line, "\n"), textWidth) {
+			fmt.Fprintln(&out, strings.TrimRight("  "+part, " "))
 		}
-		out.Write(line)
 	}
 	return out.Bytes(), nil
+}
+
+// wrap breaks a line between words.
+func wrap(line string, width int) []string {
+	var out []string
+	part := ""
+	for _, word := range strings.Fields(line) {
+		switch {
+		case part == "":
+			part = word
+		case len([]rune(part))+1+len([]rune(word)) <= width:
+			part += " " + word
+		default:
+			out = append(out, part)
+			part = word
+		}
+	}
+	return append(out, part)
 }

@@ -21,7 +21,6 @@ import (
 // programs are what tests need, with the Debian package that has it.
 var programs = []struct{ name, pkg string }{
 	{"tshark", "tshark"},
-	{"tcpdump", "tcpdump"},
 }
 
 func main() {
