@@ -124,8 +124,8 @@ func (d *db) transact(ctx context.Context, f func(*writer) error) error {
 	return tx.Commit()
 }
 
-// batch writes all that a batch holds. Events and mails come last, so that the
-// log of a database never runs ahead of its rows, even to a reader of pages.
+// batch writes all that a batch holds. Events and mails are only ever added: an
+// id that is there already fails the batch.
 func (w *writer) batch(ctx context.Context, b *gateway.Batch, changed []entry) error {
 	for i := range b.Directory {
 		if err := w.change(ctx, &b.Directory[i]); err != nil {

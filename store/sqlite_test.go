@@ -294,6 +294,30 @@ func TestConnectionSettings(t *testing.T) {
 	}
 }
 
+// What cannot be read is an error that names its table, not a zero value.
+func TestDamagedRows(t *testing.T) {
+	for name, damage := range map[string]string{
+		"answers":     "INSERT INTO answers VALUES (1, '', 0, 'perhaps', '', '', 0, 0)",
+		"phone_state": "UPDATE phone_state SET phone = 'nobody'",
+		"sites":       "INSERT INTO sites VALUES ('hq', '', '', '', '[\"10.0.0.0/33\"]', '[]')",
+		"meta":        "UPDATE meta SET value = 'soon' WHERE key = 'time'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "perch.db")
+			s := openSQLite(t, path)
+			if err := s.Commit(t.Context(), batch(1)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := raw(t, path).Exec(damage); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "read "+name) {
+				t.Errorf("Load gave %v, want an error that names %s", err, name)
+			}
+		})
+	}
+}
+
 // importOf returns a batch that imports a wiremap of n rules.
 func importOf(n int) *gateway.Batch {
 	rules := make([]matcher.Rule, n)

@@ -172,7 +172,7 @@ func (s *suite) logAfter() {
 	first.Events, first.Mails = b.Events[:n/3], b.Mails[:n/3]
 	second.Events, second.Mails = b.Events[n/3:], b.Mails[n/3:]
 	s.commit(&first, &second)
-	s.holds(contents{Events: b.Events, Mails: b.Mails})
+	s.store = s.reopen()
 	for _, after := range []int64{-1, 0, 1, 2, 3, 4, 767, 1501, 3*n - 3, 3*n - 2, 3 * n} {
 		var want []int64
 		for _, x := range b.Events {
