@@ -107,6 +107,39 @@ type port struct {
 	lo, hi uint32 // hi is 0 if it is no range
 }
 
+// portID is a canonical port name: up to eight ASCII characters in one word, as
+// most have; a longer name is a symbol under longBit, and the name of a range
+// one under rangeBit. 0 is none.
+type portID uint64
+
+const (
+	longBit  portID = 1 << 63
+	rangeBit portID = 1<<63 | 1<<62
+	noRange         = rangeBit | portID(unknown)
+)
+
+func portIDOf(name string, sym func(string) symbol) portID {
+	if len(name) > 8 {
+		return longBit | portID(sym(name))
+	}
+	var p portID
+	for i := range len(name) {
+		if name[i] == 0 || name[i] > '~' {
+			return longBit | portID(sym(name))
+		}
+		p |= portID(name[i]) << (56 - 8*i)
+	}
+	return p
+}
+
+// id returns what records hold of a port, or of the name of a range.
+func (p port) id(sym func(string) symbol) portID {
+	if p.hi == 0 {
+		return portIDOf(p.name, sym)
+	}
+	return rangeBit | portID(sym(p.name))
+}
+
 // parsePort reads the port cell of a rule. What ends in two numbers, the second
 // one greater, joined by a hyphen is a range: "ge-0/0/1" and "2-1" are not.
 func parsePort(s string) port {

@@ -39,7 +39,7 @@ func (w *Wiremap) Explain(a discovery.Attachment, users []string) Explanation {
 	prefix, ignored := w.ignores(&a)
 	for _, i := range near {
 		rec := &w.records[i]
-		t := Tried{Rule: w.rule(rec), Level: rec.levelOf(q.shared), Reason: w.fault(&q, rec)}
+		t := Tried{Rule: w.rule(rec), Level: w.levelOf(rec, q.shared), Reason: w.fault(&q, rec)}
 		switch {
 		case ignored:
 			t.Reason = Ignored
@@ -62,6 +62,6 @@ func (w *Wiremap) near(rec *record, q *query) bool {
 	return rec.chassis != 0 && (rec.chassis == q.chassis[0] || rec.chassis == q.chassis[1]) ||
 		x.circuit != 0 && x.circuit == q.circuit ||
 		x.bssid.nibbles != 0 && x.bssid.contains(q.bssid) ||
-		rec.subnet.size != 0 && rec.subnet.contains(q.ip) ||
-		x.public.size != 0 && x.public.contains(q.public)
+		rec.subnet.isSet() && rec.subnet.contains(q.ip) ||
+		x.public.isSet() && x.public.contains(q.public)
 }

@@ -15,32 +15,27 @@ import (
 // Sites have an index each because they repeat each other: the same private
 // subnets, the same port names, the same circuits.
 type index struct {
-	ports    map[uint64]uint32 // portKey
-	ranges   map[uint64]uint32 // portKey, of the name before the number
-	circuits map[uint64]uint32 // remote ID or 0, and circuit
-	bssids   map[uint64]uint32 // bssid.key
-	lengths  [13]int           // rules in bssids by the digits they give
-	chassis  map[uint64]uint32
+	ports    table   // portKey
+	ranges   table   // portKey, of the name before the number
+	circuits table   // remote ID or 0, and circuit
+	bssids   table   // bssid.key
+	lengths  [13]int // rules in bssids by the digits they give
+	chassis  table   // chassisID
 	subnets  bart.Table[uint32]
 	publics  bart.Table[uint32]
-}
-
-func newIndex() *index {
-	return &index{
-		ports: map[uint64]uint32{}, ranges: map[uint64]uint32{}, circuits: map[uint64]uint32{},
-		bssids: map[uint64]uint32{}, chassis: map[uint64]uint32{},
-	}
 }
 
 func pair(a, b symbol) uint64 { return uint64(a)<<32 | uint64(b) }
 
 // portKey spreads a chassis and a port over 64 bits. Where two pairs fall
 // together they share a chain, whose records are all compared in full.
-func portKey(c chassisID, port symbol) uint64 { return uint64(c)*0x9e3779b97f4a7c15 + uint64(port) }
+func portKey(c chassisID, p portID) uint64 {
+	return (uint64(c)*0x9e3779b97f4a7c15 ^ uint64(p)) * 0xff51afd7ed558ccd
+}
 
-// entry is where a record stands: in a map under a key, or in a prefix table.
+// entry is where a record stands: in a table under a key, or under a prefix.
 type entry struct {
-	keyed  map[uint64]uint32
+	keyed  *table
 	key    uint64
 	trie   *bart.Table[uint32]
 	prefix netip.Prefix
@@ -48,17 +43,17 @@ type entry struct {
 
 func (x *index) entry(rec *record, e *extra) entry {
 	switch {
-	case rec.level == discovery.LevelPort && rec.port == 0:
-		return entry{keyed: x.circuits, key: pair(e.remote, e.circuit)}
-	case rec.level == discovery.LevelPort && e.hi == 0:
-		return entry{keyed: x.ports, key: portKey(rec.chassis, rec.port)}
-	case rec.level == discovery.LevelPort:
-		return entry{keyed: x.ranges, key: portKey(rec.chassis, rec.port)}
-	case rec.level == discovery.LevelBSSID:
-		return entry{keyed: x.bssids, key: e.bssid.key()}
-	case rec.level == discovery.LevelChassis:
-		return entry{keyed: x.chassis, key: uint64(rec.chassis)}
-	case rec.level == discovery.LevelSubnet:
+	case rec.rank.level() == discovery.LevelPort && rec.port == 0:
+		return entry{keyed: &x.circuits, key: pair(e.remote, e.circuit)}
+	case rec.rank.level() == discovery.LevelPort && e.hi == 0:
+		return entry{keyed: &x.ports, key: portKey(rec.chassis, rec.port)}
+	case rec.rank.level() == discovery.LevelPort:
+		return entry{keyed: &x.ranges, key: portKey(rec.chassis, rec.port)}
+	case rec.rank.level() == discovery.LevelBSSID:
+		return entry{keyed: &x.bssids, key: e.bssid.key()}
+	case rec.rank.level() == discovery.LevelChassis:
+		return entry{keyed: &x.chassis, key: uint64(rec.chassis)}
+	case rec.rank.level() == discovery.LevelSubnet:
 		return entry{trie: &x.subnets, prefix: rec.subnet.prefix()}
 	}
 	return entry{trie: &x.publics, prefix: e.public.prefix()}
@@ -66,14 +61,13 @@ func (x *index) entry(rec *record, e *extra) entry {
 
 // first returns the head of the entry's chain, or none.
 func (e entry) first() uint32 {
-	i, ok := e.keyed[e.key]
-	if e.trie != nil {
-		i, ok = e.trie.Get(e.prefix)
+	if e.trie == nil {
+		return e.keyed.get(e.key)
 	}
-	if !ok {
-		return none
+	if i, ok := e.trie.Get(e.prefix); ok {
+		return i
 	}
-	return i
+	return none
 }
 
 // setFirst makes i the head of the entry's chain; none removes the entry.
@@ -84,9 +78,9 @@ func (e entry) setFirst(i uint32) {
 	case e.trie != nil:
 		e.trie.Insert(e.prefix, i)
 	case i == none:
-		delete(e.keyed, e.key)
+		e.keyed.remove(e.key)
 	default:
-		e.keyed[e.key] = i
+		e.keyed.set(e.key, i)
 	}
 }
 
@@ -105,14 +99,14 @@ func (w *Wiremap) link(i uint32) {
 	rec := &w.records[i]
 	x := w.sites[rec.site]
 	if x == nil {
-		x = newIndex()
+		x = new(index)
 		w.sites[rec.site] = x
 	}
 	e := w.extraOf(rec)
 	at := x.entry(rec, e)
 	rec.next = at.first()
 	at.setFirst(i)
-	if rec.level == discovery.LevelBSSID {
+	if rec.rank.level() == discovery.LevelBSSID {
 		x.lengths[e.bssid.nibbles]++
 	}
 }
@@ -121,7 +115,7 @@ func (w *Wiremap) link(i uint32) {
 func (w *Wiremap) unlink(i uint32) {
 	rec := &w.records[i]
 	x, e := w.sites[rec.site], w.extraOf(rec)
-	if rec.level == discovery.LevelBSSID {
+	if rec.rank.level() == discovery.LevelBSSID {
 		x.lengths[e.bssid.nibbles]--
 	}
 	at := x.entry(rec, e)

@@ -13,8 +13,8 @@ import (
 type query struct {
 	site            symbol
 	chassis         [2]chassisID
-	ports           [2]symbol
-	names           [2]symbol // of the ports without their number
+	ports           [2]portID
+	names           [2]portID // of ranges that may contain the ports
 	numbers         [2]uint32
 	remote, circuit symbol
 	bssid           bssid
@@ -45,14 +45,14 @@ func (w *Wiremap) newQuery(a *discovery.Attachment, users []string) query {
 
 func (q *query) setPort(w *Wiremap, i int, chassis, port string) {
 	q.chassis[i] = chassisOf(chassis, w.symbols.findBytes)
-	if port != "" {
-		port = canonicalPort(port)
-		q.ports[i] = w.symbols.find(port)
-		q.names[i] = unknown
-		if w.ranges > 0 {
-			if name, n, ok := cutNumber(port); ok {
-				q.names[i], q.numbers[i] = w.symbols.find(name), n
-			}
+	if port == "" {
+		return
+	}
+	port = canonicalPort(port)
+	q.ports[i], q.names[i] = portIDOf(port, w.symbols.find), noRange
+	if w.ranges > 0 {
+		if name, n, ok := cutNumber(port); ok {
+			q.names[i], q.numbers[i] = rangeBit|portID(w.symbols.find(name)), n
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (w *Wiremap) search(q *query) best {
 	if q.site != 0 && q.site != unknown {
 		indexes[1] = w.sites[q.site]
 	}
-	for level := discovery.LevelPort; level > discovery.LevelNone && b.level < level; level-- {
+	for level := discovery.LevelPort; level > discovery.LevelNone && b.level <= level; level-- {
 		for _, x := range indexes {
 			if x != nil {
 				w.searchLevel(x, q, level, &b)
@@ -121,13 +121,13 @@ func (w *Wiremap) searchLevel(x *index, q *query, level discovery.Level, b *best
 		}
 		for n, rules := range x.lengths {
 			if rules > 0 {
-				w.tryEntry(x.bssids, q.bssid.cut(uint8(n)).key(), q, b)
+				w.tryEntry(&x.bssids, q.bssid.cut(uint8(n)).key(), q, b)
 			}
 		}
 	case discovery.LevelChassis:
-		w.tryEntry(x.chassis, uint64(q.chassis[0]), q, b)
+		w.tryEntry(&x.chassis, uint64(q.chassis[0]), q, b)
 		if q.chassis[1] != 0 {
-			w.tryEntry(x.chassis, uint64(q.chassis[1]), q, b)
+			w.tryEntry(&x.chassis, uint64(q.chassis[1]), q, b)
 		}
 	case discovery.LevelSubnet:
 		w.searchPrefixes(&x.subnets, q.ip, level, q, b)
@@ -145,8 +145,8 @@ func (w *Wiremap) searchPorts(x *index, q *query, b *best) {
 			if port == 0 {
 				continue
 			}
-			w.tryEntry(x.ports, portKey(chassis, port), q, b)
-			w.tryEntry(x.ranges, portKey(chassis, q.names[j]), q, b)
+			w.tryEntry(&x.ports, portKey(chassis, port), q, b)
+			w.tryEntry(&x.ranges, portKey(chassis, q.names[j]), q, b)
 		}
 	}
 }
@@ -155,9 +155,9 @@ func (w *Wiremap) searchCircuits(x *index, q *query, b *best) {
 	if q.circuit == 0 || q.circuit == unknown {
 		return
 	}
-	w.tryEntry(x.circuits, pair(0, q.circuit), q, b)
+	w.tryEntry(&x.circuits, pair(0, q.circuit), q, b)
 	if q.remote != 0 {
-		w.tryEntry(x.circuits, pair(q.remote, q.circuit), q, b)
+		w.tryEntry(&x.circuits, pair(q.remote, q.circuit), q, b)
 	}
 }
 
@@ -172,19 +172,16 @@ func (w *Wiremap) searchPrefixes(t *bart.Table[uint32], ip netip.Addr, level dis
 		if level == discovery.LevelPublicIP {
 			p = w.extraOf(&w.records[first]).public
 		}
-		if p.bits == 0 {
+		if p.bits() == 0 {
 			return
 		}
-		shorter, _ := ip.Prefix(int(p.bits) - 1)
+		shorter, _ := ip.Prefix(p.bits() - 1)
 		first, ok = t.LookupPrefix(shorter)
 	}
 }
 
-func (w *Wiremap) tryEntry(m map[uint64]uint32, k uint64, q *query, b *best) {
-	if len(m) == 0 {
-		return
-	}
-	if first, ok := m[k]; ok {
+func (w *Wiremap) tryEntry(t *table, k uint64, q *query, b *best) {
+	if first := t.get(k); first != none {
 		w.tryChain(first, q, b)
 	}
 }
@@ -203,7 +200,7 @@ func (w *Wiremap) tryChain(first uint32, q *query, b *best) bool {
 				continue
 			}
 		}
-		*b = best{i, w.records[i].levelOf(q.shared)}
+		*b = best{i, w.levelOf(&w.records[i], q.shared)}
 	}
 	return held
 }
@@ -222,9 +219,9 @@ func (w *Wiremap) fault(q *query, rec *record) Reason {
 	}
 	p := &w.places[rec.place]
 	switch {
-	case rec.level == discovery.LevelSubnet && q.public.IsValid():
+	case rec.rank.level() == discovery.LevelSubnet && q.public.IsValid():
 		return BehindNAT
-	case q.shared && x.circuit != 0 && rec.shared <= discovery.LevelSubnet && p.deep:
+	case q.shared && x.circuit != 0 && x.shared <= discovery.LevelSubnet && p.deep:
 		return CircuitShared
 	case !p.live:
 		return NotLive
@@ -242,23 +239,23 @@ func (rec *record) fault(q *query) Reason {
 		return missing(q.chassis == [2]chassisID{}, NoChassis, OtherChassis)
 	case rec.vlan != 0 && rec.vlan != q.vlan:
 		return missing(q.vlan == 0, NoVLAN, OtherVLAN)
-	case rec.subnet.size != 0 && !rec.subnet.contains(q.ip):
+	case rec.subnet.isSet() && !rec.subnet.contains(q.ip):
 		return missing(!q.ip.IsValid(), NoIP, OutsideSubnet)
 	}
 	return Won
 }
 
-func (x *extra) fault(q *query, port symbol) Reason {
+func (x *extra) fault(q *query, port portID) Reason {
 	switch {
 	case port != 0 && !x.isPort(q, 0, port) && !x.isPort(q, 1, port):
-		return missing(q.ports == [2]symbol{}, NoPort, OtherPort)
+		return missing(q.ports == [2]portID{}, NoPort, OtherPort)
 	case x.remote != 0 && x.remote != q.remote:
 		return missing(q.remote == 0, NoRemote, OtherRemote)
 	case x.circuit != 0 && x.circuit != q.circuit:
 		return missing(q.circuit == 0, NoCircuit, OtherCircuit)
 	case x.bssid.nibbles != 0 && !x.bssid.contains(q.bssid):
 		return missing(q.bssid.nibbles == 0, NoBSSID, OtherBSSID)
-	case x.public.size != 0 && !x.public.contains(q.public):
+	case x.public.isSet() && !x.public.contains(q.public):
 		return missing(!q.public.IsValid(), NoPublicIP, OtherPublicIP)
 	}
 	return Won
@@ -273,7 +270,7 @@ func missing(is bool, no, other Reason) Reason {
 
 // isPort reports whether the port or range of ports has the i-th name of the
 // attachment's port.
-func (x *extra) isPort(q *query, i int, port symbol) bool {
+func (x *extra) isPort(q *query, i int, port portID) bool {
 	if x.hi == 0 {
 		return port == q.ports[i]
 	}

@@ -96,11 +96,13 @@ func (r Reason) Holds() bool { return r == Won || r >= Weaker }
 
 // levelOf returns the level at which a record ranks: a shared circuit ranks as
 // a subnet.
-func (rec *record) levelOf(shared bool) discovery.Level {
-	if shared {
-		return rec.shared
+func (w *Wiremap) levelOf(rec *record, shared bool) discovery.Level {
+	if shared && rec.extra != 0 {
+		if level := w.extraOf(rec).shared; level != discovery.LevelNone {
+			return level
+		}
 	}
-	return rec.level
+	return rec.rank.level()
 }
 
 // compare orders two records by precedence, the stronger one first, and gives
@@ -110,14 +112,14 @@ func (w *Wiremap) compare(i, j uint32, shared bool) (int, Reason) {
 		return 0, Won
 	}
 	a, b := &w.records[i], &w.records[j]
-	level := a.levelOf(shared)
-	if c := cmp.Compare(b.levelOf(shared), level); c != 0 {
+	level := w.levelOf(a, shared)
+	if c := cmp.Compare(w.levelOf(b, shared), level); c != 0 {
 		return c, Weaker
 	}
 	if c, why := w.comparePrecision(a, b, level); c != 0 {
 		return c, why
 	}
-	if c := cmp.Compare(b.fields, a.fields); c != 0 {
+	if c := cmp.Compare(b.rank.fields(), a.rank.fields()); c != 0 {
 		return c, FewerFields
 	}
 	p, q := &w.places[a.place], &w.places[b.place]
@@ -156,7 +158,7 @@ func (w *Wiremap) comparePrecision(a, b *record, level discovery.Level) (int, Re
 			return c, ShorterPrefix
 		}
 	}
-	wide, narrow := cmp.Compare(y.public.bits, x.public.bits), cmp.Compare(b.subnet.bits, a.subnet.bits)
+	wide, narrow := cmp.Compare(y.public.bits(), x.public.bits()), cmp.Compare(b.subnet.bits(), a.subnet.bits())
 	if level != discovery.LevelPublicIP {
 		wide, narrow = narrow, wide
 	}

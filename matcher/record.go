@@ -41,67 +41,91 @@ func (s *symbols) find(text string) symbol {
 	return unknown
 }
 
-// cidr is a netip.Prefix without the pointer inside: 18 bytes. The zero value
-// is no prefix.
+// cidr is a netip.Prefix without the pointer inside: 17 bytes. The zero value is
+// no prefix.
 type cidr struct {
 	addr [16]byte
-	bits uint8
-	size uint8 // of the address: 0, 32 or 128
+	code uint8 // 0 is none, 1 to 33 the length of an IPv4 prefix plus 1, then that of IPv6 plus 34
 }
 
 func newCIDR(p netip.Prefix) cidr {
 	if p = canonicalPrefix(p); !p.IsValid() {
 		return cidr{}
 	}
-	c := cidr{bits: uint8(p.Bits()), size: uint8(p.Addr().BitLen())}
+	c := cidr{code: uint8(p.Bits() + 1)}
+	if p.Addr().Is6() {
+		c.code = uint8(p.Bits() + 34)
+	}
 	copy(c.addr[:], p.Addr().AsSlice())
 	return c
 }
 
-func (c cidr) prefix() netip.Prefix {
-	switch c.size {
-	case 32:
-		return netip.PrefixFrom(netip.AddrFrom4([4]byte(c.addr[:4])), int(c.bits))
-	case 128:
-		return netip.PrefixFrom(netip.AddrFrom16(c.addr), int(c.bits))
+func (c *cidr) isSet() bool { return c.code != 0 }
+
+// bits returns the prefix length, 0 for none.
+func (c *cidr) bits() int {
+	switch {
+	case c.code >= 34:
+		return int(c.code) - 34
+	case c.code > 0:
+		return int(c.code) - 1
+	}
+	return 0
+}
+
+func (c *cidr) prefix() netip.Prefix {
+	switch {
+	case c.code >= 34:
+		return netip.PrefixFrom(netip.AddrFrom16(c.addr), c.bits())
+	case c.code > 0:
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(c.addr[:4])), c.bits())
 	}
 	return netip.Prefix{}
 }
 
-func (c cidr) contains(a netip.Addr) bool { return c.prefix().Contains(a) }
+func (c *cidr) contains(a netip.Addr) bool { return c.prefix().Contains(a) }
 
 // record is a stored rule, or as much of it as most rules have. It holds no
 // pointer and fits a cache line of 64 bytes, because a search in a big wiremap
 // waits for memory more than for anything else.
 type record struct {
 	chassis     chassisID
-	site, port  symbol // port is the name before the number, of a range
+	port        portID
+	site        symbol
 	chassisText symbol // as spelled
+	portText    symbol
 	place       uint32 // index into Wiremap.places, or none if the record is free
 	line        uint32
 	next        uint32 // next record of the same index entry, or none
 	extra       uint32 // index into Wiremap.extras; 0 has nothing
-	subnet      cidr
 	vlan        uint16
-	fields      uint8           // how many the rule names
-	level       discovery.Level // strongest that the rule names
-	shared      discovery.Level // the same while the attachment's circuit is shared
+	subnet      cidr
+	rank        rank
 }
+
+// rank holds the strongest level that a rule names in its low three bits, and
+// how many fields it names above them.
+type rank uint8
+
+func (r rank) level() discovery.Level { return discovery.Level(r & 7) }
+func (r rank) fields() uint8          { return uint8(r >> 3) }
 
 // extra is what few rules have.
 type extra struct {
 	lo, hi          uint32 // range of ports; hi is 0 if it is none
 	remote, circuit symbol
+	shared          discovery.Level // level while the attachment's circuit is shared; of rules with a circuit
 	bssid           bssid
 	public          cidr
-	spelled         struct{ port, circuit, bssid symbol } // where not canonical
+	spelled         struct{ circuit, bssid symbol } // where not canonical
 }
 
 // key is what a rule names, in canonical form: two rules tie only if their keys
 // are equal. A zero field is not named.
 type key struct {
-	site, port      symbol
+	site            symbol
 	chassis         chassisID
+	port            portID
 	lo, hi          uint32
 	remote, circuit symbol
 	bssid           bssid
@@ -115,7 +139,7 @@ func (w *Wiremap) key(rec *record) key { return newKey(rec, w.extraOf(rec)) }
 
 func newKey(rec *record, x *extra) key {
 	return key{
-		rec.site, rec.port, rec.chassis, x.lo, x.hi, x.remote, x.circuit,
+		rec.site, rec.chassis, rec.port, x.lo, x.hi, x.remote, x.circuit,
 		x.bssid, rec.subnet, x.public, rec.vlan,
 	}
 }
@@ -140,34 +164,33 @@ func translate(r *Rule, sym func(string) symbol) (record, extra) {
 	radio, _ := parseBSSID(r.BSSID)
 	port := parsePort(r.Port)
 	rec := record{
-		site:    sym(r.Site),
 		chassis: chassisOf(r.ChassisID, func(b []byte) symbol { return sym(string(b)) }),
-		port:    sym(port.name),
+		port:    port.id(sym),
+		site:    sym(r.Site),
 		place:   none,
 		line:    uint32(r.Line),
 		next:    none,
-		subnet:  newCIDR(r.Subnet),
 		vlan:    r.VLAN,
-		fields:  r.fields(),
-		level:   r.Level(),
-		shared:  r.levelWithoutCircuit(),
+		subnet:  newCIDR(r.Subnet),
+		rank:    rank(r.fields()<<3 | uint8(r.Level())),
 	}
-	if r.CircuitID != "" {
-		rec.shared = max(rec.shared, discovery.LevelSubnet)
-	}
-	return rec, extra{
+	x := extra{
 		lo: port.lo, hi: port.hi,
 		remote:  sym(string(r.RemoteID)),
 		circuit: sym(string(discovery.CanonicalCircuit(r.CircuitID))),
 		bssid:   radio,
 		public:  newCIDR(r.PublicIP),
 	}
+	if r.CircuitID != "" {
+		x.shared = max(r.levelWithoutCircuit(), discovery.LevelSubnet)
+	}
+	return rec, x
 }
 
 // spell keeps how a rule was written, where that is not the canonical form.
 func (w *Wiremap) spell(r *Rule, rec *record, x *extra) {
 	rec.chassisText = w.symbols.intern(r.ChassisID)
-	x.spelled.port = w.symbols.spelling(rec.port, r.Port)
+	rec.portText = w.symbols.intern(r.Port)
 	x.spelled.circuit = w.symbols.spelling(x.circuit, string(r.CircuitID))
 	x.spelled.bssid = w.symbols.intern(r.BSSID)
 }
@@ -201,7 +224,7 @@ func (w *Wiremap) rule(rec *record) Rule {
 		Location:  w.places[rec.place].id,
 		Site:      w.symbols.text[rec.site],
 		ChassisID: w.symbols.text[rec.chassisText],
-		Port:      w.symbols.text[rec.port],
+		Port:      w.symbols.text[rec.portText],
 		VLAN:      rec.vlan,
 		Subnet:    rec.subnet.prefix(),
 		Line:      int(rec.line),
@@ -217,9 +240,6 @@ func (x *extra) complete(r *Rule, text []string) {
 	r.CircuitID = discovery.Hex(text[x.circuit])
 	r.BSSID = text[x.spelled.bssid]
 	r.PublicIP = x.public.prefix()
-	if x.spelled.port != 0 {
-		r.Port = text[x.spelled.port]
-	}
 	if x.spelled.circuit != 0 {
 		r.CircuitID = discovery.Hex(text[x.spelled.circuit])
 	}

@@ -35,7 +35,7 @@ func NewWiremap(rules []Rule, tree *location.Tree, ignore []Ignore) (*Wiremap, e
 		records: make([]record, 0, len(rules)),
 		extras:  make([]extra, 1),
 		placeOf: map[location.ID]uint32{},
-		sites:   map[symbol]*index{0: newIndex()},
+		sites:   map[symbol]*index{0: new(index)},
 	}
 	w.ignored.add(ignore)
 	var errs []error
