@@ -122,23 +122,19 @@ func (e *Engine) ruleOf(c *Claim, l discovery.Level) (rule matcher.Rule, made bo
 
 func (e *Engine) approve(c *Claim, d Decision) error {
 	p := e.phones[c.Phone]
+	var change provisioning.Changes
 	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
 		l.Pending = false
-		if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
-			return refuse("reject the claim, or correct the location first", "location %s: %v", l.ID, err)
-		}
+		change.Put.Locations = []location.Location{l}
 	}
-	rule, made, old, exists := e.ruleOf(c, d.Level)
-	if made {
-		change := provisioning.Changes{Put: provisioning.Content{Rules: []matcher.Rule{rule}}}
-		if exists {
-			old.Location = ""
-			change.GoneRules = []matcher.Rule{old}
-		}
-		if err := e.change(change); err != nil {
-			return refuse("approve at another -level, or correct the wiremap first", "claim %d: %v", c.ID, err)
-		}
+	// A rule for the same network is replaced.
+	if rule, made, _, _ := e.ruleOf(c, d.Level); made {
+		change.Put.Rules = []matcher.Rule{rule}
 		c.Level = d.Level
+	}
+	if err := e.change(change); err != nil {
+		c.Level = discovery.LevelNone
+		return refuse("approve at another -level, or correct the wiremap first", "claim %d: %v", c.ID, err)
 	}
 	c.State, c.Closed, c.Decider = ClaimApproved, e.now, d.By
 	e.batch.claims[c.ID] = true

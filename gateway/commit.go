@@ -68,6 +68,9 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	if e.batch.empty() && len(e.batch.alive)+len(e.batch.sources) == 0 && !e.observed {
 		return nil
 	}
+	if _, ok := e.store.(stateless); ok {
+		return e.commit(ctx, nil)
+	}
 	for id := range e.batch.alive {
 		if e.phones[id] != nil {
 			e.batch.phones[id] = true
@@ -118,6 +121,9 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	out := &Batch{
 		Type: e.typ, Time: e.now, Counters: e.ids,
 		Directory: b.changes, Events: b.events, Mails: b.mails,
+	}
+	if _, ok := e.store.(stateless); ok {
+		return out, nil
 	}
 	ids := make([]discovery.PhoneID, 0, len(b.phones))
 	for id := range b.phones {

@@ -42,7 +42,7 @@ func (f *databaseFlags) openExisting(ctx context.Context) (*session, error) {
 	return f.open(ctx, false)
 }
 
-// open opens the database that the flags name, or a store in memory.
+// open opens the database that the flags name, or a store that keeps nothing.
 func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error) {
 	c, err := loadConfig(f.Config)
 	if err != nil {
@@ -52,7 +52,7 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if f.DB != "" {
 		name = f.DB
 	}
-	var s gateway.Store = &gateway.Memory{}
+	var s gateway.Store = &gateway.Stream{}
 	if !memory {
 		if s, err = openStore(ctx, name); err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"perch/discovery"
 	"perch/discovery/capture"
@@ -88,10 +89,11 @@ func (c *decodeCmd) decode(m *capture.Merge, ports []uint16, out *bufio.Writer, 
 	return fault
 }
 
-// observed is a captured frame as the decoder takes it.
+// observed is a captured frame as the decoder takes it. Times are told in
+// microseconds, which is what databases keep and events print.
 func observed(f *capture.Frame) discovery.Frame {
 	return discovery.Frame{
-		Time: f.Time, Source: f.Source, Number: f.Number, File: f.File, Interface: f.Interface,
+		Time: f.Time.Truncate(time.Microsecond), Source: f.Source, Number: f.Number, File: f.File, Interface: f.Interface,
 		LinkType: uint16(f.LinkType), Data: f.Data,
 	}
 }

@@ -49,13 +49,10 @@ func (c *replayCmd) Run(env *environment) (err error) {
 			return err
 		}
 	}
-	firstMail := s.engine.LastMail()
+	r.mails, r.lastMail = c.Mail, s.engine.LastMail()
 	err = r.run(ctx, c.Captures, env.stdin, c.DB != "")
 	if err == nil || r.frames > 0 {
 		err = errors.Join(err, r.finish(ctx))
-	}
-	if c.Mail != "" {
-		err = errors.Join(err, writeMails(ctx, s.store, firstMail, c.Mail))
 	}
 	if r.frames > 0 || err == nil {
 		fmt.Fprintln(env.stderr, r.totals())
@@ -74,11 +71,16 @@ type replayer struct {
 	merge                *capture.Merge
 	names                []string // base names of the sources
 	sums                 []string // their SHA-256, if positions are kept
-	stopped              bool     // at until
+	mails                string   // directory to write mails to; empty: none
+	lastMail             int64    // id of the last one that was written
 }
 
-// commitEvery is how many effects are committed together at most.
-const commitEvery = 1000
+// Effects are committed together: up to commitEffects, and what there is every
+// commitFrames.
+const (
+	commitEffects = 1000
+	commitFrames  = 16384
+)
 
 // run replays captures, merged by time. Damage to one does not keep the others
 // from being replayed; it is the error at the end.
@@ -129,7 +131,6 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 			return err
 		}
 		if !r.until.IsZero() && f.Time.After(r.until) {
-			r.stopped = true
 			return nil
 		}
 		if !started[f.Source] {
@@ -142,11 +143,13 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		in = observed(f)
 		decoder.Decode(&in, observe)
 		r.at(f.Source, f.Number, false)
-		if r.frames%commitEvery == 0 {
+		enough := commitEffects
+		if r.frames%commitFrames == 0 {
 			r.progress.set(r.frames, r.engine.Now())
-			if err := r.commit(ctx, commitEvery); err != nil {
-				return err
-			}
+			enough = 1
+		}
+		if err := r.commit(ctx, enough); err != nil {
+			return err
 		}
 	}
 }
@@ -213,7 +216,7 @@ func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error
 	return out, cleanup, nil
 }
 
-// commit commits if enough effects are pending, and prints what is durable.
+// commit commits if enough effects are pending, and lets out what is durable.
 func (r *replayer) commit(ctx context.Context, enough int) error {
 	if r.engine.Pending() < enough {
 		return nil
@@ -221,7 +224,19 @@ func (r *replayer) commit(ctx context.Context, enough int) error {
 	if err := r.engine.Commit(ctx); err != nil {
 		return err
 	}
-	return r.out.flush()
+	return r.letOut(ctx)
+}
+
+// letOut prints the events and writes the mails that were committed.
+func (r *replayer) letOut(ctx context.Context) error {
+	err := r.store.Mails(ctx, r.lastMail, func(m gateway.Mail) error {
+		r.lastMail = m.ID
+		if r.mails == "" {
+			return nil
+		}
+		return os.WriteFile(filepath.Join(r.mails, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body, 0o666)
+	})
+	return errors.Join(err, r.out.flush())
 }
 
 // finish does what follows the last frame.
@@ -235,7 +250,7 @@ func (r *replayer) finish(ctx context.Context) error {
 	if err := r.engine.Checkpoint(ctx); err != nil {
 		return err
 	}
-	return r.out.end()
+	return errors.Join(r.letOut(ctx), r.out.end())
 }
 
 func (r *replayer) totals() string {
@@ -244,11 +259,4 @@ func (r *replayer) totals() string {
 		s += fmt.Sprintf(", %d observations more than 2 s late", n)
 	}
 	return s
-}
-
-// writeMails writes each mail after the given id to a file of its own.
-func writeMails(ctx context.Context, s gateway.Store, after int64, dir string) error {
-	return s.Mails(ctx, after, func(m gateway.Mail) error {
-		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body, 0o666)
-	})
 }
