@@ -49,13 +49,13 @@ func (b *bench) f5() error {
 	}
 	ratio := median(ratios)
 	fmt.Printf("F5: %.2f s / %.2f s = %.2f %s\n", median(ours).Seconds(), median(theirs).Seconds(), ratio, bound(ratio, 1.5, "1.5"))
-	fmt.Printf("    CPU of perch replay to tcpdump -w, medians of %d pairs; %d frames, %d MB\n", b.pairs, first.frames, f.size/1e6)
+	fmt.Printf("    CPU of perch replay to tcpdump -w, medians of %d pairs; %d frames, %.0f MB\n", b.pairs, first.frames, float64(f.size)/1e6)
 	fmt.Printf("    %d observations, %d events, %d phones appeared; every run the same octets\n", first.observations, first.events, first.appeared)
 	return nil
 }
 
 // f6 measures the CPU of replay beside tshark printing the fields that replay
-// goes by. tshark takes minutes, so there is one pair.
+// goes by. tshark takes a hundred times as long as tcpdump, so there is one pair.
 func (b *bench) f6() error {
 	tshark, err := peer("tshark")
 	if err != nil {
@@ -74,7 +74,7 @@ func (b *bench) f6() error {
 		return err
 	}
 	defer out.remove()
-	b.say("tshark reads %d frames, which takes minutes", b.tsharkFrames)
+	b.say("tshark reads %d frames, which takes a while", b.tsharkFrames)
 	c := child{args: append([]string{tshark, "-n", "-r", f.name}, tsharkFields...), dir: b.dir, stdout: out}
 	t, err := c.run()
 	if err != nil {

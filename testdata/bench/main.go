@@ -132,7 +132,7 @@ func machine() string {
 	return s
 }
 
-// peerVersion returns the first line that a peer says of itself.
+// peerVersion returns a peer with the number that it says of itself.
 func peerVersion(name string) string {
 	path, err := peer(name)
 	if err != nil {
@@ -143,8 +143,12 @@ func peerVersion(name string) string {
 	if _, err := c.run(); err != nil {
 		return ""
 	}
-	first, _, _ := strings.Cut(out.String()+c.stderr.String(), "\n")
-	return strings.ToLower(strings.TrimSuffix(first, "."))
+	for _, word := range strings.Fields(out.String() + c.stderr.String()) {
+		if '0' <= word[0] && word[0] <= '9' {
+			return name + " " + word
+		}
+	}
+	return name
 }
 
 // say tells what is being done, apart from the results.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,16 +45,11 @@ func readStory(out output, stderr []byte) (story, error) {
 	phones := map[string]bool{}
 	sum, err := out.read(func(r io.Reader) error {
 		lines := bufio.NewScanner(r)
-		for lines.Scan() {
+		for ; lines.Scan(); s.events++ {
 			var e struct{ Event, Phone string }
-			if !bytes.Contains(lines.Bytes(), []byte("appeared")) {
-				s.events++
-				continue
-			}
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				return fmt.Errorf("event %d: %w", s.events+1, err)
 			}
-			s.events++
 			if e.Event == "phone.appeared" {
 				phones[e.Phone] = true
 			}
