@@ -119,19 +119,24 @@ func (tr *Track) Leased(now time.Time) bool {
 func (tr *Track) Flapping(now time.Time) bool { return now.Before(tr.FlapUntil) }
 
 // AORs returns the lines registered on the phone at a time, in order; if all
-// bindings have run out, those that it had last.
+// bindings have run out, the one that did last.
 func (tr *Track) AORs(now time.Time) []sip.AOR {
-	var current, all []sip.AOR
+	var last time.Time
 	for _, l := range tr.Lines {
-		all = append(all, l.AOR)
-		if !now.After(l.Until) {
-			current = append(current, l.AOR)
+		if l.Until.After(last) {
+			last = l.Until
 		}
 	}
-	if len(current) == 0 {
-		return all
+	if now.Before(last) {
+		last = now
 	}
-	return current
+	var out []sip.AOR
+	for _, l := range tr.Lines {
+		if !l.Until.Before(last) {
+			out = append(out, l.AOR)
+		}
+	}
+	return out
 }
 
 // Evidence returns what the attachment is believed for, strongest first.

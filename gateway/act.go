@@ -10,7 +10,7 @@ import (
 // act does what a settled attachment calls for.
 func (e *Engine) act(p *phone) {
 	a := p.track.Attachment
-	if a.Level() == discovery.LevelNone {
+	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
 	e.touch(p)
@@ -36,6 +36,9 @@ func (e *Engine) act(p *phone) {
 			p.Degraded = false
 		}
 		k.At = k.At.Merge(a)
+		if e.overdue(p, k) {
+			e.askAgain(e.prompts[k.Prompt])
+		}
 	}
 }
 
@@ -159,10 +162,15 @@ func (e *Engine) amend(p *phone, k *known) {
 	k.Match = m.Location
 	if q != nil && q.Open() {
 		q.Attachment = k.At
+		a := e.standing(p, k)
 		switch {
+		case a != nil && m.Found() && q.Location != a.Location && e.agrees(a.Location, m.Location):
+			e.closePrompt(p, Withdrawn) // the map says again what was answered
 		case m.Found():
 			q.Kind, q.Location = Confirm, m.Location
-		case e.standing(p, k) == nil:
+		case a != nil:
+			q.Location = a.Location
+		default:
 			q.Kind, q.Location = Add, ""
 		}
 		e.batch.prompts[q.ID] = true

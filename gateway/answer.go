@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"perch/discovery"
@@ -118,6 +119,9 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 	if r.Kind == AnswerCompany && q.Kind == Confirm && r.Location == q.Location {
 		r.Kind, r.Location = AnswerConfirm, ""
 	}
+	if err := e.checkAnswerer(p, q, r.By); err != nil {
+		return err
+	}
 	switch r.Kind {
 	case AnswerConfirm:
 		if q.Kind != Confirm {
@@ -131,6 +135,7 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 		if r.Location != "" {
 			return e.checkLive(r.Location, location.Company)
 		}
+		return e.checkConfirm(q, r.By)
 	case AnswerCompany:
 		return e.checkLive(r.Location, location.Company)
 	case AnswerPersonal:
@@ -148,6 +153,24 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 		return e.checkPersonal(p, r.By)
 	}
 	return nil
+}
+
+// checkConfirm refuses to confirm what is no location any more, and somebody
+// else's personal one.
+func (e *Engine) checkConfirm(q *Prompt, by string) error {
+	l, _ := e.dir.Location(q.Location)
+	if l.Kind == location.Personal && l.Owner != by {
+		return refuse("give another answer, or let "+l.Owner+" confirm it with -by", "the detected location is a personal one of %s", l.Owner)
+	}
+	return e.checkLive(q.Location, l.Kind)
+}
+
+// checkAnswerer refuses an answer in the name of somebody who was not asked.
+func (e *Engine) checkAnswerer(p *phone, q *Prompt, by string) error {
+	if strings.HasPrefix(by, "cli:") || contains(q.To, by) || contains(e.recipients(p), by) || contains(e.dir.Admins(q.Attachment.Site), by) {
+		return nil
+	}
+	return refuse("give the email of a user of the phone with -by, or leave it away", "%s is not a user of %s", by, p.id)
 }
 
 func (e *Engine) checkPersonal(p *phone, by string) error {
@@ -181,7 +204,8 @@ func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, er
 	case AnswerCompany:
 		return r.Location, nil
 	case AnswerPersonal:
-		return r.Location, e.ownRule(p, k, r.Location)
+		l, _ := e.dir.Location(r.Location) // checked
+		return r.Location, e.ownRule(k, l)
 	}
 	l := r.Address
 	l.Kind, l.Version = location.Company, 1
@@ -189,9 +213,10 @@ func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, er
 		l.Site = k.At.Site
 	}
 	if r.Kind == AnswerPropose {
-		l.ID, l.Pending = location.ID(fmt.Sprintf("claim-%d", e.ids.Claim+1)), true
+		l.ID, l.Pending = e.freeID("claim", e.ids.Claim+1), true
 	} else {
-		l.ID = location.ID(fmt.Sprintf("personal-%d", e.ids.Location+1))
+		e.ids.Location++
+		l.ID = e.freeID("personal", e.ids.Location)
 		l.Kind, l.Owner, l.Site = location.Personal, r.By, ""
 	}
 	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
@@ -200,24 +225,37 @@ func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, er
 	if r.Kind == AnswerPropose {
 		return l.ID, nil
 	}
-	e.ids.Location++
-	return l.ID, e.ownRule(p, k, l.ID)
+	return l.ID, e.ownRule(k, l)
+}
+
+// freeID returns "prefix-n", or if that was imported from elsewhere, the first
+// of "prefix-n-2", "prefix-n-3" and so on that nobody has.
+func (e *Engine) freeID(prefix string, n int64) location.ID {
+	id := fmt.Sprintf("%s-%d", prefix, n)
+	for i := 2; ; i++ {
+		if _, taken := e.dir.Location(location.ID(id)); !taken {
+			return location.ID(id)
+		}
+		id = fmt.Sprintf("%s-%d-%d", prefix, n, i)
+	}
 }
 
 // ownRule ties a network to a personal location, for the owner's other phones.
-// A network that another user has tied already keeps that rule: this phone has
-// its answer.
-func (e *Engine) ownRule(p *phone, k *known, id location.ID) error {
+// It replaces the owner's earlier rule for that network and leaves the others'.
+func (e *Engine) ownRule(k *known, l location.Location) error {
 	r, ok := ruleFor(k.At, k.At.Level())
 	if !ok {
 		return nil
 	}
-	r.Location = id
-	if _, taken := e.dir.Wiremap().Find(r); taken {
-		return nil
+	r.Location = l.ID
+	rules := []matcher.Rule{r}
+	for _, other := range e.dir.Wiremap().FindAll(r) {
+		if at, ok := e.dir.Location(other.Location); ok && (at.Kind != location.Personal || at.Owner != l.Owner) {
+			rules = append(rules, other)
+		}
 	}
-	if err := e.change(provisioning.Changes{Put: provisioning.Content{Rules: []matcher.Rule{r}}}); err != nil {
-		return fmt.Errorf("rule for personal location %s: %w", id, err)
+	if err := e.change(provisioning.Changes{Put: provisioning.Content{Rules: rules}}); err != nil {
+		return fmt.Errorf("rule for personal location %s: %w", l.ID, err)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"perch/discovery"
@@ -72,6 +74,12 @@ func (e *Engine) Review(d Decision) error {
 	if c.State != ClaimOpen {
 		return refuse("list the open claims: perch claims list", "claim %d is %s already", c.ID, c.State)
 	}
+	if !strings.HasPrefix(d.By, "cli:") && !contains(e.dir.Reviewers(c.Attachment.Site), d.By) {
+		return refuse("give the email of a reviewer or admin of the site with -by, or leave it away", "%s may not review claim %d", d.By, c.ID)
+	}
+	if l, ok := e.dir.Location(c.Location); d.Approve && (!ok || l.Retired) {
+		return refuse(fmt.Sprintf("reject it: perch claims reject %d -reason TEXT", c.ID), "location %s of claim %d is retired", c.Location, c.ID)
+	}
 	if d.Level == discovery.LevelNone {
 		d.Level = c.Attachment.Level()
 	}
@@ -116,20 +124,32 @@ func (e *Engine) ruleOf(c *Claim, l discovery.Level) (rule matcher.Rule, made bo
 			return rule, false, replaced, false
 		}
 	}
-	replaced, exists = e.dir.Wiremap().Find(rule)
-	return rule, made, replaced, exists
+	if l, ok := e.dir.Location(rule.Location); !ok || l.Retired {
+		return rule, false, replaced, false
+	}
+	for _, old := range e.dir.Wiremap().FindAll(rule) {
+		if l, ok := e.dir.Location(old.Location); ok && l.Kind == location.Company {
+			return rule, true, old, true
+		}
+	}
+	return rule, true, replaced, false
 }
 
 func (e *Engine) approve(c *Claim, d Decision) error {
-	p := e.phones[c.Phone]
+	p := e.phoneOf(c)
 	var change provisioning.Changes
 	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
 		l.Pending = false
 		change.Put.Locations = []location.Location{l}
 	}
-	// A rule for the same network is replaced.
+	// A company rule for the same network is replaced, personal ones stay.
 	if rule, made, _, _ := e.ruleOf(c, d.Level); made {
 		change.Put.Rules = []matcher.Rule{rule}
+		for _, old := range e.dir.Wiremap().FindAll(rule) {
+			if l, ok := e.dir.Location(old.Location); ok && l.Kind == location.Personal {
+				change.Put.Rules = append(change.Put.Rules, old)
+			}
+		}
 		c.Level = d.Level
 	}
 	if err := e.change(change); err != nil {
@@ -138,12 +158,8 @@ func (e *Engine) approve(c *Claim, d Decision) error {
 	}
 	c.State, c.Closed, c.Decider = ClaimApproved, e.now, d.By
 	e.batch.claims[c.ID] = true
-	if p != nil {
-		e.emit(p, "claim.approved", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By} })
-	}
-	if p != nil {
-		e.tell(p, c, MailDecision, c.By)
-	}
+	e.emit(p, "claim.approved", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By} })
+	e.tell(p, c, MailDecision, c.By)
 	e.rematch()
 	return nil
 }
@@ -158,13 +174,18 @@ func (e *Engine) reject(c *Claim, d Decision) {
 			e.log().Error("a rejected location could not be retired", "location", l.ID, "error", err)
 		}
 	}
-	p := e.phones[c.Phone]
-	if p == nil {
-		return
-	}
+	p := e.phoneOf(c)
 	e.emit(p, "claim.rejected", func(l *Line) {
 		l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By, Reason: d.Reason}
 	})
 	e.tell(p, c, MailDecision, c.By)
-	e.rematchPhone(p)
+	e.rematch()
+}
+
+// phoneOf returns the phone of a claim; of one that was forgotten, its name.
+func (e *Engine) phoneOf(c *Claim) *phone {
+	if p := e.phones[c.Phone]; p != nil {
+		return p
+	}
+	return &phone{id: c.Phone, track: &discovery.Track{ID: c.Phone}}
 }

@@ -80,7 +80,12 @@ func (p *phone) setActed(k *known) {
 // isKnown reports whether a network is still known: an answer may have fallen,
 // or its prompt been closed without one.
 func (e *Engine) isKnown(p *phone, k *known) bool {
-	if k.Silent || k.Nobody || e.standing(p, k) != nil {
+	switch {
+	case e.standing(p, k) != nil:
+		return true
+	case k.Silent && e.matchOf(p, k).Found():
+		return true
+	case k.Nobody && (p.kind(e) != provisioning.Desk || len(e.recipients(p)) == 0 || e.matchOf(p, k).Ignored.IsValid()):
 		return true
 	}
 	q := e.prompts[k.Prompt]
@@ -105,10 +110,21 @@ func (e *Engine) standing(p *phone, k *known) *Answer {
 	if l.Pending && e.claims[a.Claim] == nil {
 		return nil
 	}
-	if l.Kind == location.Personal && !contains(e.recipients(p), l.Owner) {
+	if l.Kind == location.Personal && !e.isUser(p, l.Owner) {
 		return nil
 	}
 	return a
+}
+
+// isUser reports whether somebody is a user of the phone. Where the directory
+// lists none, that is whoever logged in on it and still exists: the next login
+// at a hot desk changes who is asked, never the location.
+func (e *Engine) isUser(p *phone, email string) bool {
+	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+		return contains(listed.Users, email)
+	}
+	_, exists := e.dir.User(email)
+	return exists
 }
 
 func contains(list []string, s string) bool {
@@ -120,15 +136,16 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// find relates the attachment to the phone's known networks. Of several that
-// are the same, the one last in force counts; one that would only gain a level
-// is passed over for one that has it.
+// find relates the attachment to the phone's known networks, and to the one last
+// acted on whether it is still known or not. Of several that are the same, the
+// one last in force counts; one that would only gain a level is passed over for
+// one that has it.
 func (e *Engine) find(p *phone, a discovery.Attachment) (*known, discovery.Relation) {
 	var best *known
 	rel := discovery.Different
 	for _, k := range p.Known {
 		r := discovery.Compare(k.At, a)
-		if r == discovery.Different || !e.isKnown(p, k) {
+		if r == discovery.Different || k != p.acted() && !e.isKnown(p, k) {
 			continue
 		}
 		worse := best != nil && (r == discovery.Upgraded && rel != discovery.Upgraded ||
@@ -172,7 +189,10 @@ func (e *Engine) evaluate(p *phone) {
 		gains := rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid()
 		if !gains && (rel == discovery.Degraded) == p.Degraded {
 			k.At = k.At.Merge(a)
-			return
+			if !e.overdue(p, k) {
+				return
+			}
+			settled = e.now
 		}
 	case k != nil: // known, and another one was acted on: it returned
 	case !p.track.Registered.IsZero():
@@ -252,6 +272,20 @@ func (e *Engine) drop(tr *discovery.Track) {
 	delete(e.phones, tr.ID)
 }
 
+// inherit takes over a network that was known for the phone under another name,
+// with its answer if there is none yet.
+func (p *phone) inherit(k *known) {
+	for _, own := range p.Known {
+		if discovery.Compare(own.At, k.At) == discovery.Same {
+			if own.Answer == 0 {
+				own.Answer = k.Answer
+			}
+			return
+		}
+	}
+	p.Known = append(p.Known, k)
+}
+
 // absorb passes on what is known of a provisional phone to the phone that it
 // turned out to be.
 func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
@@ -270,7 +304,7 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 	} else {
 		for _, k := range q.Known {
 			if k != acted || e.isKnown(q, k) {
-				p.Known = append(p.Known, k)
+				p.inherit(k)
 			}
 		}
 	}

@@ -62,10 +62,18 @@ func (e *Engine) expire(q *Prompt) {
 	e.agenda.add(due{at: e.now.Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
 }
 
+// overdue reports whether the network acted on is to be asked about once more: a
+// phone that was silent when its time came is asked when it is heard again.
+func (e *Engine) overdue(p *phone, k *known) bool {
+	q := e.prompts[k.Prompt]
+	return q != nil && q.Reason == Expired && p.Prompt == 0 && !p.track.Gone && e.standing(p, k) == nil &&
+		!e.now.Before(q.Closed.Add(e.cfg.Policy.AskAgain))
+}
+
 // askAgain asks about a network once more if the phone is still there.
 func (e *Engine) askAgain(q *Prompt) {
 	p := e.phones[q.Phone]
-	if p == nil || p.Prompt != 0 {
+	if p == nil || p.Prompt != 0 || p.track.Gone {
 		return
 	}
 	k := p.acted()

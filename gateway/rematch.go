@@ -25,6 +25,7 @@ func (e *Engine) rematchPhone(p *phone) {
 	k := p.acted()
 	if k == nil {
 		e.prune(p)
+		e.evaluate(p)
 		return
 	}
 	m := e.matchOf(p, k)
@@ -39,7 +40,8 @@ func (e *Engine) rematchPhone(p *phone) {
 	case a != nil:
 		k.Match = m.Location
 		e.assign(p, e.decide(p, k, m))
-		personal := a.Kind == AnswerPersonal || a.Kind == AnswerAddPersonal
+		l, _ := e.dir.Location(a.Location)
+		personal := l.Kind == location.Personal
 		if changed && m.Found() && !m.Personal && !personal && !e.agrees(a.Location, m.Location) {
 			e.reconfirm(p, k, m, nil)
 		}
@@ -65,12 +67,12 @@ func (e *Engine) rematchPhone(p *phone) {
 // open, and withdraws the prompt when nobody is left.
 func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
 	to := e.recipients(p)
-	if slices.Equal(to, q.To) {
-		return
-	}
 	if len(to) == 0 || p.kind(e) != provisioning.Desk {
 		e.closePrompt(p, Withdrawn)
 		k.Nobody = true
+		return
+	}
+	if !q.Open() || slices.Equal(to, q.To) {
 		return
 	}
 	before := q.To
@@ -155,6 +157,9 @@ func (e *Engine) orphans(changes provisioning.Changes) error {
 		k := p.acted()
 		if k == nil || !retired[p.Assignment.Location] {
 			continue
+		}
+		if l, _ := e.dir.Location(p.Assignment.Location); l.Kind == location.Personal && !e.isUser(p, l.Owner) {
+			continue // who left takes the personal location along; the others are asked
 		}
 		if next := e.decide(p, k, e.matchOf(p, k)); next.Source == FromDefault {
 			who = append(who, fmt.Sprintf("%s (%s)", p.id, p.Assignment.Location))
