@@ -220,7 +220,7 @@ func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, er
 		l.Kind, l.Owner, l.Site = location.Personal, r.By, ""
 	}
 	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
-		return "", refuse("give at least a street or a landmark, and a city", "the address cannot be taken: %v", err)
+		return "", refuse("correct it; perch export sites and perch export locations list what exists", "the address cannot be taken: %v", err)
 	}
 	if r.Kind == AnswerPropose {
 		return l.ID, nil

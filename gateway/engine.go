@@ -41,6 +41,7 @@ type Config struct {
 	Discovery discovery.Config
 	Policy    Policy
 	Renderer  Renderer
+	NoMails   bool         // nobody reads the mails: events tell of them, but no body is written
 	Log       *slog.Logger // nil: the default one
 }
 
@@ -241,7 +242,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 		if c.What&discovery.Flapped != 0 {
 			e.emit(p, "phone.flapping", nil)
 		}
-		if c.What&discovery.Vanished != 0 {
+		if c.What&discovery.Vanished != 0 && p.acted() != nil {
 			e.emit(p, "phone.vanished", nil)
 		}
 		if c.What&discovery.Renumbered != 0 && p.acted() != nil {

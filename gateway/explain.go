@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"perch/discovery"
@@ -62,6 +63,10 @@ func (p *phone) answersTo(query string) bool {
 	}
 	if ip, err := netip.ParseAddr(query); err == nil {
 		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip
+	}
+	query = strings.Trim(query, "<>")
+	if !strings.HasPrefix(query, "sip:") && !strings.HasPrefix(query, "sips:") {
+		query = "sip:" + query
 	}
 	aor, err := sip.ParseAOR(query)
 	if err != nil {

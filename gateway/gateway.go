@@ -179,7 +179,10 @@ const TokenMark = "@@perch-token@@"
 // Renderer writes mails. It is called inside the engine's transaction, so it
 // must be a pure function of the letter.
 type Renderer interface {
+	// Render writes the whole mail.
 	Render(Letter) (subject, messageID string, body []byte, err error)
+	// Subject writes only what an event tells of it.
+	Subject(Letter) (subject, messageID string, err error)
 }
 
 // Letter is everything that a mail says, in facts rather than words.

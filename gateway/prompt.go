@@ -131,7 +131,14 @@ func (e *Engine) placeFor(id location.ID, email string) string {
 func (e *Engine) post(p *phone, l Letter) {
 	e.ids.Mail++
 	l.ID = e.ids.Mail
-	subject, id, body, err := e.cfg.Renderer.Render(l)
+	var subject, id string
+	var body []byte
+	var err error
+	if e.cfg.NoMails {
+		subject, id, err = e.cfg.Renderer.Subject(l)
+	} else {
+		subject, id, body, err = e.cfg.Renderer.Render(l)
+	}
 	if err != nil {
 		// A renderer is a pure function of the letter: this is a defect in a
 		// template, and no phone may be lost to it.
@@ -142,6 +149,8 @@ func (e *Engine) post(p *phone, l Letter) {
 	if l.Claim != nil {
 		m.Claim = l.Claim.ID
 	}
-	e.batch.mails = append(e.batch.mails, m)
+	if !e.cfg.NoMails {
+		e.batch.mails = append(e.batch.mails, m)
+	}
 	e.emit(p, "mail.queued", func(x *Line) { x.Mail = &LineMail{m.ID, m.To, m.Subject, m.MessageID, m.Purpose} })
 }

@@ -50,17 +50,22 @@ type phone struct {
 
 // page puts a letter into words.
 func (r *Renderer) page(l gateway.Letter) page {
-	p := page{
-		Organization: r.organization, Language: contentLanguage, Link: r.link(l),
-		Phone:  phoneWords(l),
-		Before: networkWords(l.From), PlaceThen: clean(l.FromPlace, maxLine), Now: networkWords(l.Attachment.Network()),
-		Evidence: evidenceWords(l.Evidence),
-		Add:      l.Kind == gateway.Add, Place: placeWords(l.Location), Rule: clean(l.Rule, maxLine),
-		InForce: clean(l.InForce, maxLine), Expires: minuteWords(l.Expires),
-		Reason: clean(l.Reason, maxReason),
-	}
+	p := r.heading(l)
+	p.Link = r.link(l)
+	p.Before, p.PlaceThen, p.Now = networkWords(l.From), clean(l.FromPlace, maxLine), networkWords(l.Attachment.Network())
+	p.Evidence = evidenceWords(l.Evidence)
+	p.Rule, p.InForce, p.Expires = clean(l.Rule, maxLine), clean(l.InForce, maxLine), minuteWords(l.Expires)
 	others := slices.DeleteFunc(slices.Clone(l.Recipient), func(s string) bool { return s == l.To.Email })
 	p.AlsoAsks = cleanAll(others, maxWord)
+	return p
+}
+
+// heading is as much of a page as its headline and its subject need.
+func (r *Renderer) heading(l gateway.Letter) page {
+	p := page{
+		Organization: r.organization, Language: contentLanguage,
+		Phone: phoneWords(l), Add: l.Kind == gateway.Add, Place: placeWords(l.Location), Reason: clean(l.Reason, maxReason),
+	}
 	if l.Claim != nil {
 		p.claim(l.Claim)
 	}

@@ -55,26 +55,38 @@ func readSheets() (map[gateway.Purpose]sheet, error) {
 	return sheets, nil
 }
 
-// write fills the templates in.
-func (s sheet) write(p page) (written, error) {
+// subject fills in the headline and the subject line.
+func (s sheet) subject(p *page) (string, error) {
+	var err error
+	if p.Headline, err = s.fill("headline", p); err != nil {
+		return "", err
+	}
+	subject, err := s.fill("subject", p)
+	return strings.Join(strings.Fields(subject), " "), err
+}
+
+// write fills in all templates.
+func (s sheet) write(p *page) (written, error) {
 	var w written
-	for _, t := range [...]struct {
-		name string
-		to   *string
-	}{{"headline", &p.Headline}, {"subject", &w.subject}, {"layout", &w.text}} {
-		var b strings.Builder
-		if err := s.text.ExecuteTemplate(&b, t.name, p); err != nil {
-			return w, err
-		}
-		*t.to = strings.TrimSpace(b.String())
+	var err error
+	if w.subject, err = s.subject(p); err != nil {
+		return w, err
+	}
+	if w.text, err = s.fill("layout", p); err != nil {
+		return w, err
 	}
 	var b strings.Builder
 	if err := s.html.ExecuteTemplate(&b, "layout", p); err != nil {
 		return w, err
 	}
-	w.subject = strings.Join(strings.Fields(w.subject), " ")
 	w.text, w.html = tidyText(w.text), tidyHTML(b.String())
 	return w, nil
+}
+
+func (s sheet) fill(name string, p *page) (string, error) {
+	var b strings.Builder
+	err := s.text.ExecuteTemplate(&b, name, p)
+	return strings.TrimSpace(b.String()), err
 }
 
 // tidyText leaves one empty line where template actions left several.

@@ -82,7 +82,7 @@ func (c *claimsListCmd) Run(env *environment) (err error) {
 		return printJSON(env.stdout, rows)
 	}
 	if len(rows) == 0 {
-		fmt.Fprintln(env.stdout, "no open claims")
+		fmt.Fprintln(env.stdout, none("claims", c.All))
 		return nil
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
@@ -135,7 +135,10 @@ type claimsRejectCmd struct {
 
 // Run is the command.
 func (c *claimsRejectCmd) Run(env *environment) error {
-	d := gateway.Decision{Claim: c.ID, Reason: c.Reason, By: reviewer(c.By)}
+	if strings.TrimSpace(c.Reason) == "" {
+		return &usageError{"a rejection needs a reason", "say why with -reason TEXT; the user reads it"}
+	}
+	d := gateway.Decision{Claim: c.ID, Reason: strings.TrimSpace(c.Reason), By: reviewer(c.By)}
 	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
 		d.At = s.decisionTime(c.At)
 		return e.Review(d)

@@ -48,15 +48,21 @@ type relayConfig struct {
 
 type sipConfig struct {
 	Ports []uint16 `yaml:"ports"`
+
+	Listen   any `yaml:"listen"` // the any's are for later versions: see unused
+	Upstream any `yaml:"upstream"`
+	Sites    any `yaml:"sites"`
 }
 
 type mailConfig struct {
+	SMTP         any    `yaml:"smtp"`
 	From         string `yaml:"from"`
 	Organization string `yaml:"organization"`
 }
 
 type portalConfig struct {
-	URL string `yaml:"url"`
+	Listen any    `yaml:"listen"`
+	URL    string `yaml:"url"`
 }
 
 type policyConfig struct {
@@ -65,6 +71,28 @@ type policyConfig struct {
 	SettleUnregistered duration `yaml:"settle_unregistered"`
 	PromptExpiry       duration `yaml:"prompt_expiry"`
 	AskAgain           duration `yaml:"ask_again"`
+	Incident           any      `yaml:"incident"`
+}
+
+// unused names the keys that are given but that this version makes no use of.
+func (c *config) unused() []string {
+	var out []string
+	for _, k := range []struct {
+		name  string
+		value any
+	}{
+		{"sip.listen", c.SIP.Listen},
+		{"sip.upstream", c.SIP.Upstream},
+		{"sip.sites", c.SIP.Sites},
+		{"mail.smtp", c.Mail.SMTP},
+		{"portal.listen", c.Portal.Listen},
+		{"policy.incident", c.Policy.Incident},
+	} {
+		if k.value != nil {
+			out = append(out, k.name)
+		}
+	}
+	return out
 }
 
 // duration is a time.Duration that also knows days: "14d".
@@ -213,13 +241,17 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 		_, err := env.stdout.Write(exampleConfig)
 		return err
 	}
-	if _, err := loadConfig(c.Check.Config); err != nil {
+	conf, err := loadConfig(c.Check.Config)
+	if err != nil {
 		return err
 	}
 	name := c.Check.Config
 	if name == "" {
 		name = defaultConfigFile
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s: ok\n", name)
+	for _, key := range conf.unused() {
+		fmt.Fprintf(env.stdout, "%s: %s is for a later version; this one does not use it\n", name, key)
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s: ok\n", name)
 	return err
 }

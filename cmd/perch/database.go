@@ -17,6 +17,8 @@ import (
 type databaseFlags struct {
 	Config string `help:"Configuration file (default: perch.yaml, if it is there)." placeholder:"FILE"`
 	DB     string `name:"db" help:"Database file (default: database: of the configuration)." placeholder:"FILE"`
+
+	noMails bool // nobody will read them
 }
 
 // session is a command's hold of the database.
@@ -37,9 +39,17 @@ func (f *databaseFlags) openExisting(ctx context.Context) (*session, error) {
 		name = f.DB
 	}
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(fmt.Errorf("%s: no such database", name), "replay captures into it first: perch replay -db FILE CAPTURE")
+		return nil, &noDatabase{name}
 	}
 	return f.open(ctx, false)
+}
+
+// noDatabase reports that a database is not there.
+type noDatabase struct{ name string }
+
+func (n *noDatabase) Error() string { return n.name + ": no such database" }
+func (n *noDatabase) Hint() string {
+	return "replay captures into it first: perch replay -db FILE CAPTURE"
 }
 
 // open opens the database that the flags name, or a store that keeps nothing.
@@ -62,6 +72,7 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	ec.NoMails = f.noMails
 	e, err := gateway.New(ctx, ec, s)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())

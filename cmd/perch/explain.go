@@ -28,6 +28,12 @@ func (c *explainCmd) Run(env *environment) (err error) {
 	}
 	defer s.close(ctx, &err)
 	found := s.engine.Explain(c.Query)
+	if mac, err := discovery.ParseMAC(c.Query); err == nil && len(found) == 0 {
+		if _, listed := s.engine.Directory().Phone(mac); listed {
+			return withHint(fmt.Errorf("%s is listed, but was never heard", mac),
+				"see that a capture shows its traffic: perch decode CAPTURE")
+		}
+	}
 	if len(found) == 0 {
 		return withHint(fmt.Errorf("%s: no such phone was seen", c.Query),
 			"give a MAC, an IP, or an AOR such as sip:alice@example.com, as perch decode prints them")
@@ -91,7 +97,7 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 		fmt.Fprintln(w, "    none: no rule names this switch, port, circuit, subnet or public IP")
 	}
 	for _, t := range x.Match.Tried {
-		row("    "+t.Rule.String(), "%s", t.Reason)
+		row("    "+t.Rule.String()+" -> "+string(t.Rule.Location), "%s", t.Reason)
 	}
 	return w.Flush()
 }

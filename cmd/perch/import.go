@@ -21,7 +21,10 @@ type importCmd struct {
 // Run is the command.
 func (c *importCmd) Run(env *environment) (err error) {
 	ctx := context.Background()
-	s, err := c.open(ctx, false)
+	s, err := c.openExisting(ctx)
+	if errors.As(err, new(*noDatabase)) {
+		s, err = c.open(ctx, c.DryRun)
+	}
 	if err != nil {
 		return err
 	}

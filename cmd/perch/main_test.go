@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,7 +27,22 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"perch": main})
+	testscript.Main(m, map[string]func(){"perch": main, "cut": cut})
+}
+
+// cut copies the first octets of a file: cut N FROM TO.
+func cut() {
+	n, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(os.Args[3], b[:n], 0o666); err != nil {
+		panic(err)
+	}
 }
 
 // perchProcess is a command of its own process.

@@ -65,7 +65,7 @@ func (c *promptsListCmd) Run(env *environment) (err error) {
 		return printJSON(env.stdout, rows)
 	}
 	if len(rows) == 0 {
-		fmt.Fprintln(env.stdout, "no open prompts")
+		fmt.Fprintln(env.stdout, none("prompts", c.All))
 		return nil
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
@@ -86,6 +86,14 @@ func printJSON[T any](w io.Writer, rows []T) error {
 		}
 	}
 	return nil
+}
+
+// none says that a list is empty.
+func none(what string, all bool) string {
+	if all {
+		return "no " + what
+	}
+	return "no open " + what
 }
 
 func dash(s string) string {

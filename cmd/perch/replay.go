@@ -27,6 +27,7 @@ type replayCmd struct {
 // Run is the command.
 func (c *replayCmd) Run(env *environment) (err error) {
 	ctx := context.Background()
+	c.noMails = c.DB == "" && c.Mail == ""
 	s, err := c.open(ctx, c.DB == "")
 	if err != nil {
 		return err
@@ -71,6 +72,7 @@ type replayer struct {
 	merge                *capture.Merge
 	names                []string // base names of the sources
 	sums                 []string // their SHA-256, if positions are kept
+	known                []bool   // which of them an earlier replay was given
 	mails                string   // directory to write mails to; empty: none
 	lastMail             int64    // id of the last one that was written
 }
@@ -105,10 +107,23 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 	for _, p := range paths {
 		r.names = append(r.names, filepath.Base(p))
 	}
+	r.known = make([]bool, len(paths))
 	for i, sum := range r.sums {
-		merge.Skip(i, r.engine.Position(sum).Frames)
+		at := r.engine.Position(sum)
+		r.known[i] = at.SHA256 != ""
+		merge.Skip(i, at.Frames)
+		r.at(i, 0, false)
 	}
-	return r.frameLoop(ctx)
+	err = r.frameLoop(ctx)
+	// A damaged capture is not done: replayed again it is damaged again.
+	for _, fault := range capture.Errors(err) {
+		for i, p := range paths {
+			if p == fault.File {
+				r.at(i, 0, false)
+			}
+		}
+	}
+	return err
 }
 
 func (r *replayer) frameLoop(ctx context.Context) error {
@@ -158,11 +173,11 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 // come too late.
 func (r *replayer) checkStart(f *capture.Frame) error {
 	now := r.engine.Now()
-	if f.Number > 1 || !f.Time.Before(now) || r.frames > 0 || now.IsZero() {
+	if r.known[f.Source] || !f.Time.Before(now) || r.frames > 0 || now.IsZero() {
 		return nil
 	}
 	return withHint(fmt.Errorf("%s starts at %s, before engine time %s", f.File, stamp(f.Time), stamp(now)),
-		"give captures of the same time in one command, or use another database: -db FILE")
+		"give captures of one period in one command, or replay them all into another database: -db FILE")
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
@@ -170,7 +185,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 // ended notes that a source has delivered its last frame.
 func (r *replayer) ended(source int) {
 	r.engine.Pause(r.names[source])
-	r.at(source, -1, true)
+	r.at(source, 0, true)
 }
 
 // at notes how far a source was replayed.
