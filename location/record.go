@@ -16,9 +16,9 @@ var ErrNoAddress = errors.New("empty address")
 //
 //	"street=Main Street, East",house_number=7,city=Springfield
 //
-// Columns are those of Columns, and name, site and elin. An unknown or repeated column is an
-// error, and so is a record without any element (ErrNoAddress). The location
-// has no ID, and its kind is Company.
+// Columns are those of Columns, and name, site and elin. An unknown or repeated
+// column is an error, and so is a record without any element (ErrNoAddress). The
+// location has no ID, and its kind is Company.
 func ParseRecord(s string) (Location, error) {
 	r := csv.NewReader(strings.NewReader(s))
 	r.FieldsPerRecord = -1
@@ -83,13 +83,14 @@ func csvReason(err error) error {
 	return err
 }
 
-// FormatRecord writes name and address so that ParseRecord reads them back.
+// FormatRecord writes what ParseRecord reads of a location.
 func FormatRecord(l Location) string {
 	var cells []string
-	if l.Name != "" {
-		cells = append(cells, "name="+l.Name)
-	}
-	for _, c := range l.Address.Cells() {
+	own := []Cell{{"name", l.Name}, {"site", l.Site}, {"elin", l.ELIN}}
+	for _, c := range append(own, l.Address.Cells()...) {
+		if c.Value == "" {
+			continue
+		}
 		cells = append(cells, c.Column+"="+c.Value)
 	}
 	var b strings.Builder
