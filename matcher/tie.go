@@ -26,7 +26,14 @@ func (e *RuleError) Unwrap() error { return e.Err }
 // TieError reports two rules that name the same network and lead to different
 // locations, neither of which is above the other.
 type TieError struct {
-	First, Second Rule
+	First, Second Rule // by line
+}
+
+func newTie(a, b Rule) *TieError {
+	if a.Line > b.Line && b.Line > 0 {
+		a, b = b, a
+	}
+	return &TieError{First: a, Second: b}
 }
 
 // Error names both rules, with their lines if they have any.
@@ -92,7 +99,7 @@ func (w *Wiremap) ties() (errs []error, repeated []uint32) {
 	slices.SortFunc(pairs, func(p, q [2]uint32) int { return slices.Compare(p[:], q[:]) })
 	for i, p := range pairs {
 		if i == 0 || pairs[i-1][0] != p[0] { // one error for each bad line
-			errs = append(errs, &TieError{First: w.rule(&w.records[p[1]]), Second: w.rule(&w.records[p[0]])})
+			errs = append(errs, newTie(w.rule(&w.records[p[1]]), w.rule(&w.records[p[0]])))
 		}
 	}
 	return errs, repeated

@@ -167,7 +167,7 @@ func (w *Wiremap) Add(r Rule) error {
 		}
 		same := w.records[at].place == w.records[i].place
 		if same || w.tie(at, i) {
-			tie := &TieError{First: w.rule(&w.records[at]), Second: r}
+			tie := newTie(w.rule(&w.records[at]), r)
 			w.drop(i)
 			if same {
 				return nil
