@@ -73,8 +73,10 @@ func (r Rule) Key() Rule {
 // Compare orders rules by their cells as they are written, field by field in
 // the order of the CSV columns, the location last.
 func Compare(a, b Rule) int {
+	if c := cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.ChassisID, b.ChassisID), cmp.Compare(a.Port, b.Port)); c != 0 {
+		return c // mostly, and a big wiremap is sorted at each export
+	}
 	return cmp.Or(
-		cmp.Compare(a.Site, b.Site), cmp.Compare(a.ChassisID, b.ChassisID), cmp.Compare(a.Port, b.Port),
 		cmp.Compare(a.RemoteID, b.RemoteID), cmp.Compare(a.CircuitID, b.CircuitID), cmp.Compare(a.BSSID, b.BSSID),
 		cmp.Compare(a.VLAN, b.VLAN), a.Subnet.Compare(b.Subnet), a.PublicIP.Compare(b.PublicIP),
 		cmp.Compare(a.Location, b.Location))

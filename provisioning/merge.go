@@ -130,6 +130,10 @@ func (m *merge) rules(base []matcher.Rule, files []File, changed []location.Loca
 	if !given && len(personal) == 0 {
 		return nil, nil
 	}
+	slices.SortStableFunc(rows, matcher.Compare)
+	if len(base) == 0 {
+		return rows, nil
+	}
 	old, now := newRuleSet(base), newRuleSet(rows)
 	for _, r := range rows {
 		if !sameRules(old.of(r), now.of(r)) {
@@ -148,7 +152,6 @@ func (m *merge) rules(base []matcher.Rule, files []File, changed []location.Loca
 		gone[i].Location, gone[i].Line = "", 0
 	}
 	slices.SortFunc(gone, matcher.Compare)
-	slices.SortStableFunc(put, matcher.Compare)
 	return put, slices.Compact(gone)
 }
 

@@ -67,11 +67,13 @@ func patchRules(rules, gone, put []matcher.Rule) []matcher.Rule {
 	if len(gone)+len(put) == 0 {
 		return rules
 	}
-	leaving := newRuleSet(slices.Concat(gone, put))
 	out := make([]matcher.Rule, 0, len(rules)+len(put))
-	for _, r := range rules {
-		if len(leaving.of(r)) == 0 {
-			out = append(out, r)
+	if len(rules) > 0 {
+		leaving := newRuleSet(slices.Concat(gone, put))
+		for _, r := range rules {
+			if len(leaving.of(r)) == 0 {
+				out = append(out, r)
+			}
 		}
 	}
 	out = append(out, put...)
