@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"container/heap"
+	"maps"
 	"time"
 )
 
@@ -41,7 +42,8 @@ func (d *deadlines) Pop() any {
 
 // stale returns when all evidence of the phone goes stale.
 func (tr *Track) stale() time.Time {
-	return tr.Life.Add(max(tr.Patience, minPatience) + time.Microsecond)
+	lease := tr.Lease.Until.Sub(tr.Lease.At)
+	return tr.Life.Add(max(lease, tr.Expires, tr.TTL, minPatience) + time.Microsecond)
 }
 
 // wakes returns when some evidence of the phone goes stale.
@@ -56,7 +58,7 @@ func (tr *Track) wakes() time.Time {
 // watch makes the tracker look at the phone when its evidence may have gone
 // stale. Signs of life mostly move that on, and leave the heap alone.
 func (t *Tracker) watch(tr *Track) {
-	if !tr.IsPhone || tr.Gone {
+	if !tr.IsPhone || tr.Gone || tr.Life.IsZero() {
 		return
 	}
 	if at := tr.wakes(); tr.wake.IsZero() || at.Before(tr.wake) {
@@ -89,9 +91,8 @@ func (t *Tracker) Advance(now time.Time) []Change {
 // age drops what went stale of a phone. What was heard on an interface that is
 // not listening does not age: missing evidence is never absence.
 func (t *Tracker) age(tr *Track, now time.Time) {
-	if w := t.wires[tr.LifeWire]; w != nil && w.Paused {
-		w.Sleeping = append(w.Sleeping, tr.ID)
-		return
+	if w := t.wires[tr.LifeWire]; w != nil && w.paused() {
+		return // resume looks at it again
 	}
 	if tr.stale().After(now) {
 		t.lapse(tr, now)
@@ -109,7 +110,7 @@ func (t *Tracker) lapse(tr *Track, now time.Time) {
 	if l.Chassis == "" || !now.After(l.Until) {
 		return
 	}
-	if w := t.wires[l.Wire]; w != nil && w.Paused {
+	if w := t.wires[l.Wire]; w != nil && w.paused() {
 		l.Until = now.Add(minPatience) // look again later
 		return
 	}
@@ -117,26 +118,55 @@ func (t *Tracker) lapse(tr *Track, now time.Time) {
 	t.refresh(tr, now)
 }
 
-// Pause notes that a capture has no more frames: what was heard on its
-// interfaces does not age until they are heard again.
-func (t *Tracker) Pause(file string) {
+// Pause notes that a capture has no more frames, at engine time now: what was
+// heard on its interfaces does not age until they are heard again.
+func (t *Tracker) Pause(file string, now time.Time) {
 	for _, w := range t.wires {
-		if w.File == file {
-			w.Paused = true
+		if w.File == file && !w.paused() {
+			w.PausedAt = now
 		}
 	}
 }
 
-// resume notes that an interface is heard again, at stamp at.
+func (w *wire) paused() bool { return !w.PausedAt.IsZero() }
+
+// resume notes that an interface is heard again, at stamp at. The time between
+// did not pass for what was heard there.
 func (t *Tracker) resume(w *wire, at time.Time) {
-	w.Paused = false
-	for _, id := range w.Sleeping {
-		if tr := t.tracks[id]; tr != nil {
-			if at.After(tr.Life) {
-				tr.Life = at
-			}
+	gap := at.Sub(w.PausedAt)
+	w.PausedAt = time.Time{}
+	if gap <= 0 {
+		return
+	}
+	for _, tr := range t.tracks {
+		if tr.Stay.Link.Wire == w.Name {
+			tr.Stay.Link.Until = tr.Stay.Link.Until.Add(gap)
+		}
+		if tr.LifeWire == w.Name {
+			tr.Life = tr.Life.Add(gap)
 			t.watch(tr)
 		}
 	}
-	w.Sleeping = nil
+}
+
+// pruneEvery is how often what is of no use any more is dropped.
+const pruneEvery = time.Hour
+
+// prune drops what has run out: exchanges that were never finished, bindings,
+// gateways, routers and devices that turned out to be nobody of interest.
+func (t *Tracker) prune(now time.Time) {
+	if now.Sub(t.pruned) < pruneEvery {
+		return
+	}
+	t.pruned = now
+	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
+	maps.DeleteFunc(t.bindings, func(_ address, b binding) bool { return now.After(b.Until) })
+	maps.DeleteFunc(t.gateways, func(_ address, at time.Time) bool { return now.Sub(at) > routerMemory })
+	maps.DeleteFunc(t.routers, func(_ MAC, r *router) bool {
+		n := len(r.Sources)
+		return now.Sub(r.Since) > routerMemory && (n == 0 || now.Sub(r.Sources[n-1].At) > routerWindow)
+	})
+	maps.DeleteFunc(t.tracks, func(_ PhoneID, tr *Track) bool {
+		return !tr.IsPhone && now.After(tr.Lease.Until) && now.Sub(tr.Life) > routerMemory && now.Sub(tr.Booted) > routerMemory
+	})
 }

@@ -50,10 +50,10 @@ func (t *Tracker) hold(tr *Track, before circuit, now time.Time) {
 }
 
 // recount counts a device's lease once it is known to be a phone.
-func (t *Tracker) recount(tr *Track) {
+func (t *Tracker) recount(tr *Track, now time.Time) {
 	if c := tr.Stay.Circuit.circuit; c != (circuit{}) {
-		t.setHolders(c, tr.ID, tr.Lease.Until, tr.Lease.At)
-		t.refresh(tr, tr.Lease.At)
+		t.setHolders(c, tr.ID, tr.Lease.Until, now)
+		t.refresh(tr, now)
 	}
 }
 

@@ -24,26 +24,26 @@ func Compare(known, now Attachment) Relation {
 		return Different
 	}
 	strongest := known.Level()
+	if eq, both := equalAt(known, now, strongest); both {
+		// What is weaker does not matter then: a port that was given another
+		// VLAN is still the same port.
+		switch {
+		case !eq:
+			return Different
+		case now.Level() > strongest:
+			return Upgraded
+		}
+		return Same
+	}
 	shared := 0
 	for l := LevelPublicIP; l <= LevelPort; l++ {
 		eq, both := equalAt(known, now, l)
-		if !both {
-			continue
-		}
-		if l == strongest {
-			if !eq {
-				return Different
-			}
-			// The same at its strongest level: a chassis moved to another
-			// subnet is still this port.
-			if now.Level() <= strongest {
-				return Same
-			}
-		}
-		if !eq {
+		if both && !eq {
 			return Different
 		}
-		shared++
+		if both {
+			shared++
+		}
 	}
 	switch {
 	case shared == 0:
@@ -106,9 +106,10 @@ func sameCircuit(a, b Attachment) bool {
 	return a.RemoteID == b.RemoteID && CanonicalCircuit(a.CircuitID) == CanonicalCircuit(b.CircuitID)
 }
 
-// sameSubnet takes an assumed prefix for any that overlaps it.
+// sameSubnet compares subnets. A prefix that no DHCP server gave is the same as
+// any that contains the address it was made up for.
 func sameSubnet(a, b Attachment) bool {
-	return a.Subnet == b.Subnet || (a.Assumed || b.Assumed) && a.Subnet.Overlaps(b.Subnet)
+	return a.Subnet == b.Subnet || a.Assumed && b.Subnet.Contains(a.IP) || b.Assumed && a.Subnet.Contains(b.IP)
 }
 
 // Merge adds what an attachment of the same network says to what was known of
@@ -126,7 +127,10 @@ func (a Attachment) Merge(now Attachment) Attachment {
 		}
 	}
 	if now.CircuitID != "" {
-		a.RemoteID, a.CircuitID, a.Shared = now.RemoteID, now.CircuitID, now.Shared
+		// A circuit that was a port once stays one in what is known, however
+		// many phones share it for a while.
+		a.Shared = now.Shared && (a.Shared || a.CircuitID == "" || !sameCircuit(a, now))
+		a.RemoteID, a.CircuitID = now.RemoteID, now.CircuitID
 	}
 	if !now.BSSID.IsZero() {
 		a.BSSID = now.BSSID

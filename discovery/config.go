@@ -1,6 +1,9 @@
 package discovery
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 // Role says what a captured interface shows.
 type Role uint8
@@ -42,6 +45,7 @@ type Config struct {
 // forInterface returns the first configuration whose pattern fits.
 func (c *Config) forInterface(name, file string) (site string, role Role) {
 	site = c.Site
+	file, _, _ = strings.Cut(file, "#") // of several captures of one name the second is name#2
 	for _, i := range c.Interfaces {
 		fits := func(s string) bool { ok, err := path.Match(i.Pattern, s); return err == nil && ok }
 		if name != "" && fits(name) || fits(file) {

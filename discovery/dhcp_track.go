@@ -37,8 +37,8 @@ func (t *Tracker) dhcp(s *sight) {
 	}
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
 		tr := t.device(d.Chaddr)
-		tr.Model = d.VendorClass
-		t.promote(tr, true)
+		tr.Model = valid(d.VendorClass)
+		t.promote(tr, s, true)
 	}
 }
 
@@ -83,9 +83,8 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	tr := t.device(d.Chaddr)
 	if t.isPhone(d.Chaddr) && !t.isRouter(d.Chaddr, s.now) {
-		t.promote(tr, DeskPhoneOUI(d.Chaddr))
+		t.promote(tr, s, DeskPhoneOUI(d.Chaddr))
 	}
-	t.bind(s.site, d.Yiaddr, d.Chaddr, s.now)
 	if r := t.routers[d.Chaddr]; r != nil {
 		r.Sources = r.Sources[:0] // the new address replaces the earlier ones
 	}
@@ -109,54 +108,95 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	sub, assumed := t.subnetOf(s.site, d.Yiaddr, d.SubnetBits)
 	p := place{ip: d.Yiaddr, subnet: sub, assumed: assumed, source: SourceServer}
 	c := t.circuitOf(remote, circuitID)
-	seconds := time.Duration(d.LeaseSeconds) * time.Second
-	untagged := len(s.VLANs) == 0
-	hop := !untagged && tr.Lease.Untagged && s.now.Sub(tr.Lease.At) <= hopWindow && tr.Lease.IP != d.Yiaddr
-	ended := false
-	switch {
-	case s.late:
-	case hop:
-		// The lease of the data VLAN is void; it ends no stay, and having ended
-		// one does not count as a change.
-		if n := len(tr.Moves); tr.Lease.EndsStay && n > 0 {
-			tr.Moves = tr.Moves[:n-1]
-		}
-		tr.Stay.Net, tr.Stay.Site = netEvidence{}, siteEvidence{}
-		if c == (circuit{}) {
-			tr.Stay.Circuit.Heard = s.Time
-		}
-	case tr.elsewhere(p, s.site),
-		c != circuit{} && tr.Stay.Circuit.circuit != (circuit{}) && tr.Stay.Circuit.circuit != c:
-		t.endStay(tr, s, tr.boot())
-		ended = true
-	}
-	if tr.Arrived.IsZero() {
-		tr.Arrived = s.now
-	}
 	if s.late && tr.Lease.IP.IsValid() {
 		t.alive(tr, s)
 		return
 	}
 	before := tr.Stay.Circuit.circuit
-	tr.Lease = lease{IP: d.Yiaddr, At: s.Time, Until: s.Time.Add(seconds), Untagged: untagged, EndsStay: ended}
-	tr.Patience = max(tr.Patience, seconds)
-	if c != (circuit{}) {
+	ended := t.takeLease(tr, s, p, c)
+	if tr.Arrived.IsZero() {
+		tr.Arrived = s.now
+	}
+	if old := tr.Lease.IP; old != d.Yiaddr {
+		t.unbind(s.site, old, d.Chaddr)
+	}
+	tr.Lease = lease{
+		IP: d.Yiaddr, At: s.Time, Until: s.Time.Add(time.Duration(d.LeaseSeconds) * time.Second),
+		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended,
+	}
+	t.bind(s, d.Yiaddr, d.Chaddr, tr.Lease.Until)
+	if c != (circuit{}) && (tr.BootOpen || tr.Stay.Circuit.circuit == circuit{} || tr.Stay.Circuit.circuit == c) {
 		tr.Stay.Circuit = circuitEvidence{circuit: c, RawRemote: remote, RawCircuit: circuitID, Heard: s.Time}
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
-	tr.BootOpen = false
+	tr.BootOpen, tr.Hopping = false, false
 	t.hold(tr, before, s.now)
 	t.alive(tr, s)
 	t.refresh(tr, s.now)
 }
 
+// takeLease decides what a new lease means for the stay. It returns the stay
+// that it ended, if it did.
+func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) *stay {
+	old := tr.Stay.Circuit.circuit
+	otherCircuit := c != (circuit{}) && old != (circuit{}) && old != c
+	if tr.hops(s, p) && !otherCircuit {
+		t.hop(tr, p)
+		return nil
+	}
+	if tr.Hopping { // it released its first lease because it left
+		t.endStay(tr, s, tr.boot())
+		return nil
+	}
+	// A renewal that a server at another site answers is no move.
+	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && !tr.Stay.Net.PublicIP.IsValid()
+	if tr.elsewhere(p, s.site) && !renewal || otherCircuit && tr.BootOpen {
+		ended := tr.Stay
+		t.endStay(tr, s, tr.boot())
+		return &ended
+	}
+	return nil
+}
+
+// hops reports whether a lease is that of the voice VLAN, to which the phone
+// hopped from the untagged VLAN of the lease before, at one boot.
+func (tr *Track) hops(s *sight, p place) bool {
+	l := &tr.Lease
+	return len(s.VLANs) > 0 && l.Untagged && l.Boot && l.IP != p.ip && s.now.Sub(l.At) <= hopWindow && tr.Registered.Before(l.At)
+}
+
+// hop voids the lease of the data VLAN. It ended no stay: what was known of the
+// port goes on, and it does not count as a change.
+func (t *Tracker) hop(tr *Track, p place) {
+	tr.Stay.Net, tr.Stay.Site = netEvidence{}, siteEvidence{}
+	before := tr.Lease.Before
+	if before == nil {
+		return
+	}
+	if n := len(tr.Moves); n > 0 {
+		tr.Moves = tr.Moves[:n-1]
+	}
+	if before.Net.Subnet != p.subnet {
+		return
+	}
+	if tr.Stay.Link.Chassis == "" {
+		tr.Stay.Link = before.Link
+	}
+	if tr.Stay.Circuit.circuit == (circuit{}) {
+		tr.Stay.Circuit = before.Circuit
+	}
+}
+
 // dhcpRelease ends the stay: the phone says that it leaves (RFC 2131 section
 // 4.4.6). But a phone that hops to its voice VLAN at boot releases the data
-// VLAN's lease without leaving: what is known of its port goes on.
+// VLAN's lease without leaving: what is known of its port goes on until its next
+// lease tells.
 func (t *Tracker) dhcpRelease(tr *Track, s *sight) {
+	t.unbind(s.site, tr.Lease.IP, tr.ID.MAC)
 	tr.Lease.Until = s.now
-	if tr.Lease.Untagged && s.now.Sub(tr.Lease.At) <= hopWindow {
+	if l := &tr.Lease; l.Boot && l.Untagged && tr.Registered.Before(l.At) && s.now.Sub(l.At) <= hopWindow {
+		tr.Hopping = true
 		tr.Stay.Net, tr.Stay.Site = netEvidence{}, siteEvidence{}
 		t.refresh(tr, s.now)
 		return

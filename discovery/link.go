@@ -15,8 +15,7 @@ type wire struct {
 	Role     Role       `json:",omitempty"` // as configured
 	Phones   []speaker  `json:",omitempty"` // that announced themselves here, by MAC
 	Switches []neighbor `json:",omitempty"` // switch ports heard here
-	Paused   bool       `json:",omitempty"` // its source is not listening
-	Sleeping []PhoneID  `json:",omitempty"` // phones whose evidence does not age meanwhile
+	PausedAt time.Time  `json:",omitzero"`  // since when its source is not listening
 }
 
 // speaker is a phone that announced itself.
@@ -54,7 +53,7 @@ func (t *Tracker) wire(o *Observation) *wire {
 		w = &wire{Name: name, File: o.File, Site: site, Role: role}
 		t.wires[name] = w
 	}
-	if w.Paused {
+	if w.paused() {
 		t.resume(w, o.Time)
 	}
 	return w
@@ -168,7 +167,7 @@ func (t *Tracker) announcement(s *sight) {
 }
 
 func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
-	if s.MAC.Nobody() {
+	if s.MAC.Nobody() || t.isRouter(s.MAC, s.now) {
 		return
 	}
 	w := s.wire
@@ -177,10 +176,10 @@ func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
 
 	tr := t.device(s.MAC)
 	if model := s.model(); model != "" {
-		tr.Model = model
+		tr.Model = valid(model)
 	}
-	t.promote(tr, true)
-	tr.Patience = max(tr.Patience, ttl)
+	t.promote(tr, s, true)
+	tr.TTL = ttl
 	if n := w.port(s.now); n != nil && w.isLink(s.now) {
 		t.attribute(tr, s, n, s.now.Add(ttl))
 	}
@@ -211,8 +210,10 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 	}
 	for _, p := range w.Phones {
 		tr := t.tracks[PhoneID{MAC: p.MAC}]
-		// The phone may have gone to another link since it was heard here.
-		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) {
+		// The phone may have gone to another link since it was heard here; and
+		// only its own announcement can say that it is at another port.
+		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) ||
+			tr.Stay.Link.Chassis != "" && !tr.Stay.Link.is(n) {
 			continue
 		}
 		t.attribute(tr, s, n, p.Until)
@@ -273,6 +274,16 @@ func sameSystem(system, device string) bool {
 	return strings.Trim(system, ".(") != "" && strings.Trim(device, ".(") != "" && short(system) == short(device)
 }
 
+// is reports whether the evidence names the port of n, by LLDP's or CDP's names.
+func (l *linkEvidence) is(n *neighbor) bool {
+	for _, name := range [...]portName{n.LLDP, n.CDP} {
+		if name != (portName{}) && (l.portName == name || l.Alias == name) {
+			return true
+		}
+	}
+	return false
+}
+
 // attribute gives a phone the switch port of the link that it announced itself
 // on. Another port than before ends the stay.
 func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
@@ -281,8 +292,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 		name, alias = n.CDP, portName{}
 	}
 	l := &tr.Stay.Link
-	same := l.portName == name || l.portName == alias && alias != portName{} || l.Alias == name
-	if l.Chassis != "" && !same {
+	if l.Chassis != "" && !l.is(n) {
 		t.dispute(tr, name, s.now)
 		since := time.Time{}
 		if tr.Booted.After(l.Heard) {
@@ -308,7 +318,9 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 		}
 	}
 	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until}
+	t.report(tr, Touched)
 	t.refresh(tr, s.now)
+	t.watch(tr)
 }
 
 // disputeTime is how long the older port must go on being heard after the newer

@@ -38,10 +38,11 @@ func (t *Tracker) provisionalOf(r *Register, c sip.Contact, p place, s *sight) *
 				replaced = tr
 			}
 		case r.Instance != "" || tr.Lines[i].Instance != "":
-			if r.Instance == tr.Lines[i].Instance {
+			if valid(r.Instance) == tr.Lines[i].Instance {
 				return tr
 			}
-		case tr.Lines[i].CallID == r.CallID, tr.Lines[i].Contact == c.URI:
+		case tr.Lines[i].CallID == valid(r.CallID), tr.Lines[i].Contact == valid(c.URI),
+			p.ip.IsValid() && tr.Attachment.IP == p.ip && tr.Attachment.PublicIP == p.publicIP: // it rebooted
 			return tr
 		case s.now.After(tr.Lines[i].Until): // a new Contact replaces an expired one
 			if tr.Attachment.Subnet == p.subnet && tr.Attachment.PublicIP == p.publicIP && replaced == nil {

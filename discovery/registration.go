@@ -37,13 +37,13 @@ const (
 func (t *Tracker) try(s *sight) {
 	for len(t.tryOrder) > 0 {
 		oldest := t.tryOrder[0]
-		if x := t.tries[oldest]; len(t.tryOrder) < maxTries && s.now.Sub(x.Time) <= tryLife {
+		if x := t.tries[oldest]; x != nil && len(t.tryOrder) < maxTries && s.now.Sub(x.Time) <= tryLife {
 			break
 		}
 		delete(t.tries, oldest)
 		t.tryOrder = t.tryOrder[1:]
 	}
-	k := transaction{s.Register.CallID, s.Register.CSeq}
+	k := transaction{valid(s.Register.CallID), s.Register.CSeq}
 	if k.CallID == "" || s.Register.AOR == "" || t.tries[k] != nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (t *Tracker) response(s *sight) {
 	if r.Status < 200 || r.Status > 299 {
 		return
 	}
-	x := t.tries[transaction{r.CallID, r.CSeq}]
+	x := t.tries[transaction{valid(r.CallID), r.CSeq}]
 	if x == nil || x.Register == nil {
 		return
 	}
@@ -81,6 +81,15 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	c, seconds := granted(r, resp)
 	p := t.placeOf(s, r, c)
 	tr, conflict := t.identify(s, r, c, p)
+	if tr != nil && t.isRouter(tr.ID.MAC, s.now) {
+		return
+	}
+	if len(r.Contacts) == 0 { // RFC 3261 section 10.2.3: a question, not a binding
+		if tr != nil {
+			t.alive(tr, s)
+		}
+		return
+	}
 	if seconds == 0 {
 		if tr != nil {
 			t.deregister(tr, r, c)
@@ -98,15 +107,16 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 		tr.Claim = r.ClaimedMAC
 		t.report(tr, Conflicting)
 	}
-	t.promote(tr, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
+	t.promote(tr, s, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
 	if tr.Model == "" {
-		tr.Model = r.UserAgent
+		tr.Model = valid(r.UserAgent)
 	}
 	expires := time.Duration(seconds) * time.Second
-	tr.Patience = max(tr.Patience, expires)
+	tr.Expires = expires
 
 	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
 		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
+		tr.WasPublic = tr.Stay.Net.PublicIP
 		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
 		t.report(tr, Renumbered)
 	} else if tr.elsewhere(p, s.site) {
@@ -120,8 +130,10 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
-	tr.BootOpen = false
-	if !conflict {
+	if !s.late {
+		tr.BootOpen = false
+	}
+	if !conflict && !s.late {
 		tr.Registered = s.now
 	}
 	t.addLine(tr, r, c, s.now.Add(expires))
@@ -134,12 +146,14 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 // registrar says, else as the phone asked (RFC 3261 section 10.2.4).
 func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 	var c sip.Contact
-	if len(r.Contacts) > 0 {
-		c = r.Contacts[0]
-	}
-	asked := c.Expires
-	if asked < 0 {
-		asked = r.Expires
+	asked := 0
+	for _, c = range r.Contacts {
+		if asked = c.Expires; asked < 0 {
+			asked = r.Expires
+		}
+		if asked != 0 {
+			break // the others are bindings that it gives up
+		}
 	}
 	if asked == 0 || c.URI == "*" {
 		return c, 0
@@ -163,11 +177,19 @@ func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 // placeOf says from where a REGISTER came. Behind NAT the datagram's source
 // differs from what Contact or Via say.
 func (t *Tracker) placeOf(s *sight, r *Register, c sip.Contact) place {
-	src := r.Source.Addr()
+	src := r.Source.Addr().Unmap()
 	inner := src
-	for _, host := range []string{c.Host, viaHost(r.Via)} {
-		if ip, err := netip.ParseAddr(host); err == nil && usable(ip) {
-			inner = ip
+	for _, host := range []string{viaHost(r.Via), c.Host} {
+		ip, err := netip.ParseAddr(host)
+		switch {
+		case err != nil || !usable(ip.Unmap()):
+		case ip.Unmap() == src: // one of them is the source: there is no NAT
+			inner = src
+		case src.IsPrivate() && !ip.IsPrivate(): // a public address learned by STUN, seen from inside
+		default:
+			inner = ip.Unmap()
+		}
+		if err == nil && ip.Unmap() == src {
 			break
 		}
 	}
@@ -211,10 +233,10 @@ func (t *Tracker) identify(s *sight, r *Register, c sip.Contact, p place) (tr *T
 	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
 		return t.device(s.MAC), false
 	}
-	if m, ok := t.instances[r.Instance]; ok && r.Instance != "" {
+	if m, ok := t.instances[valid(r.Instance)]; ok && r.Instance != "" {
 		return t.device(m), false
 	}
-	if listed := t.dir.PhonesOfAOR(r.AOR); len(listed) == 1 {
+	if listed := t.dir.PhonesOfAOR(r.AOR); len(listed) == 1 && !softphone(r.UserAgent) {
 		return t.device(listed[0]), false
 	}
 	return nil, false
@@ -223,9 +245,9 @@ func (t *Tracker) identify(s *sight, r *Register, c sip.Contact, p place) (tr *T
 // addLine records that an AOR is registered on a phone.
 func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time) {
 	if r.Instance != "" && !tr.ID.Provisional() {
-		t.instances[r.Instance] = tr.ID.MAC
+		t.instances[valid(r.Instance)] = tr.ID.MAC
 	}
-	line := Line{AOR: r.AOR, CallID: r.CallID, Contact: c.URI, Instance: r.Instance, Until: until}
+	line := Line{AOR: r.AOR, CallID: valid(r.CallID), Contact: valid(c.URI), Instance: valid(r.Instance), Until: until}
 	for i := range tr.Lines {
 		if tr.Lines[i].AOR == r.AOR {
 			tr.Lines[i] = line
@@ -242,7 +264,7 @@ func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time
 func (t *Tracker) deregister(tr *Track, r *Register, c sip.Contact) {
 	n := len(tr.Lines)
 	tr.Lines = slices.DeleteFunc(tr.Lines, func(l Line) bool {
-		return l.AOR == r.AOR && (c.URI == "*" || c.URI == l.Contact || l.CallID == r.CallID)
+		return l.AOR == r.AOR && (c.URI == "*" || valid(c.URI) == l.Contact || l.CallID == valid(r.CallID))
 	})
 	if len(tr.Lines) != n {
 		t.report(tr, LinesMoved)
@@ -252,9 +274,12 @@ func (t *Tracker) deregister(tr *Track, r *Register, c sip.Contact) {
 // continues reports whether a REGISTER goes on with a binding of the phone.
 func continues(tr *Track, r *Register, c sip.Contact) bool {
 	return slices.ContainsFunc(tr.Lines, func(l Line) bool {
-		return l.AOR == r.AOR && l.CallID == r.CallID && l.Contact == c.URI
+		return l.AOR == r.AOR && l.CallID == valid(r.CallID) && l.Contact == valid(c.URI)
 	})
 }
+
+// valid makes text from the wire valid UTF-8, as it is after having been stored.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // softphone reports whether a User-Agent is that of a program on a computer or
 // a mobile, or of a test tool.

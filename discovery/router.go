@@ -14,9 +14,14 @@ type address struct {
 
 // binding says which MAC an IP belongs to.
 type binding struct {
-	MAC MAC
-	At  time.Time
+	MAC   MAC
+	At    time.Time
+	Until time.Time
 }
+
+// bindingLife is how long an address is taken for the sender's after ARP said
+// so: hosts that are alive repeat it within hours.
+const bindingLife = 4 * time.Hour
 
 // router is what is known of a MAC that may be a router's.
 type router struct {
@@ -50,7 +55,7 @@ func (t *Tracker) noteSender(s *sight) {
 		return
 	}
 	if t.bindings[address{s.site, s.SrcIP}].MAC == s.MAC {
-		if _, ok := t.gateways[address{s.site, s.SrcIP}]; ok {
+		if t.isGateway(s.site, s.SrcIP, s.now) {
 			t.proveRouter(s.MAC, s.now)
 		}
 	}
@@ -118,19 +123,37 @@ func (t *Tracker) forget(tr *Track, now time.Time) {
 	delete(t.tracks, tr.ID)
 }
 
-// bind notes that an IP belongs to a MAC.
-func (t *Tracker) bind(site string, ip netip.Addr, m MAC, now time.Time) {
+// isGateway reports whether an IP was a router's within the last day.
+func (t *Tracker) isGateway(site string, ip netip.Addr, now time.Time) bool {
+	at, ok := t.gateways[address{site, ip}]
+	return ok && now.Sub(at) <= routerMemory
+}
+
+// bind notes that an IP belongs to a MAC until a time. An older observation does
+// not replace a newer one.
+func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until time.Time) {
+	a := address{s.site, ip}
+	if old, ok := t.bindings[a]; ok && old.At.After(s.Time) {
+		return
+	}
+	t.bindings[a] = binding{m, s.Time, until}
+	if t.isGateway(s.site, ip, s.now) {
+		t.proveRouter(m, s.now)
+	}
+}
+
+// unbind notes that a MAC gave an IP up.
+func (t *Tracker) unbind(site string, ip netip.Addr, m MAC) {
 	a := address{site, ip}
-	t.bindings[a] = binding{m, now}
-	if _, ok := t.gateways[a]; ok {
-		t.proveRouter(m, now)
+	if t.bindings[a].MAC == m {
+		delete(t.bindings, a)
 	}
 }
 
 // bound returns the MAC that an IP belongs to; a router's MAC is no binding.
 func (t *Tracker) bound(site string, ip netip.Addr, now time.Time) (MAC, bool) {
 	b, ok := t.bindings[address{site, ip}]
-	if !ok || b.MAC.Nobody() || t.isRouter(b.MAC, now) {
+	if !ok || now.After(b.Until) || b.MAC.Nobody() || t.isRouter(b.MAC, now) {
 		return MAC{}, false
 	}
 	return b.MAC, true
@@ -147,14 +170,14 @@ func (t *Tracker) arp(s *sight) {
 			r.Sources = r.Sources[:0]
 		}
 	}
-	t.bind(s.site, a.SenderIP, a.SenderMAC, s.now)
+	t.bind(s, a.SenderIP, a.SenderMAC, s.Time.Add(bindingLife))
 	tr := t.tracks[PhoneID{MAC: a.SenderMAC}]
 	if tr == nil || t.isRouter(a.SenderMAC, s.now) {
 		if tr != nil || !t.isPhone(a.SenderMAC) || t.isRouter(a.SenderMAC, s.now) {
 			return
 		}
 		tr = t.device(a.SenderMAC)
-		t.promote(tr, DeskPhoneOUI(a.SenderMAC))
+		t.promote(tr, s, DeskPhoneOUI(a.SenderMAC))
 	}
 	sub, assumed := t.subnetOf(s.site, a.SenderIP, 0)
 	p := place{ip: a.SenderIP, subnet: sub, assumed: assumed, source: SourceFrame}

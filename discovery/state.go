@@ -24,6 +24,7 @@ type state struct {
 	Instances []storedInstance `json:",omitempty"`
 	Counts    []storedCount    `json:",omitempty"`
 	Devices   []*Track         `json:",omitempty"` // not (yet) phones
+	Pruned    time.Time        `json:",omitzero"`
 }
 
 type (
@@ -83,7 +84,7 @@ func compareAddresses(a, b address) int {
 
 // MarshalState returns what the tracker knows apart from phones.
 func (t *Tracker) MarshalState() (json.RawMessage, error) {
-	var s state
+	s := state{Pruned: t.pruned}
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
 	s.Bindings = list(t.bindings, compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
@@ -116,6 +117,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("tracker: %w", err)
 	}
+	t.pruned = s.Pruned
 	for _, w := range s.Wires {
 		t.wires[w.Name] = w
 	}

@@ -55,10 +55,8 @@ func (t *Tracker) alive(tr *Track, s *sight) {
 	if s.Time.After(tr.Life) {
 		tr.Life, tr.LifeWire = s.Time, s.wire.Name
 	}
-	if tr.Gone {
-		tr.Gone = false
-		t.report(tr, Touched)
-	}
+	tr.Gone = false
+	t.report(tr, Touched)
 	t.lapse(tr, s.now)
 	t.watch(tr)
 }
@@ -70,7 +68,9 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) {
 		since = s.now.Add(time.Nanosecond) // nothing is
 	}
 	old := tr.Stay
+	transit := s.Kind == KindDHCP && tr.Registered.IsZero() && s.now.Sub(tr.Arrived) <= hopWindow
 	tr.Stay = stay{}
+	tr.Claim = MAC{}
 	if !old.Link.Heard.Before(since) {
 		tr.Stay.Link = old.Link
 	}
@@ -87,7 +87,9 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) {
 	if since.Before(s.now) {
 		tr.Arrived = since
 	}
-	t.countMove(tr, s.now)
+	if !transit { // a VLAN that was only passed through at boot is no change
+		t.countMove(tr, s.now)
+	}
 }
 
 // countMove remembers the end of a stay and notices flapping.
@@ -133,16 +135,16 @@ func (tr *Track) elsewhere(p place, site string) bool {
 	if s.Net.PublicIP != p.publicIP {
 		return true
 	}
-	if s.Net.Subnet == p.subnet || s.Net.Subnet.Contains(p.ip) {
-		return false
-	}
-	return !(s.Net.Assumed || p.assumed) || !s.Net.Subnet.Overlaps(p.subnet)
+	return !s.Net.Subnet.Contains(p.ip) && !(s.Net.Assumed && p.subnet.Contains(s.Net.IP))
 }
 
 // settleIn takes p as evidence of the current stay. A weaker source does not
 // replace what a stronger one said of the same IP, and a late observation only
 // fills what is missing.
 func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
+	if s.Time.Before(tr.Arrived) && s.late {
+		return // evidence of the stay before
+	}
 	n := &tr.Stay.Net
 	switch {
 	case s.late && n.IP.IsValid():
@@ -153,7 +155,7 @@ func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
 	default:
 		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.Time}
 	}
-	if s.site != "" && (tr.Stay.Site.Site == "" || !s.late) {
+	if s.site != "" && (tr.Stay.Site.Site == "" || tr.Stay.Site.Site == s.site) {
 		tr.Stay.Site = siteEvidence{s.site, s.Time}
 	}
 }
@@ -167,14 +169,15 @@ func (t *Tracker) noteVLAN(tr *Track, s *sight) {
 }
 
 // subnetOf returns the subnet of an IP: from the mask if there is one, else as
-// the site is configured, else assumed to be a /24 or /64.
+// the site is configured, else a /24 or /64. Only the first is the server's word:
+// the others are assumed, and give way to it.
 func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int) (p netip.Prefix, assumed bool) {
 	if bits > 0 && bits <= ip.BitLen() {
 		p, _ = ip.Prefix(bits)
 		return p, false
 	}
 	if p, ok := t.dir.SiteSubnet(site, ip); ok {
-		return p, false
+		return p, true
 	}
 	if ip.Is4() {
 		p, _ = ip.Prefix(24)

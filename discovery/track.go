@@ -32,7 +32,10 @@ type Track struct {
 
 	Life      time.Time     `json:",omitzero"` // last sign of life
 	LifeWire  string        `json:",omitempty"`
-	Patience  time.Duration `json:",omitempty"` // max(lease, Expires, TTL): silence that means nothing
+	Expires   time.Duration `json:",omitempty"` // of its last REGISTER
+	TTL       time.Duration `json:",omitempty"` // of its last announcement
+	WasPublic netip.Addr    `json:",omitzero"`  // the public IP before the line was renumbered
+	Hopping   bool          `json:",omitempty"` // released its first lease at boot: to hop to its voice VLAN, or to leave
 	BootOpen  bool          `json:",omitempty"` // booted, and no ACK or REGISTER since
 	Moves     []time.Time   `json:",omitempty"` // ends of stays, the last three
 	Older     portName      `json:",omitzero"`  // the port before the current one
@@ -106,8 +109,9 @@ type lease struct {
 	IP       netip.Addr
 	At       time.Time
 	Until    time.Time
-	Untagged bool // the ACK carried no VLAN tag
-	EndsStay bool // taking it ended the stay before
+	Untagged bool  // the ACK carried no VLAN tag
+	Boot     bool  // the phone had booted
+	Before   *stay `json:",omitempty"` // the stay that taking it ended
 }
 
 // Leased reports whether a lease on the phone's current IP is in force.

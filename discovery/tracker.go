@@ -63,7 +63,8 @@ type Tracker struct {
 	counts    map[sip.AOR]int // provisional phones named so far
 
 	ageing  deadlines
-	changes []Change // of the observation at hand
+	pruned  time.Time // when what is of no use any more was last dropped
+	changes []Change  // of the observation at hand
 }
 
 // NewTracker returns an empty tracker.
@@ -124,6 +125,7 @@ const lateAfter = 2 * time.Second
 // of any earlier call. The changes are valid until the next call.
 func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
 	t.changes = t.changes[:0]
+	t.prune(now)
 	w := t.wire(o)
 	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > lateAfter}
 	t.noteSender(&s)
@@ -185,18 +187,18 @@ func (t *Tracker) device(m MAC) *Track {
 }
 
 // promote marks a device as a phone: listed, registered, or announced.
-func (t *Tracker) promote(tr *Track, desk bool) {
-	if desk && !tr.Desk {
-		tr.Desk = true
-		t.report(tr, Touched)
+func (t *Tracker) promote(tr *Track, s *sight, desk bool) {
+	tr.Desk = tr.Desk || desk
+	if tr.IsPhone {
+		return
 	}
-	if !tr.IsPhone {
-		tr.IsPhone = true
-		if !tr.Changed.IsZero() {
-			t.report(tr, Reattached)
-		}
-		t.recount(tr)
+	tr.IsPhone = true
+	t.report(tr, Touched)
+	if !tr.Changed.IsZero() {
+		t.report(tr, Reattached)
 	}
+	t.recount(tr, s.now)
+	t.watch(tr)
 }
 
 // isPhone reports whether a MAC is a phone by what it is, before anything that

@@ -23,7 +23,7 @@ func (e *Engine) act(p *phone) {
 		e.arrive(p, a)
 	case k != p.acted():
 		e.returned(p, k, rel)
-	case rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid():
+	case rel == discovery.Upgraded || k.gainsSubnet(a):
 		e.upgrade(p, k)
 	case rel == discovery.Degraded && !p.Degraded:
 		p.Degraded = true

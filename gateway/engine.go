@@ -245,8 +245,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 		if c.What&discovery.Vanished != 0 && p.acted() != nil {
 			e.emit(p, "phone.vanished", nil)
 		}
-		if c.What&discovery.Renumbered != 0 && p.acted() != nil {
-			k := p.acted()
+		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic {
 			k.At = k.At.Merge(p.track.Attachment)
 		}
 		if c.What&(discovery.Reattached|discovery.Counted|discovery.Absorbed|discovery.Flapped) != 0 {
@@ -263,7 +262,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 func (e *Engine) Pause(file string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tracker.Pause(file)
+	e.tracker.Pause(file, e.now)
 }
 
 // Directory returns the directory in force. It must not be changed.

@@ -105,7 +105,6 @@ func orderOf(event string) int {
 // numbered at its end.
 type transaction struct {
 	lines []txLine
-	mails []Mail
 }
 
 type txLine struct {

@@ -186,7 +186,7 @@ func (e *Engine) evaluate(p *phone) {
 	settled := p.track.Changed.Add(e.cfg.Policy.Settle)
 	switch {
 	case k != nil && k == p.acted():
-		gains := rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid()
+		gains := rel == discovery.Upgraded || k.gainsSubnet(a)
 		if !gains && (rel == discovery.Degraded) == p.Degraded {
 			k.At = k.At.Merge(a)
 			if !e.overdue(p, k) {
@@ -210,9 +210,20 @@ func (e *Engine) settleAt(p *phone, t time.Time) {
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p.id})
 }
 
-// matchOf asks the wiremap about a network of a phone.
+// gainsSubnet reports whether the DHCP server's word replaces a subnet that was
+// assumed.
+func (k *known) gainsSubnet(a discovery.Attachment) bool {
+	return k.At.Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.At.Subnet
+}
+
+// matchOf asks the wiremap about a network of a phone. A circuit that many
+// phones share now is matched as one, whatever it was before.
 func (e *Engine) matchOf(p *phone, k *known) matcher.Match {
-	return e.dir.Wiremap().Match(k.At, e.recipients(p))
+	at := k.At
+	if now := p.track.Attachment; now.Shared && now.CircuitID == at.CircuitID && now.RemoteID == at.RemoteID {
+		at.Shared = true
+	}
+	return e.dir.Wiremap().Match(at, e.recipients(p))
 }
 
 // decide returns the location in force on a network: a standing answer, else

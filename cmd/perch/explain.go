@@ -139,7 +139,7 @@ func relation(r discovery.Relation) string {
 
 // inForce describes an assignment with the address that would be sent.
 func inForce(dir *provisioning.Directory, a gateway.Assignment) string {
-	s := gateway.LineAssignment{Location: a.Location, Source: a.Source, Unapproved: a.Unapproved, Unlocated: a.Unlocated}.String()
+	s := gateway.LineAssignment(a).String()
 	if a == (gateway.Assignment{}) {
 		return "nothing: it has not been acted on"
 	}

@@ -104,9 +104,7 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 	}
 	defer merge.Close()
 	r.merge = merge
-	for _, p := range paths {
-		r.names = append(r.names, filepath.Base(p))
-	}
+	r.names = distinct(paths)
 	r.known = make([]bool, len(paths))
 	for i, sum := range r.sums {
 		at := r.engine.Position(sum)
@@ -124,6 +122,22 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 		}
 	}
 	return err
+}
+
+// distinct returns the base names of captures; of several of one name the
+// second is name#2: they were not heard on one interface.
+func distinct(paths []string) []string {
+	seen := map[string]int{}
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		base := filepath.Base(p)
+		seen[base]++
+		out[i] = base
+		if n := seen[base]; n > 1 {
+			out[i] = fmt.Sprintf("%s#%d", base, n)
+		}
+	}
+	return out
 }
 
 func (r *replayer) frameLoop(ctx context.Context) error {
@@ -156,6 +170,7 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		}
 		r.frames++
 		in = observed(f)
+		in.File = r.names[f.Source]
 		decoder.Decode(&in, observe)
 		r.at(f.Source, f.Number, false)
 		enough := commitEffects
