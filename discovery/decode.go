@@ -100,7 +100,7 @@ func (o *Observation) fault(err error) {
 // datagram reads the IP and UDP headers and returns the UDP payload, as far as
 // it was captured. It is false for what is no UDP datagram after all.
 func (d *Decoder) datagram(b []byte, o *Observation) ([]byte, bool) {
-	whole := len(b)
+	var whole int
 	if b[0]>>4 == 4 {
 		if d.ip4.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
 			return nil, false
