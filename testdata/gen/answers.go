@@ -31,10 +31,8 @@ var answers = []timeline{
 		guest.Static(home, "192.168.1.22")
 		guest.Register(at("08:40:05"))
 	}},
-	{"former-user-personal", func(s *story) {
-		desk := atHome(s, 1, "192.168.1.20")
-		every(50*time.Minute, "08:00:05", "10:30:05", desk.Register)
-	}},
+	{"former-user-personal", func(s *story) { stays(s) }},
+	{"left-the-company", func(s *story) { stays(s) }},
 	{"bootstrap-off", func(s *story) {
 		core := s.mirror("mirror-core")
 		desk := newPhone(yealink, 1, core)
@@ -73,6 +71,10 @@ var changes = []timeline{
 		core := plain(s, 1, "08:00:02")
 		plainOn(core, 2, "08:00:10")
 	}},
+	{"ignored-by-import", func(s *story) {
+		core := plain(s, 1, "08:00:02")
+		plainOn(core, 2, "08:00:10")
+	}},
 	{"location-retired", func(s *story) {
 		core := s.mirror("mirror-core")
 		desk := newPhone(yealink, 1, core)
@@ -83,6 +85,12 @@ var changes = []timeline{
 		desk.Boot(at("10:00:00"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
 		desk.Register(at("10:00:04"))
 	}},
+}
+
+// stays is a phone at home that keeps its registration up all morning.
+func stays(s *story) {
+	desk := atHome(s, 1, "192.168.1.20")
+	every(50*time.Minute, "08:00:05", "10:30:05", desk.Register)
 }
 
 // plain is a phone that boots on the third floor and registers 4 s later; it returns the mirror that saw it.

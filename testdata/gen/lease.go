@@ -49,6 +49,12 @@ func (p *phone) Renew(t time.Time) {
 	p.down(t.Add(ms), netip.AddrPortFrom(dhcpServer.ip, 67), netip.AddrPortFrom(p.ip, 68), dhcpServer.mac, ack.bytes())
 }
 
+// Rebind is a renewal that is broadcast, so that the relay has a part in it (RFC 2131 §4.4.5).
+func (p *phone) Rebind(t time.Time, port ...circuit) {
+	p.xid++
+	p.request(t, dhcpMessage{ciaddr: p.ip}, port, circuit{})
+}
+
 // Release gives the address back.
 func (p *phone) Release(t time.Time) {
 	p.xid++

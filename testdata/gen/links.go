@@ -109,6 +109,39 @@ var links = []timeline{
 			desk.Register(at(day + " 08:00:06"))
 		}
 	}},
+	{"renewal-names-another-circuit", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
+		desk.Register(at("08:00:06"))
+		renamed := &bridge{name: "sw-3fl-east", mac: sw3.mac}
+		desk.Rebind(at("10:00:00"), renamed.circuit("Gi1/0/7"))
+	}},
+	{"circuit-shared-for-a-while", func(s *story) {
+		core := s.mirror("mirror-core")
+		short := *floor3
+		short.lease = time.Hour
+		port := sw3.circuit("Gi1/0/7")
+		one, two, guest := newPhone(yealink, 1, core), newPhone(yealink, 2, core), newPhone(yealink, 3, core)
+		one.Boot(at("08:00:02"), &short, "10.1.2.20", port)
+		one.Register(at("08:00:06"))
+		two.Boot(at("08:00:12"), &short, "10.1.2.21", port)
+		two.Register(at("08:00:16"))
+		every(30*time.Minute, "08:30:00", "11:00:00", one.Renew)
+		every(30*time.Minute, "08:30:10", "11:00:10", two.Renew)
+		guest.Boot(at("09:00:02"), &short, "10.1.2.22", port) // for an hour
+		guest.Register(at("09:00:06"))
+		one.Boot(at("09:20:02"), &short, "10.1.2.20", port)
+		one.Register(at("09:20:06"))
+	}},
+	{"switch-look-alike-on-a-link", func(s *story) {
+		tap := s.tap("tap7")
+		desk := newPhone(snom, 1, tap)
+		atDesk(desk, tap)
+		every(time.Minute, "08:04:00", "08:12:00", helloOn(tap, desk))
+		pc := &bridge{name: "alice-pc", mac: hw("3c:52:82:aa:00:09")} // it bridges for its virtual machines
+		every(time.Minute, "08:04:40", "08:12:40", func(t time.Time) { pc.LLDP(t, tap, "eth0") })
+	}},
 }
 
 // helloOn is one round of LLDP on a tap at Gi1/0/7: the switch, and a second later the phones.

@@ -101,6 +101,27 @@ var moves = []timeline{
 		desk.Boot(at("10:00:00"), &there, "192.168.1.20")
 		desk.Register(at("10:00:04"))
 	}},
+	{"renewal-seen-at-another-site", func(s *story) {
+		hq, b2 := s.mirror("mirror-hq"), s.mirror("mirror-b2")
+		desk := newPhone(yealink, 1, b2)
+		desk.tellsMAC = true
+		desk.Boot(at("08:00:02"), warehouse, "10.2.5.20")
+		desk.Register(at("08:00:06"))
+		desk.on = hq // where the DHCP server stands
+		desk.Renew(at("12:00:00"))
+		desk.on = b2
+		desk.Register(at("12:20:06"))
+	}},
+	{"release-after-renewal", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
+		desk.Register(at("08:00:06"))
+		desk.Renew(at("10:00:00"))
+		desk.Release(at("10:02:00"))
+		desk.Boot(at("10:10:00"), floor4, "10.1.3.20") // this relay inserts no option 82
+		desk.Register(at("10:10:04"))
+	}},
 }
 
 // atDesk is a morning at Gi1/0/7 of the third floor: three minutes on the tap, then unplugged.

@@ -35,6 +35,9 @@ type phone struct {
 	lan       *lan
 	ip        netip.Addr
 	nat       netip.AddrPort // its address outside, when it sits behind NAT
+	stun      netip.AddrPort // its address outside as STUN told it, for its messages alone
+	port      uint16         // where it takes SIP
+	former    netip.AddrPort // the Contact that its REGISTERs remove, if any
 	registrar host
 	tellsMAC  bool   // the MAC stands in its REGISTERs
 	instance  string // its instance ID, if it sends one
@@ -46,7 +49,7 @@ type phone struct {
 
 // newPhone makes a phone whose MAC ends in aa:00:n and whose line is 100+n.
 func newPhone(v vendor, n byte, on *link) *phone {
-	p := &phone{vendor: v, line: fmt.Sprint(100 + int(n)), on: on, registrar: pbx, expires: 3600}
+	p := &phone{vendor: v, line: fmt.Sprint(100 + int(n)), on: on, port: 5060, registrar: pbx, expires: 3600}
 	p.mac = hw(fmt.Sprintf("%s:aa:00:%02x", v.oui, n))
 	if v.oui == grandstream.oui {
 		p.instance = "urn:uuid:00000000-0000-1000-8000-" + p.mac.plain()
@@ -122,11 +125,19 @@ func (p *phone) Unregister(t time.Time) {
 	p.exchange(t.Add(2*ms), 200, p.registration(0, "5e1f"+tag(p.callID())))
 }
 
+// Query asks for the bindings: a REGISTER without Contact.
+func (p *phone) Query(t time.Time) {
+	r := p.registration(p.expires, "5e1f"+tag(p.callID()))
+	r.query = true
+	p.exchange(t, 200, r)
+}
+
 func (p *phone) registration(expires int, nonce string) register {
 	p.cseq++
 	r := register{
 		aor:      "sip:" + p.line + "@example.com",
-		local:    netip.AddrPortFrom(p.ip, 5060),
+		local:    p.local(),
+		former:   p.former,
 		callID:   p.callID(),
 		cseq:     p.cseq,
 		expires:  expires,
@@ -135,11 +146,16 @@ func (p *phone) registration(expires int, nonce string) register {
 		nonce:    nonce,
 		received: p.nat,
 	}
+	if p.stun.IsValid() {
+		r.local, r.received = p.stun, p.local()
+	}
 	if p.tellsMAC {
 		r.agent += fmt.Sprintf(p.suffix, p.mac.plain())
 	}
 	return r
 }
+
+func (p *phone) local() netip.AddrPort { return netip.AddrPortFrom(p.ip, p.port) }
 
 // exchange is a REGISTER and its answer 1 ms later.
 func (p *phone) exchange(t time.Time, status int, r register) {

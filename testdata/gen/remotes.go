@@ -44,6 +44,21 @@ var remotes = []timeline{
 		desk.Static(home, "192.168.1.20")
 		desk.Register(at("2026-03-04 18:00:00"))
 	}},
+	{"renumbered-before-settling", func(s *story) {
+		edge, core := s.mirror("mirror-edge"), s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.tellsMAC, desk.expires = true, 86400
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20")
+		desk.Register(at("08:00:06"))
+		desk.on, desk.nat = edge, netip.MustParseAddrPort("203.0.113.5:40012")
+		desk.Static(home, "192.168.1.20")
+		desk.Register(at("18:00:00"))
+		desk.nat = netip.MustParseAddrPort("203.0.113.77:40012") // half a minute later
+		desk.Register(at("18:00:30"))
+		desk.on, desk.nat = core, netip.AddrPort{}
+		desk.Boot(at("2026-03-03 08:00:02"), floor3, "10.1.2.20")
+		desk.Register(at("2026-03-03 08:00:06"))
+	}},
 	{"vpn-ignored", func(s *story) {
 		core := s.mirror("mirror-core")
 		pool := subnet("10.8.0.0/24", 0)

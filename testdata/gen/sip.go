@@ -17,6 +17,8 @@ type register struct {
 	instance string         // urn:uuid:..., or none
 	nonce    string         // set once challenged
 	received netip.AddrPort // where the registrar saw it come from, if not local
+	former   netip.AddrPort // an older Contact to remove, if any
+	query    bool           // no Contact: a question (RFC 3261 §10.2.3)
 }
 
 // domain is the AOR's host, the Request-URI of its REGISTER.
@@ -48,10 +50,14 @@ func (r register) request() []byte {
 		fmt.Sprintf("To: <%s>", r.aor),
 		"Call-ID: " + r.callID,
 		fmt.Sprintf("CSeq: %d REGISTER", r.cseq),
-		"Contact: " + r.contact(),
-		fmt.Sprintf("Expires: %d", r.expires),
-		"User-Agent: " + r.agent,
 	}
+	if r.former.IsValid() {
+		lines = append(lines, fmt.Sprintf("Contact: <sip:%s@%s>;expires=0", r.user(), r.former))
+	}
+	if !r.query {
+		lines = append(lines, "Contact: "+r.contact(), fmt.Sprintf("Expires: %d", r.expires))
+	}
+	lines = append(lines, "User-Agent: "+r.agent)
 	if r.nonce != "" {
 		lines = append(lines, fmt.Sprintf(`Authorization: Digest username="%s", realm="%s", nonce="%s", uri="sip:%s", response="%s", algorithm=MD5`,
 			r.user(), r.domain(), r.nonce, r.domain(), strings.Repeat("0a1b2c3d", 4)))

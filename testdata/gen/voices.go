@@ -42,6 +42,38 @@ var voices = []timeline{
 		hop(at("08:00:05"))
 		hop(at("08:30:05"))
 	}},
+	{"double-reboot", func(s *story) {
+		core := s.mirror("mirror-core")
+		voice := subnet("10.1.20.0/24", 0) // both VLANs are relayed, so no tag is seen
+		desk := newPhone(yealink, 1, core)
+		hop := func(t time.Time) {
+			desk.Boot(t, data10, "10.1.10.50")
+			desk.Boot(t.Add(10*time.Second), voice, "10.1.20.50")
+			desk.Register(t.Add(15 * time.Second))
+		}
+		hop(at("08:00:05"))
+		hop(at("12:00:05")) // new firmware,
+		hop(at("12:03:05")) // and once more for its settings
+	}},
+	{"bench-then-desk", func(s *story) {
+		core, trunk := s.mirror("mirror-core"), s.trunk("mirror-trunk")
+		desk := newPhone(yealink, 1, core)
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
+		desk.Register(at("08:00:06"))
+		desk.on = trunk
+		desk.Boot(at("08:04:30"), voice20, "10.1.20.50")
+		desk.Register(at("08:04:36"))
+	}},
+	{"port-in-another-vlan", func(s *story) {
+		tap := s.tap("tap7")
+		desk := newPhone(snom, 1, tap)
+		atDesk(desk, tap)
+		hello := helloOn(tap, desk)
+		every(time.Minute, "08:04:00", "08:08:00", hello)
+		desk.Boot(at("08:08:30"), voice20, "10.1.20.50") // the port has a voice VLAN now
+		desk.Register(at("08:08:36"))
+		every(time.Minute, "08:09:00", "08:12:00", hello)
+	}},
 	{"pc-and-softphone-behind-phone", func(s *story) {
 		tap := s.tap("tap7")
 		desk := newPhone(yealink, 1, tap)
