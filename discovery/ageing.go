@@ -22,7 +22,7 @@ type deadlines []deadline
 func (d deadlines) Len() int { return len(d) }
 func (d deadlines) Less(i, j int) bool {
 	if d[i].at.Equal(d[j].at) {
-		return d[i].tr.ID.Less(d[j].tr.ID)
+		return d[i].tr.ID.Compare(d[j].tr.ID) < 0
 	}
 	return d[i].at.Before(d[j].at)
 }

@@ -1,7 +1,9 @@
 package discovery
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,14 +59,8 @@ func (p *PhoneID) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Less orders phones for effects of one instant: MACs first, ascending, then
-// provisional phones.
-func (p PhoneID) Less(q PhoneID) bool {
-	if p.Provisional() != q.Provisional() {
-		return q.Provisional()
-	}
-	if p.Provisional() && p.AOR == q.AOR {
-		return p.N < q.N
-	}
-	return p.String() < q.String()
+// Compare orders phones for effects of one instant: MACs first, ascending, then
+// provisional phones by line and number.
+func (p PhoneID) Compare(q PhoneID) int {
+	return cmp.Or(cmp.Compare(p.AOR, q.AOR), cmp.Compare(p.N, q.N), slices.Compare(p.MAC[:], q.MAC[:]))
 }

@@ -100,7 +100,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	}
 	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
 	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
-	for _, tr := range list(t.tracks, compareIDs, func(_ PhoneID, tr *Track) *Track { return tr }) {
+	for _, tr := range list(t.tracks, PhoneID.Compare, func(_ PhoneID, tr *Track) *Track { return tr }) {
 		if !tr.IsPhone {
 			s.Devices = append(s.Devices, tr)
 		}

@@ -103,7 +103,7 @@ func (t *Tracker) Phones() []*Track {
 			all = append(all, tr)
 		}
 	}
-	slices.SortFunc(all, func(a, b *Track) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b *Track) int { return a.ID.Compare(b.ID) })
 	return all
 }
 
@@ -149,7 +149,7 @@ func (t *Tracker) sorted() []Change {
 	if len(t.changes) < 2 {
 		return t.changes
 	}
-	slices.SortStableFunc(t.changes, func(a, b Change) int { return compareIDs(a.Phone.ID, b.Phone.ID) })
+	slices.SortStableFunc(t.changes, func(a, b Change) int { return a.Phone.ID.Compare(b.Phone.ID) })
 	out := t.changes[:1]
 	for _, c := range t.changes[1:] {
 		last := &out[len(out)-1]
@@ -204,13 +204,3 @@ func (t *Tracker) promote(tr *Track, s *sight, desk bool) {
 // isPhone reports whether a MAC is a phone by what it is, before anything that
 // it does: listed, or a desk phone vendor's.
 func (t *Tracker) isPhone(m MAC) bool { return DeskPhoneOUI(m) || t.dir.PhoneListed(m) }
-
-func compareIDs(a, b PhoneID) int {
-	switch {
-	case a == b:
-		return 0
-	case a.Less(b):
-		return -1
-	}
-	return 1
-}

@@ -51,7 +51,7 @@ func (h dueHeap) Less(i, j int) bool {
 	case a.prompt != b.prompt:
 		return a.prompt < b.prompt
 	}
-	return a.phone.Less(b.phone)
+	return a.phone.Compare(b.phone) < 0
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }

@@ -129,7 +129,7 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	for id := range b.phones {
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, discovery.PhoneID.Compare)
 	for _, id := range ids {
 		rec := PhoneRecord{Phone: id}
 		if p := e.phones[id]; p != nil {

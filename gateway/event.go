@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -138,13 +139,7 @@ func (e *Engine) end() {
 		return
 	}
 	slices.SortStableFunc(e.tx.lines, func(a, b txLine) int {
-		if a.phone != b.phone {
-			if a.phone.Less(b.phone) {
-				return -1
-			}
-			return 1
-		}
-		return orderOf(a.line.Event) - orderOf(b.line.Event)
+		return cmp.Or(a.phone.Compare(b.phone), orderOf(a.line.Event)-orderOf(b.line.Event))
 	})
 	for i := range e.tx.lines {
 		l := &e.tx.lines[i].line

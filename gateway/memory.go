@@ -43,7 +43,7 @@ func (m *Memory) Commit(_ context.Context, b *Batch) error {
 		s.Directory = provisioning.Patch(s.Directory, c)
 	}
 	for _, rec := range b.Phones {
-		i, found := slices.BinarySearchFunc(s.Phones, rec, func(a, b PhoneRecord) int { return compareIDs(a.Phone, b.Phone) })
+		i, found := slices.BinarySearchFunc(s.Phones, rec, func(a, b PhoneRecord) int { return a.Phone.Compare(b.Phone) })
 		switch {
 		case found && rec.State == nil:
 			s.Phones = slices.Delete(s.Phones, i, i+1)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"perch/discovery"
 	"perch/location"
 	"perch/provisioning"
 )
@@ -97,23 +96,11 @@ func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
 func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.Changes, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	content, changes, err := provisioning.Merge(e.dir.Content(), files, replace)
-	if err != nil {
+	next, changes, err := e.after(files, replace)
+	if err != nil || changes.Empty() {
 		return changes, err
 	}
-	next, err := provisioning.NewDirectory(content)
-	if err != nil {
-		return changes, err
-	}
-	if changes.Empty() {
-		return changes, nil
-	}
-	before := e.dir
 	e.dir = next
-	if err := e.orphans(changes); err != nil {
-		e.dir = before
-		return changes, err
-	}
 	e.tracker.SetDirectory(phonebook{next})
 	e.batch.directory(changes)
 	e.begin()
@@ -126,18 +113,24 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 func (e *Engine) Preview(files []provisioning.File, replace bool) (provisioning.Changes, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	_, changes, err := e.after(files, replace)
+	return changes, err
+}
+
+// after returns the directory as it would be after an import.
+func (e *Engine) after(files []provisioning.File, replace bool) (*provisioning.Directory, provisioning.Changes, error) {
 	content, changes, err := provisioning.Merge(e.dir.Content(), files, replace)
 	if err != nil {
-		return changes, err
+		return nil, changes, err
 	}
 	next, err := provisioning.NewDirectory(content)
 	if err != nil {
-		return changes, err
+		return nil, changes, err
 	}
 	before := e.dir
 	e.dir = next
 	defer func() { e.dir = before }()
-	return changes, e.orphans(changes)
+	return next, changes, e.orphans(changes)
 }
 
 // orphans refuses to retire a location that is in force and has no successor in
@@ -177,16 +170,6 @@ func (e *Engine) sortedPhones() []*phone {
 	for _, p := range e.phones {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b *phone) int { return compareIDs(a.id, b.id) })
+	slices.SortFunc(all, func(a, b *phone) int { return a.id.Compare(b.id) })
 	return all
-}
-
-func compareIDs(a, b discovery.PhoneID) int {
-	switch {
-	case a == b:
-		return 0
-	case a.Less(b):
-		return -1
-	}
-	return 1
 }

@@ -54,15 +54,7 @@ func sortProvisional(phones []gateway.PhoneRecord) {
 	if i < 0 {
 		return
 	}
-	slices.SortFunc(phones[i:], func(a, b gateway.PhoneRecord) int {
-		switch {
-		case a.Phone.Less(b.Phone):
-			return -1
-		case b.Phone.Less(a.Phone):
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(phones[i:], func(a, b gateway.PhoneRecord) int { return a.Phone.Compare(b.Phone) })
 }
 
 func (d *db) loadMeta(ctx context.Context, s *gateway.State) error {
