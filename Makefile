@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 VERSION_FLAGS = -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race fuzz bench lint golden captures cross
+.PHONY: help build run test race fuzz bench lint golden captures record cross
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ lint: ## gofmt, go vet, staticcheck
 
 captures: ## write the made captures anew
 	$(GO) run ./testdata/gen
+
+record: ## record the captures of real programs anew, as root on Debian; then write their stories
+	testdata/record/record.sh
 
 golden: ## rewrite the goldens from what the program prints now; read the diff
 	$(GO) test ./cmd/perch ./notify ./discovery/... -run 'Stories|Golden' -update
