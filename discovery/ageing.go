@@ -10,21 +10,27 @@ import (
 // Expires and TTL are all unknown.
 const minPatience = 2 * time.Minute
 
-// deadline is when a phone may have gone stale; it is checked then, since signs
-// of life move it without touching the heap.
+// deadline is when a phone may have gone stale, or a lease on a shared circuit
+// has run out; it is checked then, since signs of life and renewals move it
+// without touching the heap.
 type deadline struct {
 	at time.Time
-	tr *Track
+	tr *Track  // nil: of a circuit
+	c  circuit // of the lease that runs out
 }
 
 type deadlines []deadline
 
 func (d deadlines) Len() int { return len(d) }
 func (d deadlines) Less(i, j int) bool {
-	if d[i].at.Equal(d[j].at) {
-		return d[i].tr.ID.Compare(d[j].tr.ID) < 0
+	switch a, b := d[i], d[j]; {
+	case !a.at.Equal(b.at):
+		return a.at.Before(b.at)
+	case a.tr == nil || b.tr == nil:
+		return a.tr == nil && (b.tr != nil || a.c.compare(b.c) < 0)
+	default:
+		return a.tr.ID.Compare(b.tr.ID) < 0
 	}
-	return d[i].at.Before(d[j].at)
 }
 func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
 
@@ -63,7 +69,7 @@ func (t *Tracker) watch(tr *Track) {
 	}
 	if at := tr.wakes(); tr.wake.IsZero() || at.Before(tr.wake) {
 		tr.wake = at
-		heap.Push(&t.ageing, deadline{at, tr})
+		heap.Push(&t.ageing, deadline{at: at, tr: tr})
 	}
 }
 
@@ -80,6 +86,10 @@ func (t *Tracker) Advance(now time.Time) []Change {
 	t.changes = t.changes[:0]
 	for len(t.ageing) > 0 && !t.ageing[0].at.After(now) {
 		d := heap.Pop(&t.ageing).(deadline)
+		if d.tr == nil {
+			t.setHolders(d.c, PhoneID{}, time.Time{}, now)
+			continue
+		}
 		if t.tracks[d.tr.ID] == d.tr && d.tr.wake.Equal(d.at) {
 			d.tr.wake = time.Time{}
 			t.age(d.tr, now)

@@ -1,6 +1,8 @@
 package discovery
 
 import (
+	"cmp"
+	"container/heap"
 	"slices"
 	"time"
 )
@@ -57,6 +59,22 @@ func (t *Tracker) recount(tr *Track, now time.Time) {
 	}
 }
 
+// watchCircuit makes the tracker look at a shared circuit when the first of its
+// leases runs out: it may be a port again then.
+func (t *Tracker) watchCircuit(c circuit) {
+	first := t.circuits[c][0].Until
+	for _, h := range t.circuits[c] {
+		if h.Until.Before(first) {
+			first = h.Until
+		}
+	}
+	heap.Push(&t.ageing, deadline{at: first, c: c})
+}
+
+func (c circuit) compare(d circuit) int {
+	return cmp.Or(cmp.Compare(c.Remote, d.Remote), cmp.Compare(c.Circuit, d.Circuit))
+}
+
 func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
 	was := t.shared(c)
 	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool { return h.ID == id || !now.Before(h.Until) })
@@ -67,6 +85,9 @@ func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
 		delete(t.circuits, c)
 	} else {
 		t.circuits[c] = kept
+	}
+	if t.shared(c) {
+		t.watchCircuit(c)
 	}
 	if t.shared(c) == was {
 		return

@@ -84,6 +84,9 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	if tr != nil && t.isRouter(tr.ID.MAC, s.now) {
 		return
 	}
+	if tr == nil && (len(r.Contacts) == 0 || seconds == 0) {
+		tr = t.provisionalOf(r, c, p, s) // named, but never made, by what binds nothing
+	}
 	if len(r.Contacts) == 0 { // RFC 3261 section 10.2.3: a question, not a binding
 		if tr != nil {
 			t.alive(tr, s)

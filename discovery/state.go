@@ -90,9 +90,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
 	s.Gateways = list(t.gateways, compareAddresses, func(a address, at time.Time) storedGateway { return storedGateway{a, at} })
 	s.Circuits = list(t.circuits,
-		func(a, b circuit) int {
-			return cmp.Or(cmp.Compare(a.Remote, b.Remote), cmp.Compare(a.Circuit, b.Circuit))
-		},
+		circuit.compare,
 		func(c circuit, h []holder) storedCircuit { return storedCircuit{c, h} })
 	s.Requests = list(t.requests, compareMACs, func(m MAC, r request) storedRequest { return storedRequest{m, r} })
 	for _, k := range t.tryOrder {
@@ -132,6 +130,9 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 	}
 	for _, x := range s.Circuits {
 		t.circuits[x.circuit] = x.Holders
+		if t.shared(x.circuit) {
+			t.watchCircuit(x.circuit)
+		}
 	}
 	for _, x := range s.Requests {
 		t.requests[x.MAC] = x.request

@@ -32,10 +32,11 @@ func (e *Engine) act(p *phone) {
 		e.emit(p, "phone.degraded", nil)
 		e.amend(p, k)
 	default:
-		if p.Degraded {
-			p.Degraded = false
-		}
 		k.At = k.At.Merge(a)
+		if p.Degraded { // the level is back, and with it what the map says of it
+			p.Degraded = false
+			e.amend(p, k)
+		}
 		if e.overdue(p, k) {
 			e.askAgain(e.prompts[k.Prompt])
 		}

@@ -37,6 +37,15 @@ var identities = []timeline{
 		}
 		every(30*time.Minute, "08:00:06", "09:00:06", boot)
 	}},
+	{"provisional-contact-removed", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(polycom, 1, core)
+		desk.Static(floor3, "10.1.2.20")
+		desk.Register(at("08:00:06"))
+		desk.Unregister(at("08:30:00"))
+		desk.Static(floor3, "10.1.2.33")
+		desk.Register(at("08:31:06"))
+	}},
 	{"mobile-softphone-on-the-desk-line", func(s *story) {
 		core, edge := s.mirror("mirror-core"), s.mirror("mirror-edge")
 		desk := newPhone(polycom, 1, core)

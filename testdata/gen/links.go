@@ -134,6 +134,19 @@ var links = []timeline{
 		one.Boot(at("09:20:02"), &short, "10.1.2.20", port)
 		one.Register(at("09:20:06"))
 	}},
+	{"circuit-shared-while-asked", func(s *story) {
+		core := s.mirror("mirror-core")
+		port := sw3.circuit("Gi1/0/7")
+		one, two, guest := newPhone(yealink, 1, core), newPhone(yealink, 2, core), newPhone(yealink, 3, core)
+		one.Boot(at("08:00:02"), floor3, "10.1.2.20", port)
+		one.Register(at("08:00:06"))
+		two.Boot(at("08:00:12"), floor3, "10.1.2.21", port)
+		two.Register(at("08:00:16"))
+		guest.Boot(at("09:00:02"), floor3, "10.1.2.22", port)
+		guest.Register(at("09:00:06"))
+		guest.Release(at("09:40:00"))
+		one.Register(at("09:50:06"))
+	}},
 	{"switch-look-alike-on-a-link", func(s *story) {
 		tap := s.tap("tap7")
 		desk := newPhone(snom, 1, tap)
