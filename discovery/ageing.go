@@ -87,6 +87,7 @@ func (t *Tracker) Advance(now time.Time) []Change {
 	for len(t.ageing) > 0 && !t.ageing[0].at.After(now) {
 		d := heap.Pop(&t.ageing).(deadline)
 		if d.tr == nil {
+			delete(t.watched, d.c)
 			t.setHolders(d.c, PhoneID{}, time.Time{}, now)
 			continue
 		}

@@ -68,7 +68,10 @@ func (t *Tracker) watchCircuit(c circuit) {
 			first = h.Until
 		}
 	}
-	heap.Push(&t.ageing, deadline{at: first, c: c})
+	if at, ok := t.watched[c]; !ok || first.Before(at) {
+		t.watched[c] = first
+		heap.Push(&t.ageing, deadline{at: first, c: c})
+	}
 }
 
 func (c circuit) compare(d circuit) int {

@@ -56,6 +56,7 @@ type Tracker struct {
 	routers   map[MAC]*router
 	gateways  map[address]time.Time // IPs that are a giaddr or a default router, when last said
 	circuits  map[circuit][]holder
+	watched   map[circuit]time.Time // when a shared circuit is looked at next
 	requests  map[MAC]request
 	tries     map[transaction]*try
 	tryOrder  []transaction
@@ -77,6 +78,7 @@ func NewTracker(cfg Config, dir Directory) *Tracker {
 		routers:   map[MAC]*router{},
 		gateways:  map[address]time.Time{},
 		circuits:  map[circuit][]holder{},
+		watched:   map[circuit]time.Time{},
 		requests:  map[MAC]request{},
 		tries:     map[transaction]*try{},
 		instances: map[string]MAC{},
