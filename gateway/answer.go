@@ -57,6 +57,9 @@ func (e *Engine) Answer(r Reply) error {
 		return e.refuseClosed(q)
 	}
 	p := e.phones[q.Phone]
+	if p == nil || p.asked(q) == nil {
+		return refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", q.ID)
+	}
 	if err := e.check(p, q, &r); err != nil {
 		return err
 	}
