@@ -316,3 +316,19 @@ func TestStateRoundTrip(t *testing.T) {
 		t.Errorf("stored and loaded:\n%s\nwant\n%s", second, first)
 	}
 }
+
+// TestBindingRunsOut: whoever had an address once is not the phone that registers
+// from it long after, even before what has run out is dropped.
+func TestBindingRunsOut(t *testing.T) {
+	const aor = "sip:101@example.com"
+	s := newScene(t, Config{}, book{listed: []sip.AOR{aor}})
+	s.see(0, arpOf(polycom, "10.1.2.20"))
+	s.see(3.5*3600, arpOf(computer, "10.1.2.99"))
+	s.registers(4.2*3600, gateway, "10.1.2.20", "10.1.2.20", aor, "call-1", MAC{})
+	if tr := s.phone(polycom); tr != nil && tr.Registers(aor) {
+		t.Error("the address's former owner was taken for the phone")
+	}
+	if s.tracker.Phone(PhoneID{AOR: aor, N: 1}) == nil {
+		t.Error("no provisional phone was made")
+	}
+}
