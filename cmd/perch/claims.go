@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"perch/discovery"
@@ -47,57 +46,47 @@ type claimRule struct {
 }
 
 // Run is the command.
-func (c *claimsListCmd) Run(env *environment) (err error) {
-	ctx := context.Background()
-	s, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(ctx, &err)
-	if err := s.typed(); err != nil {
-		return err
-	}
-	var rows []claimRow
-	for _, x := range s.engine.Claims() {
-		if x.State != gateway.ClaimOpen && !c.All {
-			continue
+func (c *claimsListCmd) Run(env *environment) error {
+	return c.review(func(_ context.Context, s *session) error {
+		table := list[claimRow]{
+			what: "claims", header: "ID\tPHONE\tNETWORK\tLOCATION\tADDRESS\tBY\tOPENED\tSTATE\tRULE", cells: claimRow.cells,
 		}
-		row := claimRow{
-			ID: x.ID, Phone: x.Phone.String(), Network: x.Attachment.Network(), Location: x.Location,
-			Address: s.engine.Directory().Tree().Complete(x.Location), By: x.By, Opened: gateway.Stamp(x.Opened), State: x.State,
-		}
-		level := x.Level
-		if level == discovery.LevelNone && x.State == gateway.ClaimOpen {
-			level = row.Network.Level
-		}
-		if rule, made, old, exists := s.engine.RuleOf(x, level); made && level != discovery.LevelNone {
-			row.Rule = &claimRule{Level: level, Location: rule.Location}
-			if exists && x.State == gateway.ClaimOpen && old.Location != rule.Location {
-				row.Rule.replaces = old.Location
+		for _, x := range s.engine.Claims() {
+			if x.State == gateway.ClaimOpen || c.All {
+				table.rows = append(table.rows, newClaimRow(s.engine, x))
 			}
 		}
-		rows = append(rows, row)
+		return table.print(env.stdout, c.JSON, c.All)
+	})
+}
+
+func newClaimRow(e *gateway.Engine, x gateway.Claim) claimRow {
+	row := claimRow{
+		ID: x.ID, Phone: x.Phone.String(), Network: x.Attachment.Network(), Location: x.Location,
+		Address: e.Directory().Tree().Complete(x.Location), By: x.By, Opened: gateway.Stamp(x.Opened), State: x.State,
 	}
-	if c.JSON {
-		return printJSON(env.stdout, rows)
+	level := x.Level
+	if level == discovery.LevelNone && x.State == gateway.ClaimOpen {
+		level = row.Network.Level
 	}
-	if len(rows) == 0 {
-		fmt.Fprintln(env.stdout, none("claims", c.All))
-		return nil
-	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPHONE\tNETWORK\tLOCATION\tADDRESS\tBY\tOPENED\tSTATE\tRULE")
-	for _, r := range rows {
-		rule := "none: stays this phone's"
-		if r.Rule != nil {
-			rule = fmt.Sprintf("%s -> %s", r.Rule.Level, r.Rule.Location)
-			if r.Rule.replaces != "" {
-				rule += fmt.Sprintf(", instead of %s", r.Rule.replaces)
-			}
+	if rule, made, old, exists := e.RuleOf(x, level); made && level != discovery.LevelNone {
+		row.Rule = &claimRule{Level: level, Location: rule.Location}
+		if exists && x.State == gateway.ClaimOpen && old.Location != rule.Location {
+			row.Rule.replaces = old.Location
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Phone, r.Network, r.Location, r.Address.String(), r.By, stampOf(r.Opened), r.State, rule)
 	}
-	return w.Flush()
+	return row
+}
+
+func (r claimRow) cells() []any {
+	rule := "none: stays this phone's"
+	if r.Rule != nil {
+		rule = fmt.Sprintf("%s -> %s", r.Rule.Level, r.Rule.Location)
+		if r.Rule.replaces != "" {
+			rule += fmt.Sprintf(", instead of %s", r.Rule.replaces)
+		}
+	}
+	return []any{r.ID, r.Phone, r.Network, r.Location, r.Address.String(), r.By, stampOf(r.Opened), r.State, rule}
 }
 
 type claimsApproveCmd struct {
@@ -118,9 +107,9 @@ func (c *claimsApproveCmd) Run(env *environment) error {
 			return &usageError{fmt.Sprintf("level %q", c.Level), "one of port, bssid, chassis, subnet, public_ip"}
 		}
 	}
-	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+	return c.decide(env, c.JSON, func(s *session) error {
 		d.At = s.decisionTime(c.At)
-		return e.Review(d)
+		return s.engine.Review(d)
 	})
 }
 
@@ -139,9 +128,9 @@ func (c *claimsRejectCmd) Run(env *environment) error {
 		return &usageError{"a rejection needs a reason", "say why with -reason TEXT; the user reads it"}
 	}
 	d := gateway.Decision{Claim: c.ID, Reason: strings.TrimSpace(c.Reason), By: reviewer(c.By)}
-	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+	return c.decide(env, c.JSON, func(s *session) error {
 		d.At = s.decisionTime(c.At)
-		return e.Review(d)
+		return s.engine.Review(d)
 	})
 }
 

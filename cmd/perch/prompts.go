@@ -40,41 +40,61 @@ type promptRow struct {
 }
 
 // Run is the command.
-func (c *promptsListCmd) Run(env *environment) (err error) {
-	ctx := context.Background()
-	s, err := c.openExisting(ctx)
-	if err != nil {
+func (c *promptsListCmd) Run(env *environment) error {
+	return c.review(func(_ context.Context, s *session) error {
+		table := list[promptRow]{
+			what: "prompts", header: "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE", cells: promptRow.cells,
+		}
+		for _, p := range s.engine.Prompts() {
+			if !p.Open() && !c.All {
+				continue
+			}
+			state := "open"
+			if !p.Open() {
+				state = p.Reason.String()
+			}
+			table.rows = append(table.rows, promptRow{
+				p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state,
+			})
+		}
+		return table.print(env.stdout, c.JSON, c.All)
+	})
+}
+
+func (r promptRow) cells() []any {
+	return []any{r.ID, r.Phone, r.Kind, r.Network, dash(string(r.Location)), dash(strings.Join(r.To, " ")), stampOf(r.Opened), r.State}
+}
+
+// list is rows that are printed as a table for people or as JSON for programs.
+type list[T any] struct {
+	what, header string
+	cells        func(T) []any
+	rows         []T
+}
+
+func (l *list[T]) print(out io.Writer, json, all bool) error {
+	switch {
+	case json:
+		return printJSON(out, l.rows)
+	case len(l.rows) == 0 && all:
+		_, err := fmt.Fprintf(out, "no %s\n", l.what)
+		return err
+	case len(l.rows) == 0:
+		_, err := fmt.Fprintf(out, "no open %s\n", l.what)
 		return err
 	}
-	defer s.close(ctx, &err)
-	if err := s.typed(); err != nil {
-		return err
-	}
-	var rows []promptRow
-	for _, p := range s.engine.Prompts() {
-		if !p.Open() && !c.All {
-			continue
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, l.header)
+	for _, row := range l.rows {
+		for i, cell := range l.cells(row) {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, cell)
 		}
-		state := "open"
-		if !p.Open() {
-			state = p.Reason.String()
-		}
-		rows = append(rows, promptRow{p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state})
+		fmt.Fprintln(w)
 	}
-	if c.JSON {
-		return printJSON(env.stdout, rows)
-	}
-	if len(rows) == 0 {
-		fmt.Fprintln(env.stdout, none("prompts", c.All))
-		return nil
-	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE")
-	for _, r := range rows {
-		opened := stampOf(r.Opened)
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Phone, r.Kind, r.Network, dash(string(r.Location)), dash(strings.Join(r.To, " ")), opened, r.State)
-	}
-	return w.Flush()
+	return w.Flush() // a tabwriter keeps the first error for Flush
 }
 
 func printJSON[T any](w io.Writer, rows []T) error {
@@ -86,14 +106,6 @@ func printJSON[T any](w io.Writer, rows []T) error {
 		}
 	}
 	return nil
-}
-
-// none says that a list is empty.
-func none(what string, all bool) string {
-	if all {
-		return "no " + what
-	}
-	return "no open " + what
 }
 
 func dash(s string) string {
@@ -169,19 +181,31 @@ func operator() string {
 }
 
 // Run is the command.
-func (c *promptsAnswerCmd) Run(env *environment) (err error) {
+func (c *promptsAnswerCmd) Run(env *environment) error {
 	r, err := c.reply()
 	if err != nil {
 		return err
 	}
-	return c.decide(env, c.JSON, c.At, func(e *gateway.Engine, s *session) error {
+	return c.decide(env, c.JSON, func(s *session) error {
 		r.At = s.decisionTime(c.At)
-		return e.Answer(r)
+		return s.engine.Answer(r)
 	})
 }
 
 // decide carries out a decision and prints the events that it caused.
-func (f *databaseFlags) decide(env *environment, json bool, at told, do func(*gateway.Engine, *session) error) (err error) {
+func (f *databaseFlags) decide(env *environment, json bool, do func(*session) error) error {
+	return f.review(func(ctx context.Context, s *session) error {
+		out := newEventPrinter(env.stdout, json)
+		s.engine.OnEvent(out.add)
+		if err := do(s); err != nil {
+			return err
+		}
+		return errors.Join(s.engine.Checkpoint(ctx), out.end())
+	})
+}
+
+// review does something with a database that has prompts and claims.
+func (f *databaseFlags) review(do func(context.Context, *session) error) (err error) {
 	ctx := context.Background()
 	s, err := f.openExisting(ctx)
 	if err != nil {
@@ -191,10 +215,5 @@ func (f *databaseFlags) decide(env *environment, json bool, at told, do func(*ga
 	if err := s.typed(); err != nil {
 		return err
 	}
-	out := newEventPrinter(env.stdout, json)
-	s.engine.OnEvent(out.add)
-	if err := do(s.engine, s); err != nil {
-		return err
-	}
-	return errors.Join(s.engine.Checkpoint(ctx), out.end())
+	return do(ctx, s)
 }
