@@ -58,10 +58,7 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	}
 	t.requests[d.Chaddr] = r
 
-	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
-	if tr == nil {
-		tr = t.device(d.Chaddr)
-	}
+	tr := t.device(d.Chaddr)
 	if s.late {
 		return
 	}

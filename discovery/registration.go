@@ -80,7 +80,7 @@ func (t *Tracker) response(s *sight) {
 func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	c, seconds := granted(r, resp)
 	p := t.placeOf(s, r, c)
-	tr, conflict := t.identify(s, r, c, p)
+	tr, conflict := t.identify(s, r, p)
 	if tr != nil && t.isRouter(tr.ID.MAC, s.now) {
 		return
 	}
@@ -184,24 +184,21 @@ func (t *Tracker) placeOf(s *sight, r *Register, c sip.Contact) place {
 	inner := src
 	for _, host := range []string{viaHost(r.Via), c.Host} {
 		ip, err := netip.ParseAddr(host)
-		switch {
-		case err != nil || !usable(ip.Unmap()):
-		case ip.Unmap() == src: // one of them is the source: there is no NAT
-			inner = src
-		case src.IsPrivate() && !ip.IsPrivate(): // a public address learned by STUN, seen from inside
-		default:
-			inner = ip.Unmap()
-		}
-		if err == nil && ip.Unmap() == src {
+		ip = ip.Unmap()
+		if err == nil && ip == src {
+			inner = src // one of them is the source: there is no NAT
 			break
 		}
+		if err != nil || !usable(ip) || src.IsPrivate() && !ip.IsPrivate() {
+			continue // no address, or a public one learned by STUN, seen from inside
+		}
+		inner = ip
 	}
 	p := place{ip: src, source: SourceFrame}
 	if inner != src {
 		p.ip, p.publicIP, p.source = inner, src, SourceClaim
 	}
-	site := s.site
-	p.subnet, p.assumed = t.subnetOf(site, p.ip, 0)
+	p.subnet, p.assumed = t.subnetOf(s.site, p.ip, 0)
 	return p
 }
 
@@ -221,7 +218,7 @@ func viaHost(via []string) string {
 
 // identify names the phone of a REGISTER, strongest evidence first; conflict
 // reports that the message claims another MAC than its IP is bound to.
-func (t *Tracker) identify(s *sight, r *Register, c sip.Contact, p place) (tr *Track, conflict bool) {
+func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict bool) {
 	bound, isBound := MAC{}, false
 	if !p.publicIP.IsValid() {
 		bound, isBound = t.bound(s.site, p.ip, s.now)

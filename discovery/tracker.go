@@ -118,10 +118,10 @@ type sight struct {
 	late bool      // more than 2 s behind engine time: may fill, never move
 }
 
-// lateAfter is how far behind engine time an observation may be and still move
+// LateAfter is how far behind engine time an observation may be and still move
 // a phone: captures of two machines whose clocks are in step interleave within
 // this.
-const lateAfter = 2 * time.Second
+const LateAfter = 2 * time.Second
 
 // Observe takes in one observation at engine time now, which is not before that
 // of any earlier call. The changes are valid until the next call.
@@ -129,7 +129,7 @@ func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
 	t.changes = t.changes[:0]
 	t.prune(now)
 	w := t.wire(o)
-	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > lateAfter}
+	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > LateAfter}
 	t.noteSender(&s)
 	switch o.Kind {
 	case KindARP:

@@ -23,7 +23,7 @@ func (e *Engine) act(p *phone) {
 		e.arrive(p, a)
 	case k != p.acted():
 		e.returned(p, k, rel)
-	case rel == discovery.Upgraded || k.gainsSubnet(a):
+	case k.gains(rel, a):
 		e.upgrade(p, k)
 	case rel == discovery.Degraded && !p.Degraded:
 		p.Degraded = true
@@ -191,8 +191,14 @@ func (e *Engine) recipientsChanged(p *phone) {
 	if m.Ignored.IsValid() {
 		return
 	}
+	e.askAnew(p, k, m)
+	e.touch(p)
+}
+
+// askAnew asks about the network that a phone is on, as if it had come there
+// only now, and puts in force what holds meanwhile.
+func (e *Engine) askAnew(p *phone, k *known, m matcher.Match) {
 	k.Match = m.Location
 	e.ask(p, k, m, nil, p.Assignment)
 	e.assign(p, e.decide(p, k, m))
-	e.touch(p)
 }

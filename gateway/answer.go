@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,16 +58,16 @@ func (e *Engine) Answer(r Reply) error {
 		return e.refuseClosed(q)
 	}
 	p := e.phones[q.Phone]
-	if p == nil || p.asked(q) == nil {
+	k := p.asked(q)
+	if k == nil {
 		return refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", q.ID)
 	}
 	if err := e.check(p, q, &r); err != nil {
 		return err
 	}
-	k := p.asked(q)
 	e.begin()
 	defer e.end()
-	loc, err := e.locate(p, q, k, r)
+	loc, err := e.locate(q, k, r)
 	if err != nil {
 		return err
 	}
@@ -90,8 +91,12 @@ func (e *Engine) Answer(r Reply) error {
 	return nil
 }
 
-// asked returns the known network that a prompt asks about.
+// asked returns the known network that a prompt asks about; nil if the phone or
+// the network is not known any more.
 func (p *phone) asked(q *Prompt) *known {
+	if p == nil {
+		return nil
+	}
 	for _, k := range p.Known {
 		if k.Prompt == q.ID {
 			return k
@@ -170,14 +175,14 @@ func (e *Engine) checkConfirm(q *Prompt, by string) error {
 
 // checkAnswerer refuses an answer in the name of somebody who was not asked.
 func (e *Engine) checkAnswerer(p *phone, q *Prompt, by string) error {
-	if strings.HasPrefix(by, "cli:") || contains(q.To, by) || contains(e.recipients(p), by) || contains(e.dir.Admins(q.Attachment.Site), by) {
+	if strings.HasPrefix(by, "cli:") || slices.Contains(q.To, by) || slices.Contains(e.recipients(p), by) || slices.Contains(e.dir.Admins(q.Attachment.Site), by) {
 		return nil
 	}
 	return refuse("give the email of a user of the phone with -by, or leave it away", "%s is not a user of %s", by, p.id)
 }
 
 func (e *Engine) checkPersonal(p *phone, by string) error {
-	if !contains(e.recipients(p), by) {
+	if !slices.Contains(e.recipients(p), by) {
 		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
 	}
 	return nil
@@ -197,7 +202,7 @@ func (e *Engine) checkLive(id location.ID, kind location.Kind) error {
 }
 
 // locate returns the location that a reply names, making it if it is new.
-func (e *Engine) locate(p *phone, q *Prompt, k *known, r Reply) (location.ID, error) {
+func (e *Engine) locate(q *Prompt, k *known, r Reply) (location.ID, error) {
 	switch r.Kind {
 	case AnswerConfirm:
 		if r.Location == "" {

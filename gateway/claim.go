@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (e *Engine) Review(d Decision) error {
 	if c.State != ClaimOpen {
 		return refuse("list the open claims: perch claims list", "claim %d is %s already", c.ID, c.State)
 	}
-	if !strings.HasPrefix(d.By, "cli:") && !contains(e.dir.Reviewers(c.Attachment.Site), d.By) {
+	if !strings.HasPrefix(d.By, "cli:") && !slices.Contains(e.dir.Reviewers(c.Attachment.Site), d.By) {
 		return refuse("give the email of a reviewer or admin of the site with -by, or leave it away", "%s may not review claim %d", d.By, c.ID)
 	}
 	if l, ok := e.dir.Location(c.Location); d.Approve && (!ok || l.Retired) {

@@ -15,8 +15,7 @@ import (
 	"perch/sip"
 )
 
-// Policy is how the workflow behaves. The zero value of a field means its
-// default; see DefaultPolicy.
+// Policy is how the workflow behaves; DefaultPolicy is where to start from.
 type Policy struct {
 	NoBootstrap        bool          // a network that matches a company location is taken silently
 	Settle             time.Duration // how long a change must be stable, once a REGISTER counted
@@ -121,7 +120,7 @@ func (e *Engine) Observe(o *discovery.Observation) {
 	defer e.mu.Unlock()
 	at := o.Time
 	if at.Before(e.now) {
-		if e.now.Sub(at) > 2*time.Second {
+		if e.now.Sub(at) > discovery.LateAfter {
 			e.late++
 		}
 		at = e.now

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"perch/discovery"
@@ -121,19 +122,10 @@ func (e *Engine) standing(p *phone, k *known) *Answer {
 // at a hot desk changes who is asked, never the location.
 func (e *Engine) isUser(p *phone, email string) bool {
 	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
-		return contains(listed.Users, email)
+		return slices.Contains(listed.Users, email)
 	}
 	_, exists := e.dir.User(email)
 	return exists
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // find relates the attachment to the phone's known networks, and to the one last
@@ -186,8 +178,7 @@ func (e *Engine) evaluate(p *phone) {
 	settled := p.track.Changed.Add(e.cfg.Policy.Settle)
 	switch {
 	case k != nil && k == p.acted():
-		gains := rel == discovery.Upgraded || k.gainsSubnet(a)
-		if !gains && (rel == discovery.Degraded) == p.Degraded {
+		if !k.gains(rel, a) && (rel == discovery.Degraded) == p.Degraded {
 			k.At = k.At.Merge(a)
 			if !e.overdue(p, k) {
 				return
@@ -210,10 +201,10 @@ func (e *Engine) settleAt(p *phone, t time.Time) {
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p.id})
 }
 
-// gainsSubnet reports whether the DHCP server's word replaces a subnet that was
-// assumed.
-func (k *known) gainsSubnet(a discovery.Attachment) bool {
-	return k.At.Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.At.Subnet
+// gains reports whether the attachment knows the network better: by a level, or
+// by the DHCP server's word on a subnet that was assumed.
+func (k *known) gains(rel discovery.Relation, a discovery.Attachment) bool {
+	return rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.At.Subnet
 }
 
 // matchOf asks the wiremap about a network of a phone. A circuit that many

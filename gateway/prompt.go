@@ -20,11 +20,9 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 	e.touch(p)
 	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
+	inForce := e.decide(p, k, m)
 	for _, email := range to {
-		letter := e.letter(p, MailPrompt, email)
-		letter.Prompt, letter.Kind, letter.Recipient = q.ID, kind, to
-		letter.Location = e.visible(loc, email)
-		letter.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+		letter := e.question(p, q, email, inForce)
 		if from != nil {
 			letter.From = *from
 			letter.FromPlace = e.placeFor(left.Location, email)
@@ -32,9 +30,18 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 		if m.Found() {
 			letter.Rule = m.Rule.String()
 		}
-		letter.InForce = e.placeFor(e.decide(p, k, m).Location, email)
 		e.post(p, letter)
 	}
+}
+
+// question begins the mail of a prompt to one of those who are asked.
+func (e *Engine) question(p *phone, q *Prompt, email string, inForce Assignment) Letter {
+	l := e.letter(p, MailPrompt, email)
+	l.Prompt, l.Kind, l.Recipient = q.ID, q.Kind, q.To
+	l.Location = e.visible(q.Location, email)
+	l.InForce = e.placeFor(inForce.Location, email)
+	l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+	return l
 }
 
 func line(q *Prompt) *LinePrompt { return &LinePrompt{q.ID, q.Kind, q.Location, q.To} }
@@ -80,10 +87,7 @@ func (e *Engine) askAgain(q *Prompt) {
 	if k == nil || k.Prompt != q.ID || e.standing(p, k) != nil {
 		return
 	}
-	m := e.matchOf(p, k)
-	k.Match = m.Location
-	e.ask(p, k, m, nil, p.Assignment)
-	e.assign(p, e.decide(p, k, m))
+	e.askAnew(p, k, e.matchOf(p, k))
 }
 
 // letter begins a mail about a phone.

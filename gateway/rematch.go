@@ -50,10 +50,8 @@ func (e *Engine) rematchPhone(p *phone) {
 	case k.Answer != 0, // it no longer stands
 		k.Silent && !m.Found(),
 		k.Nobody && len(e.recipients(p)) > 0 && !m.Ignored.IsValid():
-		k.Answer, k.Match = 0, m.Location
-		before := p.Assignment
-		e.ask(p, k, m, nil, before)
-		e.assign(p, e.decide(p, k, m))
+		k.Answer = 0
+		e.askAnew(p, k, m)
 	default:
 		k.Match = m.Location
 		e.assign(p, e.decide(p, k, m))
@@ -78,15 +76,10 @@ func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
 	q.To = to
 	e.batch.prompts[q.ID] = true
 	for _, email := range to {
-		if contains(before, email) {
+		if slices.Contains(before, email) {
 			continue
 		}
-		l := e.letter(p, MailPrompt, email)
-		l.Prompt, l.Kind, l.Recipient = q.ID, q.Kind, to
-		l.Location = e.visible(q.Location, email)
-		l.InForce = e.placeFor(p.Assignment.Location, email)
-		l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
-		e.post(p, l)
+		e.post(p, e.question(p, q, email, p.Assignment))
 	}
 }
 

@@ -146,7 +146,6 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		r.observations++
 		r.engine.Observe(o)
 	}
-	started := map[int]bool{}
 	var in discovery.Frame
 	for {
 		f, err := r.merge.Next()
@@ -162,8 +161,7 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		if !r.until.IsZero() && f.Time.After(r.until) {
 			return nil
 		}
-		if !started[f.Source] {
-			started[f.Source] = true
+		if r.frames == 0 {
 			if err := r.checkStart(f); err != nil {
 				return err
 			}
@@ -184,11 +182,11 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 	}
 }
 
-// checkStart refuses a capture from before engine time, whose frames would all
-// come too late.
+// checkStart refuses captures that start before engine time, by their first
+// frame of all: their frames would come too late.
 func (r *replayer) checkStart(f *capture.Frame) error {
 	now := r.engine.Now()
-	if r.known[f.Source] || !f.Time.Before(now) || r.frames > 0 || now.IsZero() {
+	if r.known[f.Source] || !f.Time.Before(now) {
 		return nil
 	}
 	return withHint(fmt.Errorf("%s starts at %s, before engine time %s", f.File, stamp(f.Time), stamp(now)),
