@@ -110,7 +110,7 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 		return
 	}
 	before := tr.Stay.Circuit.circuit
-	ended := t.takeLease(tr, s, p, c)
+	ended, counted := t.takeLease(tr, s, p, c)
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
@@ -119,7 +119,7 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	}
 	tr.Lease = lease{
 		IP: d.Yiaddr, At: s.Time, Until: s.Time.Add(time.Duration(d.LeaseSeconds) * time.Second),
-		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended,
+		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended, Counted: counted,
 	}
 	t.bind(s, d.Yiaddr, d.Chaddr, tr.Lease.Until)
 	if c != (circuit{}) && (tr.BootOpen || tr.Stay.Circuit.circuit == circuit{} || tr.Stay.Circuit.circuit == c) {
@@ -134,26 +134,24 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 }
 
 // takeLease decides what a new lease means for the stay. It returns the stay
-// that it ended, if it did.
-func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) *stay {
+// that it ended, if it did, and whether that counts towards flapping.
+func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) (before *stay, counted bool) {
 	old := tr.Stay.Circuit.circuit
 	otherCircuit := c != (circuit{}) && old != (circuit{}) && old != c
 	if tr.hops(s, p) && !otherCircuit {
 		t.hop(tr, p)
-		return nil
+		return nil, false
 	}
 	if tr.Hopping { // it released its first lease because it left
-		t.endStay(tr, s, tr.boot())
-		return nil
+		return nil, t.endStay(tr, s, tr.boot())
 	}
 	// A renewal that a server at another site answers is no move.
 	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && !tr.Stay.Net.PublicIP.IsValid()
 	if tr.elsewhere(p, s.site) && !renewal || otherCircuit && tr.BootOpen {
 		ended := tr.Stay
-		t.endStay(tr, s, tr.boot())
-		return &ended
+		return &ended, t.endStay(tr, s, tr.boot())
 	}
-	return nil
+	return nil, false
 }
 
 // hops reports whether a lease is that of the voice VLAN, to which the phone
@@ -171,7 +169,7 @@ func (t *Tracker) hop(tr *Track, p place) {
 	if before == nil {
 		return
 	}
-	if n := len(tr.Moves); n > 0 {
+	if n := len(tr.Moves); tr.Lease.Counted && n > 0 {
 		tr.Moves = tr.Moves[:n-1]
 	}
 	if before.Net.Subnet != p.subnet {

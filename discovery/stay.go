@@ -63,7 +63,9 @@ func (t *Tracker) alive(tr *Track, s *sight) {
 
 // endStay begins a new stay. Evidence heard at or after since, when the phone
 // booted into the new stay, belongs to it; all other evidence is left behind.
-func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) {
+//
+// It reports whether that counts towards flapping.
+func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 	if since.IsZero() {
 		since = s.now.Add(time.Nanosecond) // nothing is
 	}
@@ -90,6 +92,7 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) {
 	if !transit { // a VLAN that was only passed through at boot is no change
 		t.countMove(tr, s.now)
 	}
+	return !transit
 }
 
 // countMove remembers the end of a stay and notices flapping.

@@ -112,6 +112,7 @@ type lease struct {
 	Untagged bool  // the ACK carried no VLAN tag
 	Boot     bool  // the phone had booted
 	Before   *stay `json:",omitempty"` // the stay that taking it ended
+	Counted  bool  `json:",omitempty"` // and that counted towards flapping
 }
 
 // Leased reports whether a lease on the phone's current IP is in force.

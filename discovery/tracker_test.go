@@ -332,3 +332,31 @@ func TestBindingRunsOut(t *testing.T) {
 		t.Error("no provisional phone was made")
 	}
 }
+
+// leases is a DISCOVER and the ACK that ends the exchange.
+func (s *scene) leases(at float64, m MAC, ip string, vlans ...uint16) {
+	s.t.Helper()
+	s.frame += 100
+	xid := uint32(s.frame)
+	s.see(at, Observation{Kind: KindDHCP, MAC: m, VLANs: vlans, DHCP: &DHCP{Type: DHCPDiscover, Op: 1, XID: xid, Chaddr: m}})
+	s.see(at+1, Observation{Kind: KindDHCP, MAC: gateway, Dst: m, VLANs: vlans, DHCP: &DHCP{
+		Type: DHCPAck, Op: 2, XID: xid, Chaddr: m, Yiaddr: netip.MustParseAddr(ip), SubnetBits: 24, LeaseSeconds: 3600,
+	}})
+}
+
+// TestHopTakesBackOnlyItsOwn: the hop to the voice VLAN takes back the change
+// that the data VLAN's lease was counted for, and none that was made before.
+func TestHopTakesBackOnlyItsOwn(t *testing.T) {
+	s := newScene(t, Config{}, book{})
+	s.leases(0, snom, "10.1.20.5", 20)
+	s.registers(5, snom, "10.1.20.5", "10.1.20.5", "sip:101@example.com", "a", MAC{})
+	s.leases(60, snom, "10.1.30.5", 30) // carried: one change
+	if got := len(s.phone(snom).Moves); got != 1 {
+		t.Fatalf("%d changes after a move, want 1", got)
+	}
+	s.leases(120, snom, "10.1.10.5") // it boots again before it registered: passing through
+	s.leases(140, snom, "10.1.30.5", 30)
+	if got := len(s.phone(snom).Moves); got != 1 {
+		t.Errorf("%d changes after a boot through the data VLAN, want the 1 from before", got)
+	}
+}
