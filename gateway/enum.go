@@ -29,8 +29,9 @@ var (
 	promptKinds  = []string{"", "confirm", "add"}
 	closeReasons = []string{"", "answered", "superseded", "returned", "expired", "withdrawn"}
 	claimStates  = []string{"", "open", "approved", "rejected"}
-	answerKinds  = []string{"", "confirm", "company", "propose", "personal", "add-personal"}
+	answerKinds  = []string{"", "confirm", "company", "propose", "personal", "add-personal", "not-moved"}
 	sources      = []string{"", "wiremap", "confirmed", "chosen", "personal", "admin", "default"}
+	deliveries   = []string{"", "waiting", "sent", "refused"}
 	purposes     = []string{"", "prompt", "receipt", "claim", "decision", "notice", "reminder", "digest", "incident"}
 )
 
@@ -87,3 +88,12 @@ func (p Purpose) MarshalText() ([]byte, error) { return []byte(p.String()), nil 
 
 // UnmarshalText reads what String writes.
 func (p *Purpose) UnmarshalText(b []byte) error { return parse(purposes, p, b) }
+
+// String returns "waiting", "sent" or "refused".
+func (s DeliveryState) String() string { return text(deliveries, s) }
+
+// MarshalText writes String.
+func (s DeliveryState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what String writes.
+func (s *DeliveryState) UnmarshalText(b []byte) error { return parse(deliveries, s, b) }

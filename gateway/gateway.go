@@ -85,16 +85,18 @@ type Claim struct {
 	Level      discovery.Level // of the rule that was made; none if none was
 }
 
-// AnswerKind is one of the five ways to answer a prompt.
+// AnswerKind is one of the ways to answer a prompt.
 type AnswerKind uint8
 
-// The five answers.
+// The answers. The last one is never kept as such: it stands as the answer of the
+// phone's last reported network.
 const (
 	AnswerConfirm     AnswerKind = iota + 1 // it is the detected location, or a child of it
 	AnswerCompany                           // it is another company location
 	AnswerPropose                           // it is a new company address
 	AnswerPersonal                          // it is a personal location saved before
 	AnswerAddPersonal                       // it is a new personal location
+	AnswerNotMoved                          // the phone is where it was: the network changed around it
 )
 
 // Answer is what a user said of one network of one phone. It stands while its
@@ -170,8 +172,19 @@ type Mail struct {
 	MessageID string // with angle brackets
 	Prompt    int64
 	Claim     int64
+	Answer    int64
 	Body      []byte
 }
+
+// Notice is what a mail of purpose MailNotice tells.
+type Notice uint8
+
+// The notices.
+const (
+	NoticeAnswered Notice = iota + 1 // to the phone's other users: somebody answered
+	NoticeObjected                   // to who answered: another user objected
+	NoticeNotMine                    // to the admins: who was asked says that it is not their phone
+)
 
 // TokenMark stands in Mail.Body where a link's token goes.
 const TokenMark = "@@perch-token@@"
@@ -209,5 +222,8 @@ type Letter struct {
 	Expires   time.Time          // when the prompt expires
 	Recipient []string           // everybody who is asked
 	Claim     *Claim
+	Answer    *Answer // of a receipt or a notice
+	Notice    Notice
+	By        string // who answered, objected or said so: email, or cli:NAME
 	Reason    string // of a rejection
 }

@@ -50,6 +50,7 @@ type PhoneRecord struct {
 // Batch is a group of effects that become durable together or not at all.
 type Batch struct {
 	Type      DatabaseType
+	Key       Key       // zero leaves it
 	Time      time.Time // engine time after the batch
 	Counters  Counters
 	Directory []provisioning.Changes // in order
@@ -67,6 +68,7 @@ type Batch struct {
 // appended.
 type State struct {
 	Type      DatabaseType
+	Key       Key // of a live database
 	Time      time.Time
 	Counters  Counters
 	Directory provisioning.Content
@@ -78,11 +80,18 @@ type State struct {
 	Positions []Position
 }
 
+// ErrOtherWriter reports that somebody else has written to a database since its
+// holder did: nothing may be written any more.
+var ErrOtherWriter = errors.New("another process has written to the database")
+
 // Store keeps the engine's effects. One process holds a store at a time.
 type Store interface {
 	// Load returns what was committed; a new store gives the zero State.
 	Load(context.Context) (State, error)
-	// Commit makes a batch durable, all or nothing.
+	// Commit makes a batch durable, all or nothing. After an error the outcome
+	// may be unknown, since a server can lose its connection after it committed:
+	// the same batch, unchanged, is to be committed again before any other, and
+	// takes effect once. The mails of a Live batch go into the Outbox with it.
 	Commit(context.Context, *Batch) error
 	// Events calls f for each event with an id above after, in order of id.
 	Events(ctx context.Context, after int64, f func(Event) error) error

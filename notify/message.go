@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"perch/gateway"
+	"perch/gateway/words"
 )
 
 // message is an Internet message about to be written. It is put together here
@@ -137,7 +138,7 @@ func mailbox(name, address string) string {
 	if err != nil || !ascii(address) || a.Address != address || len(address) > 254 { // RFC 5321 section 4.5.3.1.3
 		return nobody
 	}
-	a.Name = clean(name, maxName)
+	a.Name = words.Clean(name, words.MaxName)
 	if ascii(a.Name) {
 		return a.String()
 	}

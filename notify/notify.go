@@ -30,6 +30,7 @@ import (
 	"strings"
 
 	"perch/gateway"
+	"perch/gateway/words"
 )
 
 // Config is what all mails have in common.
@@ -69,7 +70,7 @@ func New(c Config) (*Renderer, error) {
 		from:         mailbox(from.Name, from.Address),
 		domain:       from.Address[strings.LastIndexByte(from.Address, '@')+1:],
 		url:          base,
-		organization: clean(c.Organization, maxName),
+		organization: words.Clean(c.Organization, words.MaxName),
 		sheets:       sheets,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"perch/discovery"
 	"perch/gateway"
+	"perch/gateway/words"
 )
 
 // page is what the templates see: the facts of a letter in words, each of them
@@ -17,18 +18,18 @@ type page struct {
 	Headline     string // first line of the mail, made by the template's own "headline"
 	Link         string // of the one button; empty if the mail has none
 
-	Phone     phone
+	Phone     words.Phone
 	Before    string // network that was left; empty if none was
 	PlaceThen string // address in force there; empty if none was
 	Now       string // network the mail is about; empty if not known
-	Evidence  []evidence
+	Evidence  []words.Evidence
 
-	Add      bool     // asks for an address; else to confirm one
-	Place    *place   // detected or claimed; nil if there is none, or it may not be shown
-	Rule     string   // of the wiremap, that gave the place
-	InForce  string   // what an emergency call says now; empty: nothing
-	Expires  string   // when the question expires
-	AlsoAsks []string // other people who were asked
+	Add      bool         // asks for an address; else to confirm one
+	Place    *words.Place // detected or claimed; nil if there is none, or it may not be shown
+	Rule     string       // of the wiremap, that gave the place
+	InForce  string       // what an emergency call says now; empty: nothing
+	Expires  string       // when the question expires
+	AlsoAsks []string     // other people who were asked
 
 	Claim    int64
 	By       string // who answered
@@ -39,24 +40,15 @@ type page struct {
 	Wide     bool   // the network is wider than one desk
 }
 
-// phone is how a mail speaks of a phone.
-type phone struct {
-	Name  string // label in quotes, else a line, else the MAC
-	Label string
-	Model string
-	Lines []string // AORs without their scheme
-	MAC   string   // empty for a provisional phone
-}
-
 // page puts a letter into words.
 func (r *Renderer) page(l gateway.Letter) page {
 	p := r.heading(l)
 	p.Link = r.link(l)
-	p.Before, p.PlaceThen, p.Now = networkWords(l.From), clean(l.FromPlace, maxLine), networkWords(l.Attachment.Network())
-	p.Evidence = evidenceWords(l.Evidence)
-	p.Rule, p.InForce, p.Expires = clean(l.Rule, maxLine), clean(l.InForce, maxLine), minuteWords(l.Expires)
+	p.Before, p.PlaceThen, p.Now = words.Network(l.From), words.Clean(l.FromPlace, words.MaxLine), words.Network(l.Attachment.Network())
+	p.Evidence = words.Seen(l.Evidence)
+	p.Rule, p.InForce, p.Expires = words.Clean(l.Rule, words.MaxLine), words.Clean(l.InForce, words.MaxLine), words.Minute(l.Expires)
 	others := slices.DeleteFunc(slices.Clone(l.Recipient), func(s string) bool { return s == l.To.Email })
-	p.AlsoAsks = cleanAll(others, maxWord)
+	p.AlsoAsks = words.CleanAll(others, words.MaxWord)
 	return p
 }
 
@@ -64,7 +56,7 @@ func (r *Renderer) page(l gateway.Letter) page {
 func (r *Renderer) heading(l gateway.Letter) page {
 	p := page{
 		Organization: r.organization, Language: contentLanguage,
-		Phone: phoneWords(l), Add: l.Kind == gateway.Add, Place: placeWords(l.Location), Reason: clean(l.Reason, maxReason),
+		Phone: words.PhoneOf(l), Add: l.Kind == gateway.Add, Place: words.PlaceOf(l.Location), Reason: words.Clean(l.Reason, words.MaxReason),
 	}
 	if l.Claim != nil {
 		p.claim(l.Claim)
@@ -75,21 +67,23 @@ func (r *Renderer) heading(l gateway.Letter) page {
 // claim adds what a mail says of a claim.
 func (p *page) claim(c *gateway.Claim) {
 	level := c.Attachment.Level()
-	p.Claim, p.By, p.Decider = c.ID, byWords(c.By), byWords(c.Decider)
+	p.Claim, p.By, p.Decider = c.ID, words.By(c.By), words.By(c.Decider)
 	p.ByMail = !strings.HasPrefix(c.By, "cli:")
 	p.Approved = c.State == gateway.ClaimApproved
 	p.Wide = level == discovery.LevelSubnet || level == discovery.LevelPublicIP
-	if n := networkWords(c.Attachment.Network()); n != "" {
+	if n := words.Network(c.Attachment.Network()); n != "" {
 		p.Now = n
 	}
 	if p.Reason == "" {
-		p.Reason = clean(c.Reason, maxReason)
+		p.Reason = words.Clean(c.Reason, words.MaxReason)
 	}
 }
 
 // Unchanged reports whether the place asked about is what an emergency call
 // says already.
-func (p page) Unchanged() bool { return p.Place != nil && p.InForce == clean(p.Place.Line, maxLine) }
+func (p page) Unchanged() bool {
+	return p.Place != nil && p.InForce == words.Clean(p.Place.Line, words.MaxLine)
+}
 
 // link returns where the mail's one button leads. The question's link opens that
 // question and nothing else, by its token; a reviewer signs in.
@@ -103,28 +97,4 @@ func (r *Renderer) link(l gateway.Letter) string {
 		}
 	}
 	return ""
-}
-
-func phoneWords(l gateway.Letter) phone {
-	p := phone{Label: clean(l.Label, maxName), Model: clean(l.Model, maxName)}
-	if !l.Phone.Provisional() && !l.Phone.MAC.IsZero() {
-		p.MAC = l.Phone.MAC.String()
-	}
-	lines := make([]string, 0, len(l.AORs)+1)
-	for _, aor := range append(slices.Clone(l.AORs), string(l.Phone.AOR)) {
-		line := strings.TrimPrefix(strings.TrimPrefix(aor, "sips:"), "sip:")
-		if line != "" && !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	p.Lines = cleanAll(lines, maxWord)
-	switch {
-	case p.Label != "":
-		p.Name = "“" + p.Label + "”"
-	case len(p.Lines) > 0:
-		p.Name = p.Lines[0]
-	default:
-		p.Name = p.MAC
-	}
-	return p
 }

@@ -1,4 +1,4 @@
-package notify
+package words
 
 import (
 	"strings"
@@ -31,8 +31,8 @@ func TestClean(t *testing.T) {
 			if strings.HasPrefix(tt.in, "é") {
 				limit = 20
 			}
-			if got := clean(tt.in, limit); got != tt.want {
-				t.Errorf("clean(%q): got %q, want %q", tt.in, got, tt.want)
+			if got := Clean(tt.in, limit); got != tt.want {
+				t.Errorf("Clean(%q): got %q, want %q", tt.in, got, tt.want)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package notify
+package words
 
 import (
 	"strings"
@@ -9,9 +9,9 @@ import (
 	"perch/matcher"
 )
 
-// networkWords says where a network is for somebody who knows what a socket in
+// Network says where a network is for somebody who knows what a socket in
 // the wall is, and no more.
-func networkWords(n discovery.Network) string {
+func Network(n discovery.Network) string {
 	circuit := circuitWords(n.RemoteID, n.CircuitID)
 	var s string
 	switch n.Level {
@@ -44,7 +44,7 @@ func networkWords(n discovery.Network) string {
 	if n.Site != "" {
 		s += ", site " + n.Site
 	}
-	return clean(s, maxLine)
+	return Clean(s, MaxLine)
 }
 
 // circuitWords shows relay identifiers as the wiremap writes them.
@@ -78,7 +78,7 @@ func fieldWords(field string) string {
 	case "public_ip":
 		return "internet address"
 	}
-	return strings.ReplaceAll(clean(field, maxWord), "_", " ")
+	return strings.ReplaceAll(Clean(field, MaxWord), "_", " ")
 }
 
 // sourceWords says who vouches for evidence.
@@ -98,57 +98,57 @@ func sourceWords(s discovery.Source) string {
 	return "Perch noted"
 }
 
-// evidence is what one source said of a phone's place.
-type evidence struct {
+// Evidence is what one source said of a phone's place.
+type Evidence struct {
 	Source string // "The switch itself says"
 	Facts  string // "switch sw-4fl, port Gi1/0/2"
 	Seen   string // when it was last heard; empty if not known
 }
 
-// evidenceWords puts what one source said at one time into one line.
-func evidenceWords(all []discovery.Evidence) []evidence {
-	var out []evidence
+// Seen puts what one source said at one time into one line.
+func Seen(all []discovery.Evidence) []Evidence {
+	var out []Evidence
 	for i, e := range all {
-		fact := fieldWords(e.Field) + " " + clean(e.Value, maxWord)
+		fact := fieldWords(e.Field) + " " + Clean(e.Value, MaxWord)
 		if last := len(out) - 1; i > 0 && all[i-1].Source == e.Source && all[i-1].Seen.Equal(e.Seen) {
 			out[last].Facts += ", " + fact
 			continue
 		}
-		if len(out) == maxList {
+		if len(out) == MaxList {
 			break
 		}
-		out = append(out, evidence{Source: sourceWords(e.Source), Facts: fact, Seen: secondWords(e.Seen)})
+		out = append(out, Evidence{Source: sourceWords(e.Source), Facts: fact, Seen: Second(e.Seen)})
 	}
 	return out
 }
 
-// minuteWords writes a time for people: "Monday, 16 March 2026, 08:01 UTC".
-func minuteWords(t time.Time) string {
+// Minute writes a time for people: "Monday, 16 March 2026, 08:01 UTC".
+func Minute(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("Monday, 2 January 2006, 15:04 UTC")
 }
 
-// secondWords writes the time of an observation, to be found again in a capture.
-func secondWords(t time.Time) string {
+// Second writes the time of an observation, to be found again in a capture.
+func Second(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("2 January 2006, 15:04:05 UTC")
 }
 
-// byWords names who answered or decided: an email, or somebody at the command
+// By names who answered or decided: an email, or somebody at the command
 // line.
-func byWords(by string) string {
+func By(by string) string {
 	if name, ok := strings.CutPrefix(by, "cli:"); ok {
-		return clean(name, maxName) + " (on the command line)"
+		return Clean(name, MaxName) + " (on the command line)"
 	}
-	return clean(by, maxWord)
+	return Clean(by, MaxWord)
 }
 
-// place is a location as a mail shows it.
-type place struct {
+// Place is a location as a mail shows it.
+type Place struct {
 	ID       string
 	Name     string   // may be empty
 	Lines    []string // of the address, as on an envelope
@@ -158,12 +158,13 @@ type place struct {
 	Deep     bool // deeper than a floor
 }
 
-func placeWords(l *location.Location) *place {
+// PlaceOf puts a location into words; nil stays nil.
+func PlaceOf(l *location.Location) *Place {
 	if l == nil {
 		return nil
 	}
-	p := place{
-		ID: clean(string(l.ID), maxWord), Name: clean(l.Name, maxName), Lines: cleanAll(l.Address.Lines(), maxLine),
+	p := Place{
+		ID: Clean(string(l.ID), MaxWord), Name: Clean(l.Name, MaxName), Lines: CleanAll(l.Address.Lines(), MaxLine),
 		Personal: l.Kind == location.Personal, Pending: l.Pending, Deep: l.Address.Rank() > location.Floor,
 	}
 	p.Line = strings.Join(p.Lines, ", ")

@@ -1,4 +1,11 @@
-package notify
+// Package words puts facts into words for people who know what a telephone and a
+// socket in the wall are, and no more. The mails and the pages of the portal use
+// the same ones.
+//
+// Much of what is said of a phone was read from the wire, where anybody may have
+// written it: every text leaves this package clean, which is what makes it
+// harmless in a header, in plain text and, after escaping, in HTML.
+package words
 
 import (
 	"strings"
@@ -7,16 +14,16 @@ import (
 	"perch/gateway"
 )
 
-// How long a text may be in a mail, in characters. What is longer is cut.
+// How long a text may be in a mail or on a page, in characters. What is longer is cut.
 const (
-	maxName   = 64  // of people, phones, places
-	maxWord   = 80  // identifiers, models, addresses of record
-	maxLine   = 200 // one line of a postal address, a rule
-	maxReason = 1000
-	maxList   = 8 // entries of a list
+	MaxName   = 64  // of people, phones, places
+	MaxWord   = 80  // identifiers, models, addresses of record
+	MaxLine   = 200 // one line of a postal address, a rule
+	MaxReason = 1000
+	MaxList   = 8 // entries of a list
 )
 
-// clean makes a text from the wire, a file or a form harmless in a header, in
+// Clean makes a text from the wire, a file or a form harmless in a header, in
 // plain text and (after html/template's escaping) in HTML, and cuts it to max
 // characters:
 //
@@ -28,7 +35,7 @@ const (
 //   - the mark of the link's token, "=?" of RFC 2047 and "://" are broken up:
 //     nobody may have the token put into a link of his own, have headers decoded
 //     into what was taken out here, or put a link into Perch's mouth.
-func clean(s string, limit int) string {
+func Clean(s string, limit int) string {
 	var b strings.Builder
 	n, space := 0, false
 	for _, r := range s {
@@ -65,14 +72,14 @@ var breakUp = strings.NewReplacer(
 
 var tokenWord = strings.Trim(gateway.TokenMark, "@")
 
-// cleanAll cleans the entries of a list and cuts the list.
-func cleanAll(list []string, limit int) []string {
+// CleanAll cleans the entries of a list and cuts the list.
+func CleanAll(list []string, limit int) []string {
 	var out []string
 	for _, s := range list {
-		if s = clean(s, limit); s == "" {
+		if s = Clean(s, limit); s == "" {
 			continue
 		}
-		if len(out) == maxList {
+		if len(out) == MaxList {
 			return append(out, "…")
 		}
 		out = append(out, s)
