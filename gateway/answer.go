@@ -73,7 +73,7 @@ func (e *Engine) Answer(r Reply) error {
 	}
 	e.ids.Answer++
 	a := &Answer{ID: e.ids.Answer, Phone: p.id, Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now}
-	e.answers[a.ID] = a
+	e.answers[a.ID], e.replies[q.ID] = a, a.ID
 	e.batch.answers[a.ID] = true
 	k.Answer = a.ID
 	e.closePrompt(p, Answered)
@@ -84,11 +84,37 @@ func (e *Engine) Answer(r Reply) error {
 	if p.acted() == k {
 		e.assign(p, e.decide(p, k, e.matchOf(p, k)))
 	}
-	if claim != nil {
-		e.tellReviewers(p, claim)
-	}
+	e.tellAnswered(p, k, a, claim, q.To)
 	e.touch(p)
 	return nil
+}
+
+// tellAnswered mails a receipt to who answered, a notice to the phone's other
+// users, and the claim, if there is one, to who reviews it.
+func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []string) {
+	about := func(why Purpose, email string) Letter {
+		l := e.letter(p, why, email)
+		l.Attachment, l.Prompt, l.Answer, l.Claim, l.By = k.At, a.Prompt, a, c, a.By
+		l.Location = e.visible(a.Location, email)
+		l.InForce = e.placeFor(p.Assignment.Location, email)
+		return l
+	}
+	if _, listed := e.dir.User(a.By); listed {
+		e.post(p, about(MailReceipt, a.By))
+	}
+	for _, email := range sorted(append(e.recipients(p), asked...)) {
+		if email != a.By && e.isUser(p, email) {
+			l := about(MailNotice, email)
+			l.Notice = NoticeAnswered
+			e.post(p, l)
+		}
+	}
+	if c == nil {
+		return
+	}
+	for _, email := range e.dir.Reviewers(c.Attachment.Site) {
+		e.tell(p, c, MailClaim, email)
+	}
 }
 
 // asked returns the known network that a prompt asks about; nil if the phone or
@@ -124,11 +150,16 @@ func (e *Engine) refuseClosed(q *Prompt) error {
 // check refuses what does not fit the prompt. An answer that names the detected
 // location as a company location confirms it.
 func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
-	if r.Kind == AnswerCompany && q.Kind == Confirm && r.Location == q.Location {
-		r.Kind, r.Location = AnswerConfirm, ""
-	}
 	if err := e.checkAnswerer(p, q, r.By); err != nil {
 		return err
+	}
+	if r.Kind == AnswerNotMoved {
+		if err := e.asBefore(p, q, r); err != nil {
+			return err
+		}
+	}
+	if r.Kind == AnswerCompany && q.Kind == Confirm && r.Location == q.Location {
+		r.Kind, r.Location = AnswerConfirm, ""
 	}
 	switch r.Kind {
 	case AnswerConfirm:
@@ -161,6 +192,44 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 		return e.checkPersonal(p, r.By)
 	}
 	return nil
+}
+
+// asBefore turns "I have not moved" into the answer of the phone's last reported
+// network.
+func (e *Engine) asBefore(p *phone, q *Prompt, r *Reply) error {
+	a := e.lastReported(p, q)
+	if a == nil {
+		return refuse("say where it is: -confirm, -company, -propose, -personal or -add-personal",
+			"%s has no reported network that it could still be on", p.id)
+	}
+	r.Location = a.Location
+	switch l, _ := e.dir.Location(a.Location); {
+	case l.Kind == location.Personal:
+		r.Kind = AnswerPersonal
+	case q.Kind == Confirm && (l.ID == q.Location || e.dir.Tree().Below(l.ID, q.Location)):
+		r.Kind = AnswerConfirm
+		if l.ID == q.Location {
+			r.Location = ""
+		}
+	default:
+		r.Kind = AnswerCompany
+	}
+	return nil
+}
+
+// lastReported returns the answer of the network that was last in force before
+// the one that a prompt asks about, of those for which an answer stands.
+func (e *Engine) lastReported(p *phone, q *Prompt) *Answer {
+	var last *known
+	for _, k := range p.Known {
+		if k.Prompt != q.ID && e.standing(p, k) != nil && (last == nil || k.InForce.After(last.InForce)) {
+			last = k
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return e.standing(p, last)
 }
 
 // checkConfirm refuses to confirm what is no location any more, and somebody

@@ -26,15 +26,6 @@ func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	return c
 }
 
-// tellReviewers mails a receipt to who answered, and the claim to who reviews
-// it.
-func (e *Engine) tellReviewers(p *phone, c *Claim) {
-	e.tell(p, c, MailReceipt, c.By)
-	for _, email := range e.dir.Reviewers(c.Attachment.Site) {
-		e.tell(p, c, MailClaim, email)
-	}
-}
-
 // tell mails somebody about a claim; who answered on the command line is no
 // mail address.
 func (e *Engine) tell(p *phone, c *Claim, why Purpose, email string) {
@@ -42,7 +33,7 @@ func (e *Engine) tell(p *phone, c *Claim, why Purpose, email string) {
 		return
 	}
 	l := e.letter(p, why, email)
-	l.Claim, l.Prompt, l.Reason = c, c.Prompt, c.Reason
+	l.Claim, l.Prompt, l.By, l.Reason = c, c.Prompt, c.By, c.Reason
 	l.Attachment = c.Attachment
 	l.Location = e.visible(c.Location, email)
 	l.InForce = e.placeFor(p.Assignment.Location, email)
@@ -53,10 +44,11 @@ func (e *Engine) tell(p *phone, c *Claim, why Purpose, email string) {
 type Decision struct {
 	Claim   int64
 	Approve bool
-	Level   discovery.Level // of the rule to make; none: the network's own
-	Reason  string          // of a rejection
-	By      string          // email, or cli:NAME
-	At      time.Time       // zero: engine time
+	Level   discovery.Level        // of the rule to make; none: the network's own
+	Edit    *location.CivicAddress // approve with this address instead of the proposed one; nil: as it is
+	Reason  string                 // of a rejection
+	By      string                 // email, or cli:NAME
+	At      time.Time              // zero: engine time
 }
 
 // Review approves or rejects a claim. An approval makes its network, and an
@@ -80,6 +72,9 @@ func (e *Engine) Review(d Decision) error {
 	}
 	if l, ok := e.dir.Location(c.Location); d.Approve && (!ok || l.Retired) {
 		return refuse(fmt.Sprintf("reject it: perch claims reject %d -reason TEXT", c.ID), "location %s of claim %d is retired", c.Location, c.ID)
+	}
+	if l, _ := e.dir.Location(c.Location); d.Edit != nil && !l.Pending {
+		return refuse("approve it as it is, or reject it and say why", "location %s of claim %d is in the list already", c.Location, c.ID)
 	}
 	if d.Level == discovery.LevelNone {
 		d.Level = c.Attachment.Level()
@@ -105,12 +100,13 @@ func (e *Engine) Review(d Decision) error {
 func (e *Engine) RuleOf(c Claim, l discovery.Level) (rule matcher.Rule, made bool, replaced matcher.Rule, exists bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.ruleOf(&c, l)
+	return e.ruleOf(&c, l, nil)
 }
 
 // ruleOf maps a wide network at most to a floor: a deeper answer makes the rule
-// for its nearest such ancestor, and without one no rule.
-func (e *Engine) ruleOf(c *Claim, l discovery.Level) (rule matcher.Rule, made bool, replaced matcher.Rule, exists bool) {
+// for its nearest such ancestor, and without one no rule. A reviewer's edit of the
+// address decides how deep it is.
+func (e *Engine) ruleOf(c *Claim, l discovery.Level, edit *location.CivicAddress) (rule matcher.Rule, made bool, replaced matcher.Rule, exists bool) {
 	if l == discovery.LevelNone {
 		l = c.Attachment.Level()
 	}
@@ -120,9 +116,15 @@ func (e *Engine) ruleOf(c *Claim, l discovery.Level) (rule matcher.Rule, made bo
 	}
 	rule.Location = c.Location
 	if l == discovery.LevelSubnet || l == discovery.LevelPublicIP {
-		rule.Location, made = e.dir.Tree().NearestAtMost(c.Location, location.Floor)
-		if !made {
-			return rule, false, replaced, false
+		from := c.Location
+		if edit != nil && edit.Rank() > location.Floor {
+			at, _ := e.dir.Location(c.Location)
+			from = at.Parent
+		}
+		if edit == nil || from != c.Location {
+			if rule.Location, made = e.dir.Tree().NearestAtMost(from, location.Floor); !made {
+				return rule, false, replaced, false
+			}
 		}
 	}
 	if l, ok := e.dir.Location(rule.Location); !ok || l.Retired {
@@ -141,10 +143,14 @@ func (e *Engine) approve(c *Claim, d Decision) error {
 	var change provisioning.Changes
 	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
 		l.Pending = false
+		if d.Edit != nil && *d.Edit != l.Address {
+			l.Address = *d.Edit
+			l.Version++
+		}
 		change.Put.Locations = []location.Location{l}
 	}
 	// A company rule for the same network is replaced, personal ones stay.
-	if rule, made, _, _ := e.ruleOf(c, d.Level); made {
+	if rule, made, _, _ := e.ruleOf(c, d.Level, d.Edit); made {
 		change.Put.Rules = []matcher.Rule{rule}
 		for _, old := range e.dir.Wiremap().FindAll(rule) {
 			if l, ok := e.dir.Location(old.Location); ok && l.Kind == location.Personal {
@@ -157,28 +163,15 @@ func (e *Engine) approve(c *Claim, d Decision) error {
 		c.Level = discovery.LevelNone
 		return refuse("approve at another -level, or correct the wiremap first", "claim %d: %v", c.ID, err)
 	}
-	c.State, c.Closed, c.Decider = ClaimApproved, e.now, d.By
-	e.batch.claims[c.ID] = true
-	e.emit(p, "claim.approved", func(l *Line) { l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By} })
+	e.closeClaim(p, c, ClaimApproved, d.By, "")
 	e.tell(p, c, MailDecision, c.By)
 	e.rematch()
 	return nil
 }
 
 func (e *Engine) reject(c *Claim, d Decision) {
-	c.State, c.Closed, c.Decider, c.Reason = ClaimRejected, e.now, d.By, d.Reason
-	e.batch.claims[c.ID] = true
-	if l, ok := e.dir.Location(c.Location); ok && l.Pending {
-		l.Retired = true
-		// A pending location is referred to by nothing but its claim.
-		if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
-			e.log().Error("a rejected location could not be retired", "location", l.ID, "error", err)
-		}
-	}
 	p := e.phoneOf(c)
-	e.emit(p, "claim.rejected", func(l *Line) {
-		l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: d.By, Reason: d.Reason}
-	})
+	e.closeClaim(p, c, ClaimRejected, d.By, d.Reason)
 	e.tell(p, c, MailDecision, c.By)
 	e.rematch()
 }
@@ -188,5 +181,5 @@ func (e *Engine) phoneOf(c *Claim) *phone {
 	if p := e.phones[c.Phone]; p != nil {
 		return p
 	}
-	return &phone{id: c.Phone, track: &discovery.Track{ID: c.Phone}}
+	return unknownPhone(c.Phone)
 }

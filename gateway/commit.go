@@ -25,6 +25,7 @@ type pending struct {
 	mails   []Mail
 	sources map[string]bool
 	typed   bool
+	keyed   bool
 }
 
 func newPending() pending {
@@ -50,26 +51,68 @@ func (e *Engine) Pending() int {
 // Commit makes the queued effects durable, all or none. How effects are grouped
 // into commits changes nothing but speed. A refresh that changes nothing writes
 // nothing.
-func (e *Engine) Commit(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.batch.empty() {
-		return nil
-	}
-	return e.commit(ctx, nil)
-}
+//
+// While the store works the engine goes on: what happens meanwhile is for the
+// next commit. After an error the same effects are committed first, as they were,
+// when Commit or Checkpoint is called again; the store sees to it that they take
+// effect once.
+func (e *Engine) Commit(ctx context.Context) error { return e.flush(ctx, e.sealEffects) }
 
 // Checkpoint commits what Commit does and, if anything was observed since the
 // last one, all that a later start needs to go on from here: when each phone was
 // last heard, and what is known of wires, routers and relays.
-func (e *Engine) Checkpoint(ctx context.Context) error {
+func (e *Engine) Checkpoint(ctx context.Context) error { return e.flush(ctx, e.sealAll) }
+
+func (e *Engine) flush(ctx context.Context, seal func() (*Batch, error)) error {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	if err := e.commitSealed(ctx); err != nil {
+		return err
+	}
+	var err error
+	if e.sealed, err = seal(); err != nil {
+		return err
+	}
+	return e.commitSealed(ctx)
+}
+
+func (e *Engine) commitSealed(ctx context.Context) error {
+	if e.sealed == nil {
+		return nil
+	}
+	if err := e.store.Commit(ctx, e.sealed); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	e.sealed = nil
+	return nil
+}
+
+// sealEffects takes what is pending out of the engine; nil if that is nothing.
+func (e *Engine) sealEffects() (*Batch, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.batch.empty() {
+		return nil, nil
+	}
+	out, err := e.makeBatch()
+	if err != nil {
+		return nil, err
+	}
+	alive, sources := e.batch.alive, e.batch.sources
+	e.batch = newPending()
+	e.batch.alive, e.batch.sources = alive, sources
+	return out, nil
+}
+
+// sealAll is sealEffects with the whole state.
+func (e *Engine) sealAll() (*Batch, error) {
+	if _, ok := e.store.(stateless); ok {
+		return e.sealEffects()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.batch.empty() && len(e.batch.alive)+len(e.batch.sources) == 0 && !e.observed {
-		return nil
-	}
-	if _, ok := e.store.(stateless); ok {
-		return e.commit(ctx, nil)
+		return nil, nil
 	}
 	for id := range e.batch.alive {
 		if e.phones[id] != nil {
@@ -78,41 +121,24 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	}
 	tracker, err := e.tracker.MarshalState()
 	if err != nil {
-		return fmt.Errorf("state of the tracker: %w", err)
+		return nil, fmt.Errorf("state of the tracker: %w", err)
 	}
-	if err := e.commit(ctx, tracker); err != nil {
-		return err
+	out, err := e.makeBatch()
+	if err != nil {
+		return nil, err
 	}
-	e.observed = false
-	return nil
+	// A position is worth nothing without the state that was reached there.
+	out.Tracker = tracker
+	for _, sum := range sortedKeys(e.batch.sources) {
+		out.Positions = append(out.Positions, e.sources[sum])
+	}
+	e.batch, e.observed = newPending(), false
+	return out, nil
 }
 
 func (b *pending) empty() bool {
 	return len(b.events)+len(b.mails)+len(b.changes)+len(b.phones)+
-		len(b.prompts)+len(b.claims)+len(b.answers) == 0 && !b.typed
-}
-
-func (e *Engine) commit(ctx context.Context, tracker json.RawMessage) error {
-	batch, err := e.makeBatch()
-	if err != nil {
-		return err
-	}
-	if tracker != nil {
-		// A position is worth nothing without the state that was reached there.
-		batch.Tracker = tracker
-		for _, sum := range sortedKeys(e.batch.sources) {
-			batch.Positions = append(batch.Positions, e.sources[sum])
-		}
-	}
-	if err := e.store.Commit(ctx, batch); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	alive, sources := e.batch.alive, e.batch.sources
-	e.batch = newPending()
-	if tracker == nil {
-		e.batch.alive, e.batch.sources = alive, sources
-	}
-	return nil
+		len(b.prompts)+len(b.claims)+len(b.answers) == 0 && !b.typed && !b.keyed
 }
 
 // makeBatch turns what is pending into rows, in order of their keys.
@@ -121,6 +147,9 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	out := &Batch{
 		Type: e.typ, Time: e.now, Counters: e.ids,
 		Directory: b.changes, Events: b.events, Mails: b.mails,
+	}
+	if b.keyed {
+		out.Key = e.key
 	}
 	if _, ok := e.store.(stateless); ok {
 		return out, nil
@@ -171,7 +200,7 @@ func (e *Engine) load(s State) error {
 	if err := e.tracker.UnmarshalState(s.Tracker); err != nil {
 		return err
 	}
-	e.now, e.ids, e.typ = s.Time, s.Counters, s.Type
+	e.now, e.ids, e.typ, e.key = s.Time, s.Counters, s.Type, s.Key
 	for _, x := range s.Positions {
 		e.sources[x.SHA256] = x
 	}
@@ -183,6 +212,7 @@ func (e *Engine) load(s State) error {
 	}
 	for i := range s.Answers {
 		e.answers[s.Answers[i].ID] = &s.Answers[i]
+		e.replies[s.Answers[i].Prompt] = s.Answers[i].ID
 	}
 	for _, rec := range s.Phones {
 		var ps phoneState
@@ -229,6 +259,22 @@ func (e *Engine) SetType(t DatabaseType) error {
 	e.typ = t
 	e.batch.typed = true
 	return nil
+}
+
+// Key returns the secret of the database's links; zero in a replay database.
+func (e *Engine) Key() Key {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.key
+}
+
+// SetKey gives the database its secret once and for all; one that it has stays.
+func (e *Engine) SetKey(k Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.key.IsZero() && !k.IsZero() {
+		e.key, e.batch.keyed = k, true
+	}
 }
 
 // Position returns how far a source was replayed.

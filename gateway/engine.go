@@ -51,6 +51,9 @@ type Engine struct {
 	cfg   Config
 	store Store
 
+	committing sync.Mutex // held while the store works; taken before mu
+	sealed     *Batch     // handed to the store, and not known to be durable
+
 	now     time.Time // engine time
 	tracker *discovery.Tracker
 	dir     *provisioning.Directory
@@ -58,9 +61,11 @@ type Engine struct {
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer
+	replies map[int64]int64 // prompt: the answer that closed it
 	agenda  agenda
 	ids     Counters
 	typ     DatabaseType
+	key     Key
 	sources map[string]Position
 
 	tx    transaction
@@ -86,6 +91,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		prompts: map[int64]*Prompt{},
 		claims:  map[int64]*Claim{},
 		answers: map[int64]*Answer{},
+		replies: map[int64]int64{},
 		sources: map[string]Position{},
 		batch:   newPending(),
 	}
@@ -288,10 +294,10 @@ func later(a, b time.Time) time.Time {
 }
 
 // recipients returns who is asked about a phone: its users, else the users of
-// the lines registered on it now.
+// the lines registered on it now; not those who said that it is not theirs.
 func (e *Engine) recipients(p *phone) []string {
 	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
-		return sorted(listed.Users)
+		return p.without(sorted(listed.Users))
 	}
 	var to []string
 	aors := p.track.AORs(e.now)
@@ -301,7 +307,12 @@ func (e *Engine) recipients(p *phone) []string {
 	for _, aor := range aors {
 		to = append(to, e.dir.UsersOfAOR(aor)...)
 	}
-	return sorted(to)
+	return p.without(sorted(to))
+}
+
+// without leaves out who said that it is not their phone.
+func (p *phone) without(to []string) []string {
+	return slices.DeleteFunc(to, func(email string) bool { return slices.Contains(p.Declined, email) })
 }
 
 func sorted(s []string) []string {

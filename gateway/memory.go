@@ -36,6 +36,9 @@ func (m *Memory) Commit(_ context.Context, b *Batch) error {
 	defer m.mu.Unlock()
 	s := &m.state
 	s.Type, s.Time, s.Counters = b.Type, b.Time, b.Counters
+	if !b.Key.IsZero() {
+		s.Key = b.Key
+	}
 	if b.Tracker != nil {
 		s.Tracker = b.Tracker
 	}

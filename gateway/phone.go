@@ -21,6 +21,7 @@ type phone struct {
 	Degraded   bool       `json:",omitempty"` // it lacks the level of the network it is on
 	Assignment Assignment `json:"-"`
 	Prompt     int64      `json:",omitempty"` // open prompt
+	Declined   []string   `json:",omitempty"` // who said that it is not their phone, sorted
 }
 
 // known is one network that is known for a phone: reported, asked about, matched
@@ -34,6 +35,8 @@ type known struct {
 	Silent  bool                 `json:",omitempty"` // matched, and nobody need be asked
 	Nobody  bool                 `json:",omitempty"` // nobody to ask
 	Match   location.ID          `json:",omitempty"` // last opinion of the wiremap
+	From    *discovery.Network   `json:",omitempty"` // the network that was left when it was asked about
+	Left    location.ID          `json:",omitempty"` // what was in force there
 }
 
 // phone returns the engine's side of a track, made if need be.
@@ -121,6 +124,9 @@ func (e *Engine) standing(p *phone, k *known) *Answer {
 // lists none, that is whoever logged in on it and still exists: the next login
 // at a hot desk changes who is asked, never the location.
 func (e *Engine) isUser(p *phone, email string) bool {
+	if slices.Contains(p.Declined, email) {
+		return false
+	}
 	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
 		return slices.Contains(listed.Users, email)
 	}

@@ -17,30 +17,33 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 	e.prompts[q.ID] = q
 	e.batch.prompts[q.ID] = true
 	p.Prompt, k.Prompt = q.ID, q.ID
+	k.From, k.Left = from, ""
+	if from != nil {
+		k.Left = left.Location
+	}
 	e.touch(p)
 	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
 	inForce := e.decide(p, k, m)
 	for _, email := range to {
-		letter := e.question(p, q, email, inForce)
-		if from != nil {
-			letter.From = *from
-			letter.FromPlace = e.placeFor(left.Location, email)
-		}
-		if m.Found() {
-			letter.Rule = m.Rule.String()
-		}
-		e.post(p, letter)
+		e.post(p, e.question(p, k, q, email, inForce, m))
 	}
 }
 
-// question begins the mail of a prompt to one of those who are asked.
-func (e *Engine) question(p *phone, q *Prompt, email string, inForce Assignment) Letter {
+// question is what a prompt tells one of those who are asked, in its mail and on
+// its page. k is the network asked about; nil if it is not known any more.
+func (e *Engine) question(p *phone, k *known, q *Prompt, email string, inForce Assignment, m matcher.Match) Letter {
 	l := e.letter(p, MailPrompt, email)
 	l.Prompt, l.Kind, l.Recipient = q.ID, q.Kind, q.To
 	l.Location = e.visible(q.Location, email)
 	l.InForce = e.placeFor(inForce.Location, email)
 	l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+	if k != nil && k.From != nil {
+		l.From, l.FromPlace = *k.From, e.placeFor(k.Left, email)
+	}
+	if m.Found() {
+		l.Rule = m.Rule.String()
+	}
 	return l
 }
 
@@ -152,6 +155,9 @@ func (e *Engine) post(p *phone, l Letter) {
 	m := Mail{ID: l.ID, Time: e.now, Purpose: l.Purpose, To: l.To.Email, Subject: subject, MessageID: id, Prompt: l.Prompt, Body: body}
 	if l.Claim != nil {
 		m.Claim = l.Claim.ID
+	}
+	if l.Answer != nil {
+		m.Answer = l.Answer.ID
 	}
 	if !e.cfg.NoMails {
 		e.batch.mails = append(e.batch.mails, m)

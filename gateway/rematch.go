@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"perch/discovery"
 	"perch/location"
 	"perch/provisioning"
 )
@@ -79,7 +80,7 @@ func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
 		if slices.Contains(before, email) {
 			continue
 		}
-		e.post(p, e.question(p, q, email, p.Assignment))
+		e.post(p, e.question(p, k, q, email, p.Assignment, e.matchOf(p, k)))
 	}
 }
 
@@ -97,9 +98,30 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	e.tracker.SetDirectory(phonebook{next})
 	e.batch.directory(changes)
 	e.begin()
+	e.listedAnew(changes)
 	e.rematch()
 	e.end()
 	return changes, nil
+}
+
+// listedAnew asks those again who said that a phone is not theirs, and whom the
+// admins now list for it all the same.
+func (e *Engine) listedAnew(changes provisioning.Changes) {
+	for _, row := range changes.Put.Phones {
+		if p := e.phones[discovery.PhoneID{MAC: row.MAC}]; p != nil && p.Declined != nil {
+			p.Declined = nil
+			e.touch(p)
+		}
+	}
+	for _, p := range e.sortedPhones() {
+		if p.Declined == nil {
+			continue
+		}
+		for _, u := range changes.Put.Users {
+			p.Declined = slices.DeleteFunc(p.Declined, func(email string) bool { return email == u.Email })
+		}
+		e.touch(p)
+	}
 }
 
 // Preview checks an import without making it.

@@ -1,0 +1,281 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"perch/discovery"
+	"perch/location"
+	"perch/matcher"
+	"perch/provisioning"
+)
+
+// Disown takes in that a phone is not that of somebody who was asked: they are
+// not asked about it any more, and the admins are told. When nobody is left to
+// ask, its prompt is withdrawn. It lasts until an import lists them anew.
+func (e *Engine) Disown(prompt int64, by string, at time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	q, p, err := e.decideOn(prompt, at)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(e.recipients(p), by) {
+		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	}
+	e.begin()
+	defer e.end()
+	p.Declined = sorted(append(p.Declined, by))
+	e.touch(p)
+	for _, email := range e.dir.Admins(q.Attachment.Site) {
+		l := e.letter(p, MailNotice, email)
+		l.Notice, l.By, l.Prompt, l.Attachment = NoticeNotMine, by, q.ID, q.Attachment
+		l.Recipient = e.recipients(p)
+		l.InForce = e.placeFor(p.Assignment.Location, email)
+		e.post(p, l)
+	}
+	e.rematchPhone(p)
+	return nil
+}
+
+// AskAgain asks anew about the network of a prompt that expired, at the wish of
+// somebody who was asked, if the phone is still there.
+func (e *Engine) AskAgain(prompt int64, by string, at time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	q, p, err := e.decideOn(prompt, at)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(e.recipients(p), by) {
+		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	}
+	if !e.askable(p, q) {
+		return refuse("list the open prompts: perch prompts list", "prompt %d did not expire, or its phone is elsewhere, or was asked about since", q.ID)
+	}
+	e.begin()
+	defer e.end()
+	k := p.acted()
+	e.askAnew(p, k, e.matchOf(p, k))
+	e.touch(p)
+	return nil
+}
+
+// askable reports whether the network of an expired prompt may be asked about
+// again before its time.
+func (e *Engine) askable(p *phone, q *Prompt) bool {
+	k := p.acted()
+	return q.Reason == Expired && k != nil && k.Prompt == q.ID && p.Prompt == 0 && e.standing(p, k) == nil
+}
+
+// decideOn lets what is due happen before a decision about a prompt, and returns
+// the prompt and its phone.
+func (e *Engine) decideOn(prompt int64, at time.Time) (*Prompt, *phone, error) {
+	if err := e.checkTime(at); err != nil {
+		return nil, nil, err
+	}
+	if !at.IsZero() {
+		e.advance(at)
+	}
+	q := e.prompts[prompt]
+	if q == nil {
+		return nil, nil, refuse("list the open prompts: perch prompts list", "prompt %d: no such prompt", prompt)
+	}
+	p := e.phones[q.Phone]
+	if p == nil {
+		return nil, nil, refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", prompt)
+	}
+	return q, p, nil
+}
+
+// Object withdraws an answer at the word of one of the phone's users, who may be
+// the one who gave it, and asks all of them once more. A claim that is open on it
+// is rejected; company data that was approved stays.
+func (e *Engine) Object(answer int64, by string, at time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.checkTime(at); err != nil {
+		return err
+	}
+	if !at.IsZero() {
+		e.advance(at)
+	}
+	a := e.answers[answer]
+	if a == nil {
+		return refuse("perch explain PHONE tells which answers stand", "answer %d: no such answer", answer)
+	}
+	p := e.phones[a.Phone]
+	k := p.answered(a)
+	if k == nil || e.standing(p, k) != a {
+		return refuse("perch explain PHONE tells which answers stand", "answer %d does not stand any more", answer)
+	}
+	if !e.mayObject(p, a, by) {
+		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	}
+	e.begin()
+	defer e.end()
+	if c := e.claims[a.Claim]; c != nil && c.State == ClaimOpen {
+		e.closeClaim(p, c, ClaimRejected, by, objection(a, by))
+	}
+	k.Answer = 0
+	e.dropOwnRule(k, a)
+	m := e.matchOf(p, k)
+	k.Match = m.Location
+	if p.acted() == k {
+		e.assign(p, e.decide(p, k, m))
+		e.askOnceMore(p, k, m)
+	}
+	e.tellObjected(p, k, a, by)
+	e.touch(p)
+	e.rematch()
+	return nil
+}
+
+// answered returns the known network for which an answer was given, or nil.
+func (p *phone) answered(a *Answer) *known {
+	if p == nil {
+		return nil
+	}
+	for _, k := range p.Known {
+		if k.Answer == a.ID {
+			return k
+		}
+	}
+	return nil
+}
+
+func (e *Engine) mayObject(p *phone, a *Answer, by string) bool {
+	return by == a.By || strings.HasPrefix(by, "cli:") || slices.Contains(e.recipients(p), by) ||
+		slices.Contains(e.dir.Admins(p.track.Attachment.Site), by)
+}
+
+// objection is the reason of a claim that is rejected for one.
+func objection(a *Answer, by string) string {
+	if by == a.By {
+		return "taken back"
+	}
+	return "another user of the phone says that it is not right"
+}
+
+// dropOwnRule takes back the rule that a personal answer made for its owner.
+func (e *Engine) dropOwnRule(k *known, a *Answer) {
+	l, ok := e.dir.Location(a.Location)
+	if !ok || l.Kind != location.Personal {
+		return
+	}
+	r, ok := ruleFor(k.At, k.At.Level())
+	if !ok {
+		return
+	}
+	r.Location = a.Location
+	var left []matcher.Rule
+	found := false
+	for _, old := range e.dir.Wiremap().FindAll(r) {
+		if old.Location == a.Location {
+			found = true
+		} else {
+			left = append(left, old)
+		}
+	}
+	if !found {
+		return
+	}
+	// Rules of one key go and come together.
+	if err := e.change(provisioning.Changes{GoneRules: []matcher.Rule{r}, Put: provisioning.Content{Rules: left}}); err != nil {
+		e.log().Error("the rule of an answer that was taken back could not be removed", "location", a.Location, "error", err)
+	}
+}
+
+// askOnceMore asks about a network, also where the map would be taken silently.
+func (e *Engine) askOnceMore(p *phone, k *known, m matcher.Match) {
+	to := e.recipients(p)
+	k.Silent = false
+	k.Nobody = m.Ignored.IsValid() || p.kind(e) != provisioning.Desk || len(to) == 0
+	switch {
+	case k.Nobody || p.Prompt != 0:
+	case m.Found():
+		e.open(p, k, Confirm, m.Location, m, to, nil, p.Assignment)
+	default:
+		e.open(p, k, Add, "", m, to, nil, p.Assignment)
+	}
+}
+
+// tellObjected tells who gave the answer, if somebody else objected.
+func (e *Engine) tellObjected(p *phone, k *known, a *Answer, by string) {
+	if _, listed := e.dir.User(a.By); !listed || a.By == by {
+		return
+	}
+	l := e.letter(p, MailNotice, a.By)
+	l.Notice, l.By, l.Answer, l.Prompt, l.Attachment = NoticeObjected, by, a, a.Prompt, k.At
+	l.Location = e.visible(a.Location, a.By)
+	l.InForce = e.placeFor(p.Assignment.Location, a.By)
+	e.post(p, l)
+}
+
+// closeClaim decides a claim; a location that it proposed and that is not taken
+// is retired.
+func (e *Engine) closeClaim(p *phone, c *Claim, s ClaimState, by, reason string) {
+	c.State, c.Closed, c.Decider, c.Reason = s, e.now, by, reason
+	e.batch.claims[c.ID] = true
+	event := "claim.approved"
+	if s == ClaimRejected {
+		event = "claim.rejected"
+		e.retireProposed(c)
+	}
+	e.emit(p, event, func(l *Line) {
+		l.Claim = &LineClaim{ID: c.ID, Location: c.Location, By: by, Reason: reason}
+	})
+}
+
+func (e *Engine) retireProposed(c *Claim) {
+	l, ok := e.dir.Location(c.Location)
+	if !ok || !l.Pending {
+		return
+	}
+	l.Retired = true
+	// A pending location is referred to by nothing but its claim.
+	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
+		e.log().Error("a rejected location could not be retired", "location", l.ID, "error", err)
+	}
+}
+
+// Readers returns the emails of those for whom a link to a prompt, a claim or an
+// answer may have been made.
+func (e *Engine) Readers(purpose Purpose, id int64) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch purpose {
+	case MailPrompt:
+		q := e.prompts[id]
+		if q == nil {
+			return nil
+		}
+		return e.readersOf(e.phones[q.Phone], q.To...)
+	case MailClaim:
+		c := e.claims[id]
+		if c == nil {
+			return nil
+		}
+		return e.dir.Reviewers(c.Attachment.Site)
+	case MailNotice:
+		a := e.answers[id]
+		if a == nil {
+			return nil
+		}
+		return e.readersOf(e.phones[a.Phone], a.By)
+	}
+	return nil
+}
+
+func (e *Engine) readersOf(p *phone, also ...string) []string {
+	if p == nil {
+		return sorted(also)
+	}
+	return sorted(slices.Concat(also, e.recipients(p), p.Declined))
+}
+
+// unknownPhone stands for a phone that was forgotten.
+func unknownPhone(id discovery.PhoneID) *phone {
+	return &phone{id: id, track: &discovery.Track{ID: id}}
+}
