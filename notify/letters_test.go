@@ -26,6 +26,19 @@ func letters() map[string]gateway.Letter {
 		"prompt-provisional":       provisional(),
 		"prompt-hostile":           hostile(attack),
 		"receipt":                  receipt(),
+		"receipt-confirmed":        confirmedReceipt(),
+		"receipt-personal":         personalReceipt(),
+		"receipt-elsewhere":        receiptElsewhere(),
+		"receipt-hostile":          hostileAnswer(attack, gateway.MailReceipt, 0),
+		"notice-answered":          answered(),
+		"notice-answered-claim":    answeredClaim(),
+		"notice-answered-personal": answeredPersonal(),
+		"notice-objected":          objected(),
+		"notice-not-mine":          notMine("bob@example.com"),
+		"notice-not-mine-nobody":   notMine(),
+		"notice-hostile":           hostileAnswer(attack, gateway.MailNotice, gateway.NoticeAnswered),
+		"notice-objected-hostile":  hostileAnswer(attack, gateway.MailNotice, gateway.NoticeObjected),
+		"notice-not-mine-hostile":  hostileAnswer(attack, gateway.MailNotice, gateway.NoticeNotMine),
 		"claim":                    claim(),
 		"claim-subnet":             subnetClaim(),
 		"claim-hostile":            hostileClaim(attack),
@@ -78,7 +91,12 @@ var (
 	}
 )
 
-func line(l location.Location) string { return l.Name + " (" + l.Address.String() + ")" }
+func line(l location.Location) string {
+	if l.Name == "" {
+		return l.Address.String()
+	}
+	return l.Name + " (" + l.Address.String() + ")"
+}
 
 // first is a phone's first appearance, on a port that the map does not know.
 func first() gateway.Letter {
@@ -219,6 +237,84 @@ func review(loc location.Location) gateway.Letter {
 func receipt() gateway.Letter {
 	l := review(proposed)
 	l.Purpose = gateway.MailReceipt
+	return answer(l, gateway.AnswerPropose)
+}
+
+// answer makes a letter that of an answer by Alice.
+func answer(l gateway.Letter, kind gateway.AnswerKind) gateway.Letter {
+	l.By = "alice@example.com"
+	l.Answer = &gateway.Answer{ID: 1, Phone: l.Phone, Prompt: 1, Kind: kind, By: l.By, Time: l.Time}
+	if l.Claim != nil {
+		l.Answer.Claim = l.Claim.ID
+	}
+	if l.Location != nil {
+		l.Answer.Location = l.Location.ID
+	}
+	return l
+}
+
+func confirmedReceipt() gateway.Letter {
+	l := review(fourthFloor)
+	l.Purpose, l.Claim = gateway.MailReceipt, nil
+	return answer(l, gateway.AnswerConfirm)
+}
+
+func personalReceipt() gateway.Letter {
+	l := ownPersonal()
+	l.ID, l.Purpose, l.Time, l.Kind, l.Rule, l.Expires, l.Recipient = 12, gateway.MailReceipt, at("09:12:00"), 0, "", time.Time{}, nil
+	return answer(l, gateway.AnswerAddPersonal)
+}
+
+// receiptElsewhere is that of an answer for a place that the phone left.
+func receiptElsewhere() gateway.Letter {
+	l := confirmedReceipt()
+	l.InForce = line(thirdFloor)
+	return l
+}
+
+func bob() provisioning.User {
+	return provisioning.User{Email: "bob@example.com", Name: "Bob Zoë Brown"}
+}
+
+func answered() gateway.Letter {
+	l := confirmedReceipt()
+	l.ID, l.Purpose, l.Notice, l.To = 15, gateway.MailNotice, gateway.NoticeAnswered, bob()
+	return l
+}
+
+func answeredClaim() gateway.Letter {
+	l := receipt()
+	l.ID, l.Purpose, l.Notice, l.To = 15, gateway.MailNotice, gateway.NoticeAnswered, bob()
+	return l
+}
+
+func answeredPersonal() gateway.Letter {
+	l := personalReceipt()
+	l.ID, l.Purpose, l.Notice, l.To = 15, gateway.MailNotice, gateway.NoticeAnswered, bob()
+	l.Location, l.InForce = nil, "a personal location of alice@example.com"
+	return l
+}
+
+func objected() gateway.Letter {
+	l := confirmedReceipt()
+	l.ID, l.Purpose, l.Notice, l.By, l.Time = 16, gateway.MailNotice, gateway.NoticeObjected, "bob@example.com", at("09:20:00")
+	l.InForce = line(thirdFloor)
+	return l
+}
+
+func notMine(left ...string) gateway.Letter {
+	l := first()
+	l.ID, l.Purpose, l.Notice, l.By, l.Time = 17, gateway.MailNotice, gateway.NoticeNotMine, "alice@example.com", at("09:20:00")
+	l.To = provisioning.User{Email: "ada@example.com", Name: "Ada Admin", Role: provisioning.Admin}
+	l.Kind, l.Expires, l.Recipient = 0, time.Time{}, left
+	return l
+}
+
+// hostileAnswer has the text in every field of what follows an answer.
+func hostileAnswer(s string, why gateway.Purpose, n gateway.Notice) gateway.Letter {
+	l := hostile(s)
+	l.Purpose, l.Notice, l.By = why, n, s
+	l.Answer = &gateway.Answer{ID: 2, Kind: gateway.AnswerPersonal, By: s, Location: l.Location.ID}
 	return l
 }
 

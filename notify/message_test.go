@@ -47,9 +47,12 @@ func check(t *testing.T, l gateway.Letter, subject, id string, body []byte) {
 	text, markup := parts(t, body)
 	checkText(t, text)
 	checkText(t, markup)
-	marks, link := 0, config.URL+"p/"+gateway.TokenMark
-	if l.Purpose == gateway.MailPrompt {
+	marks, link := 0, config.URL+linkPath(l)+gateway.TokenMark
+	if linkPath(l) != "" {
 		marks = 2
+		if _, ok := mailOf(l).Link(); !ok {
+			t.Errorf("%s: got a link in a mail whose token nobody makes", l.Purpose)
+		}
 		if strings.Count(text, "\n"+link+"\n") != 1 || strings.Count(markup, `href="`+link+`"`) != 1 {
 			t.Errorf("got no link %s in\n%s\n%s", link, text, markup)
 		}
@@ -58,6 +61,31 @@ func check(t *testing.T, l gateway.Letter, subject, id string, body []byte) {
 		t.Errorf("token marks: got %d, want %d", got, marks)
 	}
 	checkMarkup(t, markup)
+}
+
+// linkPath returns where a letter's link leads; empty without one.
+func linkPath(l gateway.Letter) string {
+	switch {
+	case l.Purpose == gateway.MailPrompt:
+		return "p/"
+	case l.Purpose == gateway.MailClaim && l.Claim != nil:
+		return "c/"
+	case l.Answer != nil && (l.Purpose == gateway.MailReceipt || l.Notice == gateway.NoticeAnswered):
+		return "a/"
+	}
+	return ""
+}
+
+// mailOf is as much of a queued mail as its link needs.
+func mailOf(l gateway.Letter) gateway.Mail {
+	m := gateway.Mail{ID: l.ID, Purpose: l.Purpose, To: l.To.Email, Prompt: l.Prompt}
+	if l.Claim != nil {
+		m.Claim = l.Claim.ID
+	}
+	if l.Answer != nil {
+		m.Answer = l.Answer.ID
+	}
+	return m
 }
 
 // checkLines checks line ends, line lengths and that every byte is ASCII.
@@ -273,7 +301,10 @@ func FuzzRender(f *testing.F) {
 	f.Add("")
 	r := renderer(f)
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, l := range []gateway.Letter{hostile(s), hostileClaim(s)} {
+		for _, l := range []gateway.Letter{
+			hostile(s), hostileClaim(s), hostileAnswer(s, gateway.MailReceipt, 0),
+			hostileAnswer(s, gateway.MailNotice, gateway.NoticeAnswered), hostileAnswer(s, gateway.MailNotice, gateway.NoticeNotMine),
+		} {
 			subject, id, body, err := r.Render(l)
 			if err != nil {
 				t.Fatal(err)

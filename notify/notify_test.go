@@ -95,8 +95,18 @@ func TestWords(t *testing.T) {
 		{"own personal address", ownPersonal(), []string{"You gave us this address", "Is this where your desk phone", "22 Oak Avenue"}, []string{"at Home?"}},
 		{"another's personal address", hiddenPersonal(), []string{"a personal location of alice@example.com", "so it is not shown here"}, []string{"Oak Avenue", "Decatur"}},
 		{"provisional", provisional(), []string{"Where is your desk phone 1001@pbx.example.com?", "circuit 000400140102 of relay sw-3fl"}, []string{"Hardware address", "Model"}},
-		{"receipt", receipt(), []string{"From now on this address is sent", "Lindwurmstraße 7a", "at once", "new to the company"}, []string{gateway.TokenMark}},
-		{"claim", claim(), []string{"alice@example.com says", "alice@example.com is told your reason", "becomes a company location", "perch claims approve 1", "https://perch.example.com/claims/1"}, []string{gateway.TokenMark, "only down to its floor"}},
+		{"receipt", receipt(), []string{"From now on this address is sent", "Lindwurmstraße 7a", "at once", "new to the company", "Take this answer back", "perch.example.com/a/" + gateway.TokenMark}, []string{"Only you see", "telephone administrators", "Right now"}},
+		{"receipt of a confirmation", confirmedReceipt(), []string{"From now on this address is sent", "this address needs no review"}, []string{"review your answer"}},
+		{"receipt of a personal address", personalReceipt(), []string{"Only you see this address here", "22 Oak Avenue", "needs no review"}, nil},
+		{"receipt for a place that was left", receiptElsewhere(), []string{"while it is at the place that you were asked about", "Right now this is sent instead: HQ, 3rd floor"}, []string{"From now on"}},
+		{"receipt without an answer to take back", withoutAnswer(receipt()), []string{"Tell your telephone administrators"}, []string{gateway.TokenMark, "Take this answer back"}},
+		{"answered", answered(), []string{"alice@example.com told us where desk phone “Reception” is", "HQ, 4th floor", "nothing for you to do", "That is not right", "The address above.", "perch.example.com/a/" + gateway.TokenMark}, []string{"review this answer"}},
+		{"answered, under review", answeredClaim(), []string{"Lindwurmstraße 7a", "review this answer"}, nil},
+		{"answered with a personal address", answeredPersonal(), []string{"alice@example.com gave a personal address", "Only alice@example.com sees what it says", "This address: a personal location of alice@example.com"}, []string{"Oak Avenue", "Decatur", "Home"}},
+		{"objected", objected(), []string{"Withdrawn: your answer", "bob@example.com says that your answer", "HQ, 4th floor", "asked once more, in a mail of its own", "This address: HQ, 3rd floor"}, []string{gateway.TokenMark, "The address above.", "That is not right"}},
+		{"not mine", notMine("bob@example.com"), []string{"alice@example.com says that desk phone “Reception” is not theirs", "Still asked about this phone: bob@example.com", "phones.csv", "users.csv", "No address."}, []string{gateway.TokenMark, "left to ask", "The answer was about"}},
+		{"not mine, nobody left", notMine(), []string{"left to ask about this phone", "phones.csv"}, []string{"Still asked"}},
+		{"claim", claim(), []string{"alice@example.com says", "alice@example.com is told your reason", "becomes a company location", "perch claims approve 1", "https://perch.example.com/c/" + gateway.TokenMark}, []string{"only down to its floor"}},
 		{"claim on a subnet", subnetClaim(), []string{"root (on the command line) says", "only down to its floor", "network 10.1.2.0/24"}, []string{"becomes a company location", "is told your reason"}},
 		{"approved", decision(gateway.ClaimApproved), []string{"was approved by rita@example.com", "The address above."}, []string{"ask you again"}},
 		{"approved after the phone moved on", approvedElsewhere(), []string{"was approved", "This address: HQ, 3rd floor"}, []string{"The address above."}},
@@ -128,6 +138,11 @@ func TestWords(t *testing.T) {
 			}
 		})
 	}
+}
+
+func withoutAnswer(l gateway.Letter) gateway.Letter {
+	l.Answer = nil
+	return l
 }
 
 func TestNewRefuses(t *testing.T) {

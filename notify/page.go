@@ -2,7 +2,6 @@ package notify
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"perch/discovery"
@@ -31,8 +30,14 @@ type page struct {
 	Expires  string       // when the question expires
 	AlsoAsks []string     // other people who were asked
 
+	Answered bool     // notice: somebody answered
+	Objected bool     // notice: somebody objected to the reader's answer
+	NotMine  bool     // notice: somebody says that it is not their phone
+	Personal bool     // the answer is a personal address of who gave it
+	Asked    []string // who is asked about the phone, the reader included
+
 	Claim    int64
-	By       string // who answered
+	By       string // who answered, objected or said so
 	ByMail   bool   // and can be told of the decision
 	Approved bool
 	Decider  string // who approved or rejected
@@ -48,7 +53,7 @@ func (r *Renderer) page(l gateway.Letter) page {
 	p.Evidence = words.Seen(l.Evidence)
 	p.Rule, p.InForce, p.Expires = words.Clean(l.Rule, words.MaxLine), words.Clean(l.InForce, words.MaxLine), words.Minute(l.Expires)
 	others := slices.DeleteFunc(slices.Clone(l.Recipient), func(s string) bool { return s == l.To.Email })
-	p.AlsoAsks = words.CleanAll(others, words.MaxWord)
+	p.AlsoAsks, p.Asked = words.CleanAll(others, words.MaxWord), words.CleanAll(l.Recipient, words.MaxWord)
 	return p
 }
 
@@ -61,14 +66,25 @@ func (r *Renderer) heading(l gateway.Letter) page {
 	if l.Claim != nil {
 		p.claim(l.Claim)
 	}
+	if l.By != "" {
+		p.by(l.By)
+	}
+	if l.Answer != nil {
+		p.Personal = l.Answer.Kind == gateway.AnswerPersonal || l.Answer.Kind == gateway.AnswerAddPersonal
+	}
+	p.Answered, p.Objected, p.NotMine = l.Notice == gateway.NoticeAnswered, l.Notice == gateway.NoticeObjected, l.Notice == gateway.NoticeNotMine
 	return p
+}
+
+func (p *page) by(who string) {
+	p.By, p.ByMail = words.By(who), !strings.HasPrefix(who, "cli:")
 }
 
 // claim adds what a mail says of a claim.
 func (p *page) claim(c *gateway.Claim) {
 	level := c.Attachment.Level()
-	p.Claim, p.By, p.Decider = c.ID, words.By(c.By), words.By(c.Decider)
-	p.ByMail = !strings.HasPrefix(c.By, "cli:")
+	p.Claim, p.Decider = c.ID, words.By(c.Decider)
+	p.by(c.By)
 	p.Approved = c.State == gateway.ClaimApproved
 	p.Wide = level == discovery.LevelSubnet || level == discovery.LevelPublicIP
 	if n := words.Network(c.Attachment.Network()); n != "" {
@@ -79,22 +95,35 @@ func (p *page) claim(c *gateway.Claim) {
 	}
 }
 
-// Unchanged reports whether the place asked about is what an emergency call
+// Unchanged reports whether the place that the mail shows is what an emergency call
 // says already.
 func (p page) Unchanged() bool {
 	return p.Place != nil && p.InForce == words.Clean(p.Place.Line, words.MaxLine)
 }
 
-// link returns where the mail's one button leads. The question's link opens that
-// question and nothing else, by its token; a reviewer signs in.
+// link returns where the mail's one button leads, by a token that opens one thing
+// for one person. It must give none where gateway.Mail.Link gives none, since
+// nothing would then replace the mark.
 func (r *Renderer) link(l gateway.Letter) string {
+	path := ""
 	switch l.Purpose {
 	case gateway.MailPrompt:
-		return r.url + "/p/" + gateway.TokenMark
+		path = "/p/"
 	case gateway.MailClaim:
 		if l.Claim != nil {
-			return r.url + "/claims/" + strconv.FormatInt(l.Claim.ID, 10)
+			path = "/c/"
+		}
+	case gateway.MailReceipt:
+		if l.Answer != nil {
+			path = "/a/"
+		}
+	case gateway.MailNotice:
+		if l.Answer != nil && l.Notice == gateway.NoticeAnswered {
+			path = "/a/"
 		}
 	}
-	return ""
+	if path == "" {
+		return ""
+	}
+	return r.url + path + gateway.TokenMark
 }

@@ -23,6 +23,7 @@ var purposes = [...]gateway.Purpose{
 	gateway.MailReceipt,
 	gateway.MailClaim,
 	gateway.MailDecision,
+	gateway.MailNotice,
 }
 
 // sheet is the pair of templates of one purpose.

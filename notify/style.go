@@ -34,6 +34,9 @@ func style(name string) (template.CSS, error) {
 	case "button":
 		// White on #1259a0 has a contrast of 7.1 to 1.
 		return "display:inline-block;padding:14px 24px;border-radius:8px;background:#1259a0;color:#ffffff;font-size:17px;line-height:1.25;font-weight:600;text-decoration:none", nil
+	case "quiet":
+		// For what most readers need not do: as wide as a thumb, but no call to press it.
+		return "display:inline-block;padding:11px 20px;border-radius:8px;border:1px solid #888888;color:inherit;font-size:16px;line-height:1.25;font-weight:600;text-decoration:none", nil
 	case "emergency":
 		return "margin:20px 0;padding:4px 0 4px 16px;border-left:4px solid #d0342c;font-weight:600", nil
 	case "foot":
