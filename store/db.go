@@ -1,49 +1,67 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"perch/gateway"
 )
 
 // db is what every SQL database does the same way. It implements all of
-// gateway.Store but Close.
+// gateway.Store but Close, and gateway.Outbox.
 type db struct {
-	sql   *sql.DB
-	name  string // stands before errors
-	chunk int    // rows that one statement takes, at most
+	sql     *sql.DB
+	name    string // stands before errors
+	chunk   int    // rows that one statement takes, at most
+	prepare bool   // the driver does not prepare statements by itself
 
-	mu    sync.Mutex        // one commit at a time
-	known map[string]string // meta as last written; nil if unknown
+	mu    sync.Mutex // one commit at a time
+	known marks      // as this holder last read or wrote them; nil: never yet
+	doubt bool       // the last commit failed, and may be durable all the same
 }
 
 // Load returns what was committed; a new database gives the zero State.
 func (d *db) Load(ctx context.Context) (gateway.State, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var s gateway.State
-	dir := &s.Directory
-	all := selection{}
-	err := firstError(
-		func() error { return d.loadMeta(ctx, &s) },
-		func() error { return read(ctx, d.sql, &sites, all, &dir.Sites) },
-		func() error { return read(ctx, d.sql, &locations, selection{where: latest}, &dir.Locations) },
-		func() error { return d.loadWiremap(ctx, &dir.Rules) },
-		func() error { return read(ctx, d.sql, &users, all, &dir.Users) },
-		func() error { return read(ctx, d.sql, &phones, all, &dir.Phones) },
-		func() error { return read(ctx, d.sql, &phoneStates, all, &s.Phones) },
-		func() error { return read(ctx, d.sql, &prompts, all, &s.Prompts) },
-		func() error { return read(ctx, d.sql, &claims, all, &s.Claims) },
-		func() error { return read(ctx, d.sql, &answers, all, &s.Answers) },
-		func() error { return read(ctx, d.sql, &sources, all, &s.Positions) },
-	)
+	var found marks
+	err := d.view(ctx, func(q querier) (err error) {
+		s, found, err = load(ctx, q)
+		return err
+	})
 	if err != nil {
 		return gateway.State{}, fmt.Errorf("%s: %w", d.name, err)
 	}
-	sortProvisional(s.Phones)
+	d.known = found
 	return s, nil
+}
+
+// load reads the whole state, of one moment.
+func load(ctx context.Context, q querier) (s gateway.State, found marks, err error) {
+	dir := &s.Directory
+	all := selection{}
+	err = firstError(
+		func() error { found, err = loadMeta(ctx, q, &s); return err },
+		func() error { return read(ctx, q, &sites, all, &dir.Sites) },
+		func() error { return read(ctx, q, &locations, selection{where: latest}, &dir.Locations) },
+		func() error { return loadWiremap(ctx, q, &dir.Rules) },
+		func() error { return read(ctx, q, &users, all, &dir.Users) },
+		func() error { return read(ctx, q, &phones, all, &dir.Phones) },
+		func() error { return read(ctx, q, &phoneStates, all, &s.Phones) },
+		func() error { return read(ctx, q, &prompts, all, &s.Prompts) },
+		func() error { return read(ctx, q, &claims, all, &s.Claims) },
+		func() error { return read(ctx, q, &answers, all, &s.Answers) },
+		func() error { return read(ctx, q, &sources, all, &s.Positions) },
+	)
+	sortProvisional(s.Phones)
+	return s, found, err
 }
 
 // sortProvisional puts phones into the engine's order. SQL gives MACs first and
@@ -57,49 +75,107 @@ func sortProvisional(phones []gateway.PhoneRecord) {
 	slices.SortFunc(phones[i:], func(a, b gateway.PhoneRecord) int { return a.Phone.Compare(b.Phone) })
 }
 
-func (d *db) loadMeta(ctx context.Context, s *gateway.State) error {
+func loadMeta(ctx context.Context, q querier, s *gateway.State) (marks, error) {
 	var rows []entry
-	if err := read(ctx, d.sql, &meta, selection{}, &rows); err != nil {
-		return err
+	if err := read(ctx, q, &meta, selection{}, &rows); err != nil {
+		return nil, err
 	}
-	known := make(map[string]string, len(rows))
+	found := make(marks, len(rows))
 	for _, row := range rows {
 		if err := setMeta(s, row); err != nil {
-			return err
+			return nil, err
 		}
 		if row.Key != trackerKey {
-			known[row.Key] = row.Value
+			found[row.Key] = row.Value
 		}
 	}
-	d.mu.Lock()
-	d.known = known
-	d.mu.Unlock()
-	return nil
+	return found, nil
 }
 
 // Commit makes a batch durable, all or nothing. It writes the rows of the batch
-// and those of meta that differ, and nothing else.
+// and those of meta that differ, and nothing else. See gateway.Store for what
+// holds after an error.
 func (d *db) Commit(ctx context.Context, b *gateway.Batch) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rows := metaOf(b)
-	changed := slices.DeleteFunc(slices.Clone(rows), func(x entry) bool {
-		v, ok := d.known[x.Key]
-		return ok && v == x.Value
+	var left marks
+	err := d.transact(ctx, func(w *writer) error {
+		found, err := readMarks(ctx, w.tx)
+		if err != nil {
+			return err
+		}
+		if d.known == nil {
+			d.known = found
+		}
+		durable, err := d.settle(ctx, w.tx, b, found)
+		if err != nil || durable {
+			left = found
+			return err
+		}
+		if left, err = found.after(b); err != nil {
+			return err
+		}
+		return w.batch(ctx, b, left.since(found))
 	})
-	// Until the commit is certain, nothing is known of meta: a server may lose
-	// its connection after it has committed.
-	d.known = nil
-	if err := d.transact(ctx, func(w *writer) error { return w.batch(ctx, b, changed) }); err != nil {
+	if err != nil {
+		// A server may lose its connection after it has committed.
+		d.doubt = true
 		return fmt.Errorf("%s: %w", d.name, err)
 	}
-	d.known = make(map[string]string, len(rows))
-	for _, row := range rows {
-		if row.Key != trackerKey {
-			d.known[row.Key] = row.Value
+	d.known, d.doubt = left, false
+	return nil
+}
+
+// settle tells from the marks found in a transaction whether a batch is durable
+// already, and gives gateway.ErrOtherWriter if they are not what this holder
+// left: a server that loses a connection gives its lock to whoever comes.
+func (d *db) settle(ctx context.Context, q querier, b *gateway.Batch, found marks) (durable bool, err error) {
+	same := maps.Equal(found, d.known)
+	switch {
+	case same && !found.count(b):
+		return false, nil
+	case !same && !d.doubt:
+		return false, gateway.ErrOtherWriter
+	case !same:
+		left, err := d.known.after(b)
+		if err != nil {
+			return false, err
+		}
+		if !maps.Equal(found, left) {
+			return false, gateway.ErrOtherWriter
+		}
+		if len(b.Events) == 0 {
+			return true, nil
 		}
 	}
-	return nil
+	// Another writer may have counted as far, but did not tell the same story.
+	last := b.Events[len(b.Events)-1]
+	var there []gateway.Event
+	if err := read(ctx, q, &events, selection{where: "id = $1", args: []any{last.ID}}, &there); err != nil {
+		return false, err
+	}
+	durable = len(there) == 1 && sameEvent(there[0], last)
+	if !durable && !same {
+		return false, gateway.ErrOtherWriter
+	}
+	return durable, nil
+}
+
+// sameEvent compares an event that was read with one that was to be written.
+func sameEvent(got, want gateway.Event) bool {
+	return got.ID == want.ID && got.Time.Equal(want.Time.Truncate(time.Microsecond)) &&
+		got.Name == want.Name && got.Phone == want.Phone && bytes.Equal(got.Data, want.Data)
+}
+
+// view runs f in a transaction that only reads, so that all it reads is of one
+// moment, and of one connection.
+func (d *db) view(ctx context.Context, f func(querier) error) error {
+	tx, err := d.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	return f(tx)
 }
 
 // transact runs f in a transaction, which is rolled back if f or the commit
@@ -110,7 +186,11 @@ func (d *db) transact(ctx context.Context, f func(*writer) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() // has no effect after a commit
-	if err := f(newWriter(tx, d.chunk)); err != nil {
+	w := &writer{tx: tx, chunk: d.chunk}
+	if d.prepare {
+		w.stmts = map[string]*sql.Stmt{}
+	}
+	if err := f(w); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -118,11 +198,14 @@ func (d *db) transact(ctx context.Context, f func(*writer) error) error {
 
 // batch writes all that a batch holds. Events and mails are only ever added: an
 // id that is there already fails the batch.
-func (w *writer) batch(ctx context.Context, b *gateway.Batch, changed []entry) error {
+func (w *writer) batch(ctx context.Context, b *gateway.Batch, marks []entry) error {
 	for i := range b.Directory {
 		if err := w.change(ctx, &b.Directory[i]); err != nil {
 			return err
 		}
+	}
+	if b.Tracker != nil {
+		marks = append(marks, entry{trackerKey, string(b.Tracker)})
 	}
 	kept, gone := splitPhones(b.Phones)
 	return firstError(
@@ -132,9 +215,15 @@ func (w *writer) batch(ctx context.Context, b *gateway.Batch, changed []entry) e
 		func() error { return put(ctx, w, &claims, b.Claims) },
 		func() error { return put(ctx, w, &answers, b.Answers) },
 		func() error { return put(ctx, w, &sources, b.Positions) },
-		func() error { return put(ctx, w, &meta, changed) },
+		func() error { return put(ctx, w, &meta, marks) },
 		func() error { return add(ctx, w, &events, b.Events) },
 		func() error { return add(ctx, w, &mails, b.Mails) },
+		func() error {
+			if b.Type != gateway.Live {
+				return nil
+			}
+			return add(ctx, w, &outbox, parcelsOf(b.Mails))
+		},
 	)
 }
 

@@ -61,7 +61,7 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &SQLite{lock: lock, db: db{name: path, chunk: sqliteChunk}}
+	s := &SQLite{lock: lock, db: db{name: path, chunk: sqliteChunk, prepare: true}}
 	if err := s.open(ctx, file); err != nil {
 		if s.sql != nil {
 			s.sql.Close()

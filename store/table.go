@@ -52,15 +52,20 @@ func (t *table[T]) upsertSQL(n int) string {
 	return b.String()
 }
 
-// deleteSQL returns the statement that removes the row of a key.
-func (t *table[T]) deleteSQL() string {
+// deleteSQL returns the statement that removes the rows of n keys. No row is
+// ever removed from a table with a key of several columns.
+func (t *table[T]) deleteSQL(n int) string {
+	return fmt.Sprintf("DELETE FROM %s WHERE %s IN (%s)", t.name, t.columns[0], placeholders(n))
+}
+
+// placeholders returns "$1, $2, ..." up to n.
+func placeholders(n int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "DELETE FROM %s WHERE ", t.name)
-	for i, c := range t.columns[:t.key] {
+	for i := range n {
 		if i > 0 {
-			b.WriteString(" AND ")
+			b.WriteString(", ")
 		}
-		b.WriteString(c + " = $" + strconv.Itoa(i+1))
+		b.WriteString("$" + strconv.Itoa(i+1))
 	}
 	return b.String()
 }
@@ -86,14 +91,20 @@ func (t *table[T]) selectSQL(sel selection) string {
 	return b.String()
 }
 
+// querier is a database, or a transaction of one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // read appends the selected rows to *to, in order of key.
-func read[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, to *[]T) error {
-	return each(ctx, d, t, sel, func(x T) { *to = append(*to, x) })
+func read[T any](ctx context.Context, q querier, t *table[T], sel selection, to *[]T) error {
+	return each(ctx, q, t, sel, func(x T) { *to = append(*to, x) })
 }
 
 // each calls f for each selected row, in order of key.
-func each[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, f func(T)) error {
-	rows, err := d.QueryContext(ctx, t.selectSQL(sel), sel.args...)
+func each[T any](ctx context.Context, q querier, t *table[T], sel selection, f func(T)) error {
+	rows, err := q.QueryContext(ctx, t.selectSQL(sel), sel.args...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.name, err)
 	}
@@ -113,19 +124,19 @@ func each[T any](ctx context.Context, d *sql.DB, t *table[T], sel selection, f f
 	return nil
 }
 
-// writer runs the statements of one transaction, each prepared once.
+// writer runs the statements of one transaction.
 type writer struct {
 	tx    *sql.Tx
-	chunk int
-	stmts map[string]*sql.Stmt // closed with the transaction
+	chunk int                  // rows that one statement takes, at most
+	stmts map[string]*sql.Stmt // each prepared once, closed with the transaction; nil: the driver keeps its own
 	args  []any
 }
 
-func newWriter(tx *sql.Tx, chunk int) *writer {
-	return &writer{tx: tx, chunk: chunk, stmts: map[string]*sql.Stmt{}}
-}
-
 func (w *writer) exec(ctx context.Context, query string, args []any) error {
+	if w.stmts == nil {
+		_, err := w.tx.ExecContext(ctx, query, args...)
+		return err
+	}
 	stmt := w.stmts[query]
 	if stmt == nil {
 		var err error
@@ -140,15 +151,36 @@ func (w *writer) exec(ctx context.Context, query string, args []any) error {
 
 // put adds or replaces rows; rows of one call have different keys.
 func put[T any](ctx context.Context, w *writer, t *table[T], rows []T) error {
-	return write(ctx, w, t, rows, t.upsertSQL)
+	if err := write(ctx, w, rows, t.upsertSQL, t.fields); err != nil {
+		return fmt.Errorf("write %s: %w", t.name, err)
+	}
+	return nil
 }
 
 // add appends rows; a key that is there already is an error.
 func add[T any](ctx context.Context, w *writer, t *table[T], rows []T) error {
-	return write(ctx, w, t, rows, t.insertSQL)
+	if err := write(ctx, w, rows, t.insertSQL, t.fields); err != nil {
+		return fmt.Errorf("write %s: %w", t.name, err)
+	}
+	return nil
 }
 
-func write[T any](ctx context.Context, w *writer, t *table[T], rows []T, text func(n int) string) error {
+// remove deletes the rows with the keys of the given ones.
+func remove[T any](ctx context.Context, w *writer, t *table[T], rows []T) error {
+	var scratch []any
+	key := func(dst []any, x *T) []any {
+		scratch = t.fields(scratch[:0], x)
+		return append(dst, scratch[0])
+	}
+	if err := write(ctx, w, rows, t.deleteSQL, key); err != nil {
+		return fmt.Errorf("delete from %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// write runs a statement for all rows: text gives that for n of them, and fields
+// appends the arguments of one.
+func write[T any](ctx context.Context, w *writer, rows []T, text func(n int) string, fields func([]any, *T) []any) error {
 	for len(rows) > 0 {
 		n := 1
 		if len(rows) >= w.chunk {
@@ -158,24 +190,12 @@ func write[T any](ctx context.Context, w *writer, t *table[T], rows []T, text fu
 		for len(rows) >= n {
 			w.args = w.args[:0]
 			for i := range n {
-				w.args = t.fields(w.args, &rows[i])
+				w.args = fields(w.args, &rows[i])
 			}
 			if err := w.exec(ctx, query, w.args); err != nil {
-				return fmt.Errorf("write %s: %w", t.name, err)
+				return err
 			}
 			rows = rows[n:]
-		}
-	}
-	return nil
-}
-
-// remove deletes the rows with the keys of the given ones.
-func remove[T any](ctx context.Context, w *writer, t *table[T], rows []T) error {
-	query := t.deleteSQL()
-	for i := range rows {
-		w.args = t.fields(w.args[:0], &rows[i])
-		if err := w.exec(ctx, query, w.args[:t.key]); err != nil {
-			return fmt.Errorf("delete from %s: %w", t.name, err)
 		}
 	}
 	return nil

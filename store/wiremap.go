@@ -107,8 +107,8 @@ func (w *writer) empty(ctx context.Context, name string) (bool, error) {
 
 // loadWiremap reads the rules in the order of matcher.Compare, which knows
 // addresses from text.
-func (d *db) loadWiremap(ctx context.Context, to *[]matcher.Rule) error {
-	err := each(ctx, d.sql, &wiremap, selection{}, func(x ruleRow) { *to = append(*to, x.rule) })
+func loadWiremap(ctx context.Context, q querier, to *[]matcher.Rule) error {
+	err := each(ctx, q, &wiremap, selection{}, func(x ruleRow) { *to = append(*to, x.rule) })
 	if !slices.IsSortedFunc(*to, matcher.Compare) {
 		slices.SortFunc(*to, matcher.Compare)
 	}

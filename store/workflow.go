@@ -62,12 +62,13 @@ var events = table[gateway.Event]{
 var mails = table[gateway.Mail]{
 	name: "mails",
 	columns: []string{
-		"id", "time", "purpose", "recipient", "subject", "message_id", "prompt_id", "claim_id", "body",
+		"id", "time", "purpose", "recipient", "subject", "message_id", "prompt_id", "claim_id", "body", "answer_id",
 	},
 	key: 1,
 	fields: func(dst []any, x *gateway.Mail) []any {
 		return append(dst,
-			&x.ID, micros{&x.Time}, word{&x.Purpose}, &x.To, &x.Subject, &x.MessageID, &x.Prompt, &x.Claim, blob{&x.Body})
+			&x.ID, micros{&x.Time}, word{&x.Purpose}, &x.To, &x.Subject, &x.MessageID, &x.Prompt, &x.Claim, blob{&x.Body},
+			&x.Answer)
 	},
 }
 

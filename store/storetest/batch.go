@@ -19,7 +19,7 @@ import (
 func fullBatch() *gateway.Batch {
 	phone := discovery.PhoneID{MAC: mac(1)}
 	return &gateway.Batch{
-		Type: gateway.Live, Time: at(3),
+		Type: gateway.Live, Key: gateway.Key{1, 0xfe, 31: 7}, Time: at(3),
 		Counters: gateway.Counters{Prompt: 1, Claim: 2, Answer: 3, Event: 4, Mail: 5, Location: 6},
 		Directory: []provisioning.Changes{{Put: provisioning.Content{
 			Sites: []provisioning.Site{{
@@ -139,7 +139,7 @@ func otherBatch() *gateway.Batch {
 // stateOf returns what an empty store holds after b, if b deletes nothing.
 func stateOf(b *gateway.Batch) gateway.State {
 	s := gateway.State{
-		Type: b.Type, Time: b.Time, Counters: b.Counters, Phones: b.Phones, Tracker: b.Tracker,
+		Type: b.Type, Key: b.Key, Time: b.Time, Counters: b.Counters, Phones: b.Phones, Tracker: b.Tracker,
 		Prompts: b.Prompts, Claims: b.Claims, Answers: b.Answers, Positions: b.Positions,
 	}
 	for _, c := range b.Directory {

@@ -249,7 +249,7 @@ func event(id int64) gateway.Event {
 func mail(id int64) gateway.Mail {
 	return gateway.Mail{
 		ID: id, Time: at(int(id)), Purpose: gateway.MailClaim, To: "ann@example.com",
-		Subject: "Where is phone 4711?", MessageID: fmt.Sprintf("<%d@example.com>", id), Prompt: 5, Claim: 6,
+		Subject: "Where is phone 4711?", MessageID: fmt.Sprintf("<%d@example.com>", id), Prompt: 5, Claim: 6, Answer: 7,
 		Body: []byte("Subject: x\r\n\r\nhttps://example.com/" + gateway.TokenMark + "\r\n"),
 	}
 }

@@ -1,0 +1,24 @@
+-- +goose Up
+
+-- What the link of a receipt or a notice opens; 0: it has none.
+ALTER TABLE mails ADD COLUMN answer_id INTEGER NOT NULL DEFAULT 0;
+
+-- How far each mail of a live database got on its way to a server. A mail waits
+-- until a server has taken it, or refused it for good.
+CREATE TABLE outbox (
+    mail_id   INTEGER NOT NULL PRIMARY KEY,
+    state     TEXT    NOT NULL, -- waiting, sent, refused
+    attempt   INTEGER NOT NULL, -- number of the latest one; 0: none yet
+    lease_end INTEGER NOT NULL, -- until then the latest attempt has it; 0: nobody
+    due       INTEGER NOT NULL, -- not tried before
+    closed    INTEGER NOT NULL, -- when it was sent or refused
+    reply     TEXT    NOT NULL  -- what the server said last, or the error
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (due, lease_end, mail_id) WHERE state = 'waiting';
+
+-- Recipients whose mail was refused for good, until a server takes one again.
+CREATE TABLE undeliverable (
+    email TEXT    NOT NULL PRIMARY KEY,
+    since INTEGER NOT NULL,
+    reply TEXT    NOT NULL -- what the server said
+) STRICT;
