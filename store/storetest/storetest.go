@@ -29,42 +29,60 @@ import (
 // opens the same data again. A store that lives in memory may return itself.
 type Open func(t *testing.T) (s gateway.Store, reopen func() gateway.Store)
 
-// Run runs the suite, each test on a store of its own.
+// Run runs the suite, each test on a store of its own. A store that is a
+// gateway.Outbox as well is tested as one.
 func Run(t *testing.T, open Open) {
-	for _, test := range []struct {
-		name string
-		run  func(*suite)
-	}{
-		{"a new store is empty", (*suite).empty},
-		{"every field comes back", (*suite).everyField},
-		{"unset fields stay unset", (*suite).unsetFields},
-		{"a row with a known key replaces", (*suite).replaces},
-		{"an edited location replaces its versions", (*suite).locationVersions},
-		{"gone rows are deleted", (*suite).deletes},
-		{"a rule replaces all of its key", (*suite).ruleKeys},
-		{"changes of the directory apply in order", (*suite).changesInOrder},
-		{"rows come back in order of their keys", (*suite).rowsInOrder},
-		{"a batch without tracker leaves it", (*suite).trackerStays},
-		{"times keep microseconds and are UTC", (*suite).times},
-		{"text comes back as it was", (*suite).text},
-		{"mails come back byte for byte", (*suite).mailBytes},
-		{"events and mails are read after an id", (*suite).logAfter},
-		{"an error of the reader ends reading", (*suite).readerFails},
-		{"many rows in one batch", (*suite).manyRows},
-		{"a batch that fails leaves nothing", (*suite).failedBatch},
-		{"a cancelled commit leaves nothing", (*suite).cancelled},
-	} {
+	cases := storeCases
+	if s, _ := open(t); isOutbox(s) {
+		cases = slices.Concat(storeCases, outboxCases)
+	}
+	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
 			s, reopen := open(t)
-			test.run(&suite{T: t, store: s, reopen: reopen})
+			outbox, _ := s.(gateway.Outbox)
+			test.run(&suite{T: t, store: s, outbox: outbox, reopen: reopen})
 		})
 	}
+}
+
+func isOutbox(s gateway.Store) bool {
+	_, ok := s.(gateway.Outbox)
+	return ok
+}
+
+// testCase is one test of the suite.
+type testCase struct {
+	name string
+	run  func(*suite)
+}
+
+// storeCases are the tests of every store.
+var storeCases = []testCase{
+	{"a new store is empty", (*suite).empty},
+	{"every field comes back", (*suite).everyField},
+	{"unset fields stay unset", (*suite).unsetFields},
+	{"a row with a known key replaces", (*suite).replaces},
+	{"an edited location replaces its versions", (*suite).locationVersions},
+	{"gone rows are deleted", (*suite).deletes},
+	{"a rule replaces all of its key", (*suite).ruleKeys},
+	{"changes of the directory apply in order", (*suite).changesInOrder},
+	{"rows come back in order of their keys", (*suite).rowsInOrder},
+	{"a batch without tracker leaves it", (*suite).trackerStays},
+	{"times keep microseconds and are UTC", (*suite).times},
+	{"text comes back as it was", (*suite).text},
+	{"mails come back byte for byte", (*suite).mailBytes},
+	{"events and mails are read after an id", (*suite).logAfter},
+	{"an error of the reader ends reading", (*suite).readerFails},
+	{"many rows in one batch", (*suite).manyRows},
+	{"a batch that fails leaves nothing", (*suite).failedBatch},
+	{"a cancelled commit leaves nothing", (*suite).cancelled},
 }
 
 // suite is one test on one store.
 type suite struct {
 	*testing.T
 	store  gateway.Store
+	outbox gateway.Outbox // the store, if it is one
 	reopen func() gateway.Store
 }
 
@@ -242,13 +260,19 @@ func (s *suite) failedBatch() {
 func (s *suite) cancelled() {
 	s.commit(fullBatch())
 	want := s.contents()
-	ctx, cancel := context.WithCancel(s.Context())
-	cancel()
+	ctx, cancel := cancelled(s.Context())
+	defer cancel()
 	if err := s.store.Commit(ctx, otherBatch()); err == nil {
 		s.Log("the store does not look at the context")
 		return
 	}
 	s.holds(want)
+}
+
+func cancelled(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx, cancel
 }
 
 func (s *suite) mailBytes() {
