@@ -148,3 +148,39 @@ func (e *Engine) Claims() []Claim {
 	}
 	return out
 }
+
+// AnswerTo returns the answer that closed a prompt; false if none did.
+func (e *Engine) AnswerTo(prompt int64) (Answer, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.answers[e.replies[prompt]]
+	if a == nil {
+		return Answer{}, false
+	}
+	return *a, true
+}
+
+// Count is how much an engine has to do.
+type Count struct {
+	Phones  int // that were seen
+	Prompts int // open
+	Claims  int // open
+}
+
+// Count counts phones, and open prompts and claims.
+func (e *Engine) Count() Count {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := Count{Phones: len(e.phones)}
+	for _, q := range e.prompts {
+		if q.Open() {
+			c.Prompts++
+		}
+	}
+	for _, x := range e.claims {
+		if x.State == ClaimOpen {
+			c.Claims++
+		}
+	}
+	return c
+}

@@ -11,6 +11,21 @@ import (
 // base name is no table is an error; other files in a directory are left alone.
 // Every bad line of every file is reported, in *Errors.
 func ReadPaths(paths ...string) ([]File, error) {
+	var errs Errors
+	names, err := ListPaths(paths...)
+	errs.add(err)
+	var files []File
+	for _, name := range names {
+		f, err := readPath(name)
+		errs.add(err)
+		files = append(files, f)
+	}
+	return files, errs.err()
+}
+
+// ListPaths returns the names of the CSV files that ReadPaths reads. Faults are
+// in *Errors, and the names of all others come with them.
+func ListPaths(paths ...string) ([]string, error) {
 	var names []string
 	var errs Errors
 	for _, p := range paths {
@@ -37,13 +52,7 @@ func ReadPaths(paths ...string) ([]File, error) {
 			errs.addf("%s: no CSV file in this directory", p)
 		}
 	}
-	var files []File
-	for _, name := range names {
-		f, err := readPath(name)
-		errs.add(err)
-		files = append(files, f)
-	}
-	return files, errs.err()
+	return names, errs.err()
 }
 
 // ReadDir reads the CSV files of a directory.

@@ -1,14 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"perch/discovery"
 	"perch/gateway"
 	"perch/location"
+	"perch/provisioning"
 )
 
 // claimsCmd lists and reviews claims.
@@ -47,24 +48,27 @@ type claimRule struct {
 
 // Run is the command.
 func (c *claimsListCmd) Run(env *environment) error {
-	return c.review(func(_ context.Context, s *session) error {
-		table := list[claimRow]{
-			what: "claims", header: "ID\tPHONE\tNETWORK\tLOCATION\tADDRESS\tBY\tOPENED\tSTATE\tRULE", cells: claimRow.cells,
+	return c.ask(env, "claims/list", &claimsListRequest{c.All, c.JSON}, refuseMissing)
+}
+
+func listClaims(out io.Writer, e *gateway.Engine, all, json bool) error {
+	table := list[claimRow]{
+		what: "claims", header: "ID\tPHONE\tNETWORK\tLOCATION\tADDRESS\tBY\tOPENED\tSTATE\tRULE", cells: claimRow.cells,
+	}
+	for _, x := range e.Claims() {
+		if x.State == gateway.ClaimOpen || all {
+			table.rows = append(table.rows, newClaimRow(e, x))
 		}
-		for _, x := range s.engine.Claims() {
-			if x.State == gateway.ClaimOpen || c.All {
-				table.rows = append(table.rows, newClaimRow(s.engine, x))
-			}
-		}
-		return table.print(env.stdout, c.JSON, c.All)
-	})
+	}
+	return table.print(out, json, all)
 }
 
 func newClaimRow(e *gateway.Engine, x gateway.Claim) claimRow {
 	row := claimRow{
 		ID: x.ID, Phone: x.Phone.String(), Network: x.Attachment.Network(), Location: x.Location,
-		Address: e.Directory().Tree().Complete(x.Location), By: x.By, Opened: gateway.Stamp(x.Opened), State: x.State,
+		By: x.By, Opened: gateway.Stamp(x.Opened), State: x.State,
 	}
+	e.Read(func(d *provisioning.Directory) { row.Address = d.Tree().Complete(x.Location) })
 	level := x.Level
 	if level == discovery.LevelNone && x.State == gateway.ClaimOpen {
 		level = row.Network.Level
@@ -91,11 +95,12 @@ func (r claimRow) cells() []any {
 
 type claimsApproveCmd struct {
 	databaseFlags
-	ID    int64  `arg:"" help:"The claim's id."`
-	Level string `help:"Level of the rule to make: port, bssid, chassis, subnet or public_ip (default: the network's)." placeholder:"LEVEL"`
-	By    string `help:"Email of the reviewer (default: the user of this computer)." placeholder:"EMAIL"`
-	At    told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
-	JSON  bool   `name:"json" help:"Print one JSON object for each event."`
+	ID      int64  `arg:"" help:"The claim's id."`
+	Level   string `help:"Level of the rule to make: port, bssid, chassis, subnet or public_ip (default: the network's)." placeholder:"LEVEL"`
+	Address string `help:"Approve a new address with this one instead of the proposed: one CSV record of column=value cells." placeholder:"ADDRESS"`
+	By      string `help:"Email of the reviewer (default: the user of this computer)." placeholder:"EMAIL"`
+	At      told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
+	JSON    bool   `name:"json" help:"Print one JSON object for each event."`
 }
 
 // Run is the command.
@@ -107,10 +112,15 @@ func (c *claimsApproveCmd) Run(env *environment) error {
 			return &usageError{fmt.Sprintf("level %q", c.Level), "one of port, bssid, chassis, subnet, public_ip"}
 		}
 	}
-	return c.decide(env, c.JSON, func(s *session) error {
-		d.At = s.decisionTime(c.At)
-		return s.engine.Review(d)
-	})
+	if c.Address != "" {
+		l, err := location.ParseRecord(c.Address)
+		if err != nil {
+			return withHint(fmt.Errorf("address: %w", err), addressHint)
+		}
+		d.Edit = &l.Address
+	}
+	d.At = c.At.Time
+	return c.ask(env, "claims/review", &reviewRequest{d, c.JSON}, refuseMissing)
 }
 
 type claimsRejectCmd struct {
@@ -127,11 +137,8 @@ func (c *claimsRejectCmd) Run(env *environment) error {
 	if strings.TrimSpace(c.Reason) == "" {
 		return &usageError{"a rejection needs a reason", "say why with -reason TEXT; the user reads it"}
 	}
-	d := gateway.Decision{Claim: c.ID, Reason: strings.TrimSpace(c.Reason), By: reviewer(c.By)}
-	return c.decide(env, c.JSON, func(s *session) error {
-		d.At = s.decisionTime(c.At)
-		return s.engine.Review(d)
-	})
+	d := gateway.Decision{Claim: c.ID, Reason: strings.TrimSpace(c.Reason), By: reviewer(c.By), At: c.At.Time}
+	return c.ask(env, "claims/review", &reviewRequest{d, c.JSON}, refuseMissing)
 }
 
 func reviewer(by string) string {

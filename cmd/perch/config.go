@@ -26,6 +26,7 @@ var exampleConfig []byte
 // config is the configuration file. Every key has a default.
 type config struct {
 	Database string          `yaml:"database"`
+	Socket   string          `yaml:"socket"`
 	Site     string          `yaml:"site"`
 	Capture  []captureConfig `yaml:"capture"`
 	Relays   []relayConfig   `yaml:"relays"`

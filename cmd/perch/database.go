@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,34 @@ type session struct {
 	config config
 	store  gateway.Store
 	engine *gateway.Engine
+	live   *live // in serve: what decisions go through
+}
+
+// name is the database's: a file, or the URL of a PostgreSQL database.
+func (f *databaseFlags) name(c *config) string {
+	if f.DB != "" {
+		return f.DB
+	}
+	return c.Database
+}
+
+// socket is where a running serve of the database listens for commands.
+func (f *databaseFlags) socket(c *config) string {
+	if c.Socket != "" {
+		return c.Socket
+	}
+	name := f.name(c)
+	if isPostgres(name) {
+		return "perch.sock"
+	}
+	if file, err := filepath.EvalSymlinks(name); err == nil {
+		name = file // the same for all names of the file
+	}
+	return name + ".sock"
+}
+
+func isPostgres(name string) bool {
+	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
 }
 
 // openExisting opens a database that must be there already.
@@ -34,11 +63,8 @@ func (f *databaseFlags) openExisting(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := c.Database
-	if f.DB != "" {
-		name = f.DB
-	}
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+	name := f.name(&c)
+	if _, err := os.Stat(name); !isPostgres(name) && errors.Is(err, fs.ErrNotExist) {
 		return nil, &noDatabase{name}
 	}
 	return f.open(ctx, false)
@@ -58,10 +84,7 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	name := c.Database
-	if f.DB != "" {
-		name = f.DB
-	}
+	name := f.name(&c)
 	var s gateway.Store = &gateway.Stream{}
 	if !memory {
 		if s, err = openStore(ctx, name); err != nil {
@@ -77,19 +100,22 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 	}
-	return &session{c, s, e}, nil
+	return &session{config: c, store: s, engine: e}, nil
 }
 
-func openStore(ctx context.Context, name string) (gateway.Store, error) {
-	if strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://") {
-		return nil, withHint(errors.New("PostgreSQL is not supported by this version"), "name a file instead: -db perch.db")
+func openStore(ctx context.Context, name string) (s gateway.Store, err error) {
+	if isPostgres(name) {
+		s, err = store.OpenPostgres(ctx, name)
+	} else {
+		s, err = store.OpenSQLite(ctx, name)
 	}
-	s, err := store.OpenSQLite(ctx, name)
 	switch {
 	case errors.Is(err, gateway.ErrNewerSchema):
 		return nil, withHint(err, "use the Perch that wrote it, or a newer one; this one has changed nothing")
 	case errors.Is(err, gateway.ErrInUse):
 		return nil, withHint(err, "stop the other process, or use another database: -db FILE")
+	case err != nil && isPostgres(name):
+		return nil, withHint(err, "check database: in the configuration, or -db: postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 	case err != nil:
 		return nil, withHint(err, "name a database that can be written: -db FILE")
 	}
@@ -126,11 +152,36 @@ func (t *told) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// decisionTime is when a decision is made: as told, else engine time in a
-// replay database and the clock in a live one.
-func (s *session) decisionTime(at told) time.Time {
-	if at.IsZero() && s.engine.Type() == gateway.Live {
-		return time.Now().UTC()
+// decisionTime is when a decision is made: as told, else engine time in a replay
+// database. In a live one time is the clock's: a decision can be dated back to
+// engine time, and never into the future.
+func (s *session) decisionTime(at time.Time) (time.Time, error) {
+	if s.engine.Type() != gateway.Live {
+		return at, nil
 	}
-	return at.Time
+	now := time.Now().UTC()
+	if s.live != nil {
+		now = s.live.clock.now()
+	}
+	switch {
+	case at.IsZero():
+		return now, nil
+	case at.After(now):
+		return at, withHint(fmt.Errorf("-at %s is in the future", at.Format(time.RFC3339)), "leave -at away: this database follows the clock")
+	}
+	return at, nil
+}
+
+// undeliverable returns the recipients whose mail is refused, by email.
+func (s *session) undeliverable(ctx context.Context) (map[string]gateway.Undeliverable, error) {
+	out := map[string]gateway.Undeliverable{}
+	box, ok := s.store.(gateway.Outbox)
+	if !ok {
+		return out, nil
+	}
+	list, err := box.Undeliverable(ctx)
+	for _, u := range list {
+		out[u.Email] = u
+	}
+	return out, err
 }

@@ -20,29 +20,35 @@ type explainCmd struct {
 }
 
 // Run is the command.
-func (c *explainCmd) Run(env *environment) (err error) {
-	ctx := context.Background()
-	s, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(ctx, &err)
-	found := s.engine.Explain(c.Query)
-	if mac, err := discovery.ParseMAC(c.Query); err == nil && len(found) == 0 {
-		if _, listed := s.engine.Directory().Phone(mac); listed {
+func (c *explainCmd) Run(env *environment) error {
+	return c.ask(env, "explain", &explainRequest{c.Query}, refuseMissing)
+}
+
+// explain writes what is known of all phones that a query means.
+func explain(ctx context.Context, out io.Writer, s *session, query string) error {
+	found := s.engine.Explain(query)
+	if mac, err := discovery.ParseMAC(query); err == nil && len(found) == 0 {
+		listed := false
+		s.engine.Read(func(d *provisioning.Directory) { _, listed = d.Phone(mac) })
+		if listed {
 			return withHint(fmt.Errorf("%s is listed, but was never heard", mac),
 				"see that a capture shows its traffic: perch decode CAPTURE")
 		}
 	}
 	if len(found) == 0 {
-		return withHint(fmt.Errorf("%s: no such phone was seen", c.Query),
+		return withHint(fmt.Errorf("%s: no such phone was seen", query),
 			"give a MAC, an IP, or an AOR such as sip:alice@example.com, as perch decode prints them")
+	}
+	refused, err := s.undeliverable(ctx)
+	if err != nil {
+		return err
 	}
 	for i := range found {
 		if i > 0 {
-			fmt.Fprintln(env.stdout)
+			fmt.Fprintln(out)
 		}
-		if err := printExplanation(env.stdout, s.engine.Directory(), &found[i]); err != nil {
+		s.engine.Read(func(d *provisioning.Directory) { err = printExplanation(out, d, &found[i], refused) })
+		if err != nil {
 			return err
 		}
 	}
@@ -51,7 +57,7 @@ func (c *explainCmd) Run(env *environment) (err error) {
 
 // printExplanation writes what is known of one phone, from what was seen to
 // what follows from it.
-func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Explanation) error {
+func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Explanation, refused map[string]gateway.Undeliverable) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 
@@ -62,6 +68,11 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 	fmt.Fprintln(w, title)
 	row("  kind", "%s%s", x.Kind, inParens(x.Model))
 	row("  users", "%s", dash(strings.Join(x.Users, " ")))
+	for _, u := range x.Users {
+		if r, ok := refused[u]; ok {
+			row("    mail to "+u, "is refused since %s: %s", stamp(r.Since), r.Reply)
+		}
+	}
 	var aors []string
 	for _, a := range x.AORs {
 		aors = append(aors, string(a))

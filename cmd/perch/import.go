@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"perch/gateway"
 	"perch/provisioning"
@@ -19,50 +19,48 @@ type importCmd struct {
 }
 
 // Run is the command.
-func (c *importCmd) Run(env *environment) (err error) {
-	ctx := context.Background()
-	s, err := c.openExisting(ctx)
-	if errors.As(err, new(*noDatabase)) {
-		s, err = c.open(ctx, c.DryRun)
-	}
+func (c *importCmd) Run(env *environment) error {
+	names, err := provisioning.ListPaths(c.Paths...)
 	if err != nil {
-		return err
+		return withHint(err, importHint)
 	}
-	defer s.close(ctx, &err)
-	out := newEventPrinter(env.stdout, c.JSON)
-	s.engine.OnEvent(out.add)
-	changes, err := importFiles(s.engine, c.Paths, c.Replace, c.DryRun)
-	if err != nil {
-		return err
+	r := &importRequest{Replace: c.Replace, DryRun: c.DryRun, JSON: c.JSON}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return withHint(err, importHint)
+		}
+		r.Files = append(r.Files, csvText{name, string(b)})
 	}
-	if err := errors.Join(s.engine.Checkpoint(ctx), out.end()); err != nil {
-		return err
-	}
-	verb := "changed"
 	if c.DryRun {
-		verb = "would change"
+		return c.ask(env, "import", r, pretendMissing)
 	}
-	_, err = fmt.Fprintf(env.stderr, "%s: %s\n", verb, summary(changes))
-	return err
+	return c.ask(env, "import", r, makeMissing)
 }
 
-// importFiles reads CSV files and lets the engine take them over, or only check
-// them.
-func importFiles(e *gateway.Engine, paths []string, replace, dryRun bool) (provisioning.Changes, error) {
-	const hint = "correct what is named above; nothing was imported"
-	files, err := provisioning.ReadPaths(paths...)
-	if err != nil {
-		return provisioning.Changes{}, withHint(err, hint)
-	}
+const importHint = "correct what is named above; nothing was imported"
+
+// importInto lets the engine take files over, or only check them.
+func importInto(e *gateway.Engine, files []provisioning.File, replace, dryRun bool) (provisioning.Changes, error) {
 	take := e.Import
 	if dryRun {
 		take = e.Preview
 	}
 	changes, err := take(files, replace)
 	if err != nil && !errors.As(err, new(*gateway.Refusal)) {
-		err = withHint(err, hint)
+		err = withHint(err, importHint)
 	}
 	return changes, err
+}
+
+// importPaths reads CSV files into the engine.
+func importPaths(e *gateway.Engine, paths ...string) error {
+	files, err := provisioning.ReadPaths(paths...)
+	if err != nil {
+		return withHint(err, importHint)
+	}
+	_, err = importInto(e, files, false, false)
+	return err
 }
 
 // summary counts the rows of changes by kind.
@@ -105,16 +103,9 @@ type exportCmd struct {
 }
 
 // Run is the command.
-func (c *exportCmd) Run(env *environment) (err error) {
-	table, err := provisioning.ParseTable(c.Kind)
-	if err != nil {
+func (c *exportCmd) Run(env *environment) error {
+	if _, err := provisioning.ParseTable(c.Kind); err != nil {
 		return &usageError{err.Error(), "one of sites, locations, wiremap, users, phones"}
 	}
-	ctx := context.Background()
-	s, err := c.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(ctx, &err)
-	return provisioning.Export(env.stdout, table, s.engine.Directory().Content())
+	return c.ask(env, "export", &exportRequest{c.Kind}, refuseMissing)
 }

@@ -135,12 +135,16 @@ func report(w io.Writer, err error) {
 	for _, e := range flatten(err) {
 		fmt.Fprintf(w, "error: %s\n", oneLine(e.Error()))
 	}
-	hint := "run the command again with --help to see how it is used"
+	fmt.Fprintf(w, "hint: %s\n", oneLine(hintOf(err)))
+}
+
+// hintOf says what to do about an error.
+func hintOf(err error) string {
 	var h hinter
 	if errors.As(err, &h) {
-		hint = h.Hint()
+		return h.Hint()
 	}
-	fmt.Fprintf(w, "hint: %s\n", oneLine(hint))
+	return "run the command again with --help to see how it is used"
 }
 
 // flatten takes joined errors apart.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os/user"
@@ -19,6 +17,7 @@ import (
 type promptsCmd struct {
 	List   promptsListCmd   `cmd:"" help:"List open prompts."`
 	Answer promptsAnswerCmd `cmd:"" help:"Answer a prompt."`
+	Object promptsObjectCmd `cmd:"" help:"Withdraw the answer to a prompt; the users are asked once more."`
 }
 
 type promptsListCmd struct {
@@ -41,24 +40,26 @@ type promptRow struct {
 
 // Run is the command.
 func (c *promptsListCmd) Run(env *environment) error {
-	return c.review(func(_ context.Context, s *session) error {
-		table := list[promptRow]{
-			what: "prompts", header: "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE", cells: promptRow.cells,
+	return c.ask(env, "prompts/list", &promptsListRequest{c.All, c.JSON}, refuseMissing)
+}
+
+func listPrompts(out io.Writer, e *gateway.Engine, all, json bool) error {
+	table := list[promptRow]{
+		what: "prompts", header: "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE", cells: promptRow.cells,
+	}
+	for _, p := range e.Prompts() {
+		if !p.Open() && !all {
+			continue
 		}
-		for _, p := range s.engine.Prompts() {
-			if !p.Open() && !c.All {
-				continue
-			}
-			state := "open"
-			if !p.Open() {
-				state = p.Reason.String()
-			}
-			table.rows = append(table.rows, promptRow{
-				p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state,
-			})
+		state := "open"
+		if !p.Open() {
+			state = p.Reason.String()
 		}
-		return table.print(env.stdout, c.JSON, c.All)
-	})
+		table.rows = append(table.rows, promptRow{
+			p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state,
+		})
+	}
+	return table.print(out, json, all)
 }
 
 func (r promptRow) cells() []any {
@@ -123,6 +124,8 @@ type promptsAnswerCmd struct {
 	Propose     string `help:"It is a new company address: one CSV record of column=value cells." placeholder:"ADDRESS"`
 	Personal    string `help:"It is this personal location of the user given with -by." placeholder:"LOCATION"`
 	AddPersonal string `help:"It is a new personal location of the user given with -by." placeholder:"ADDRESS"`
+	NotMoved    bool   `name:"not-moved" help:"It has not moved: what was answered for the network before still holds."`
+	NotMine     bool   `name:"not-mine" help:"It is not the phone of the user given with -by, who is not asked about it any more."`
 	By          string `help:"Email of the user who answers (default: the user of this computer)." placeholder:"EMAIL"`
 	At          told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
 	JSON        bool   `name:"json" help:"Print one JSON object for each event."`
@@ -142,6 +145,8 @@ func (c *promptsAnswerCmd) reply() (gateway.Reply, error) {
 		{c.Propose != "", gateway.AnswerPropose, c.Propose},
 		{c.Personal != "", gateway.AnswerPersonal, c.Personal},
 		{c.AddPersonal != "", gateway.AnswerAddPersonal, c.AddPersonal},
+		{c.NotMoved, gateway.AnswerNotMoved, ""},
+		{c.NotMine, 0, ""},
 	} {
 		if !f.set {
 			continue
@@ -152,7 +157,7 @@ func (c *promptsAnswerCmd) reply() (gateway.Reply, error) {
 		case gateway.AnswerPropose, gateway.AnswerAddPersonal:
 			l, err := location.ParseRecord(f.text)
 			if err != nil {
-				return r, withHint(fmt.Errorf("address: %w", err), `write it as column=value cells: "street=Main Street, East",house_number=1,city=Springfield`)
+				return r, withHint(fmt.Errorf("address: %w", err), addressHint)
 			}
 			r.Address = l
 		default:
@@ -160,9 +165,12 @@ func (c *promptsAnswerCmd) reply() (gateway.Reply, error) {
 		}
 	}
 	if given != 1 {
-		return r, &usageError{"give exactly one answer", "one of -confirm [-company CHILD], -company, -propose, -personal, -add-personal"}
+		return r, &usageError{"give exactly one answer", "one of -confirm [-company CHILD], -company, -propose, -personal, -add-personal, -not-moved, -not-mine"}
 	}
 	if r.By == "" {
+		if c.NotMine {
+			return r, &usageError{"it is not whose phone?", "give the email of the user with -by"}
+		}
 		if r.Kind == gateway.AnswerPersonal || r.Kind == gateway.AnswerAddPersonal {
 			return r, &usageError{"a personal location needs the user who answers", "give the email of a user of the phone with -by"}
 		}
@@ -170,6 +178,9 @@ func (c *promptsAnswerCmd) reply() (gateway.Reply, error) {
 	}
 	return r, nil
 }
+
+// addressHint says how ADDRESS is written.
+const addressHint = `write it as column=value cells: "street=Main Street, East",house_number=1,city=Springfield`
 
 // operator names who runs the command, for the record.
 func operator() string {
@@ -186,34 +197,22 @@ func (c *promptsAnswerCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.decide(env, c.JSON, func(s *session) error {
-		r.At = s.decisionTime(c.At)
-		return s.engine.Answer(r)
-	})
+	if c.NotMine {
+		return c.ask(env, "prompts/disown", &disownRequest{c.ID, r.By, c.At, c.JSON}, refuseMissing)
+	}
+	r.At = c.At.Time
+	return c.ask(env, "prompts/answer", &answerRequest{r, c.JSON}, refuseMissing)
 }
 
-// decide carries out a decision and prints the events that it caused.
-func (f *databaseFlags) decide(env *environment, json bool, do func(*session) error) error {
-	return f.review(func(ctx context.Context, s *session) error {
-		out := newEventPrinter(env.stdout, json)
-		s.engine.OnEvent(out.add)
-		if err := do(s); err != nil {
-			return err
-		}
-		return errors.Join(s.engine.Checkpoint(ctx), out.end())
-	})
+type promptsObjectCmd struct {
+	databaseFlags
+	ID   int64  `arg:"" help:"The prompt's id."`
+	By   string `help:"Email of a user of the phone (default: the user of this computer)." placeholder:"EMAIL"`
+	At   told   `help:"When (default: engine time in a replay database)." placeholder:"TIME"`
+	JSON bool   `name:"json" help:"Print one JSON object for each event."`
 }
 
-// review does something with a database that has prompts and claims.
-func (f *databaseFlags) review(do func(context.Context, *session) error) (err error) {
-	ctx := context.Background()
-	s, err := f.openExisting(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(ctx, &err)
-	if err := s.typed(); err != nil {
-		return err
-	}
-	return do(ctx, s)
+// Run is the command.
+func (c *promptsObjectCmd) Run(env *environment) error {
+	return c.ask(env, "prompts/object", &objectRequest{c.ID, reviewer(c.By), c.At, c.JSON}, refuseMissing)
 }

@@ -46,7 +46,7 @@ func (c *replayCmd) Run(env *environment) (err error) {
 	}
 	s.engine.OnEvent(r.out.add)
 	if c.Map != "" {
-		if _, err := importFiles(s.engine, []string{c.Map}, false, false); err != nil {
+		if err := importPaths(s.engine, c.Map); err != nil {
 			return err
 		}
 	}
@@ -75,18 +75,24 @@ type replayer struct {
 	known                []bool   // which of them an earlier replay was given
 	mails                string   // directory to write mails to; empty: none
 	lastMail             int64    // id of the last one that was written
+	commitNext           time.Time
 }
 
-// Effects are committed together: up to commitEffects, and what there is every
-// commitFrames.
+// Effects are committed together: up to commitEffects, or what there is after
+// commitEvery; where the disk is slow, committing takes at most a fifth of the
+// time. The clock is read every clockFrames. How effects are grouped decides only
+// how much a replay that is killed does over again.
 const (
 	commitEffects = 1000
+	commitEvery   = 50 * time.Millisecond
 	commitFrames  = 16384
+	clockFrames   = 64
 )
 
 // run replays captures, merged by time. Damage to one does not keep the others
 // from being replayed; it is the error at the end.
 func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, keep bool) error {
+	r.names = distinct(paths)
 	if keep {
 		var cleanup func()
 		var err error
@@ -104,7 +110,6 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 	}
 	defer merge.Close()
 	r.merge = merge
-	r.names = distinct(paths)
 	r.known = make([]bool, len(paths))
 	for i, sum := range r.sums {
 		at := r.engine.Position(sum)
@@ -171,12 +176,7 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		in.File = r.names[f.Source]
 		decoder.Decode(&in, observe)
 		r.at(f.Source, f.Number, false)
-		enough := commitEffects
-		if r.frames%commitFrames == 0 {
-			r.progress.set(r.frames, r.engine.Now())
-			enough = 1
-		}
-		if err := r.commit(ctx, enough); err != nil {
+		if err := r.commitInTime(ctx); err != nil {
 			return err
 		}
 	}
@@ -218,7 +218,8 @@ func (r *replayer) at(source, frame int, done bool) {
 func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error) {
 	cleanup := func() {}
 	out := make([]string, 0, len(paths))
-	for _, p := range paths {
+	var names []string // a source keeps its name when others are done
+	for i, p := range paths {
 		if p == "-" {
 			spooled, done, err := capture.Spool(stdin)
 			if err != nil {
@@ -237,19 +238,40 @@ func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error
 		}
 		r.sums = append(r.sums, sum)
 		out = append(out, p)
+		names = append(names, r.names[i])
 	}
+	r.names = names
 	if len(out) == 0 {
 		r.sums = nil
 	}
 	return out, cleanup, nil
 }
 
-// commit commits if enough effects are pending, and lets out what is durable.
-func (r *replayer) commit(ctx context.Context, enough int) error {
+// commitInTime commits when there is enough to commit, or enough time has passed.
+func (r *replayer) commitInTime(ctx context.Context) error {
+	enough := commitEffects
+	switch {
+	case r.frames%commitFrames == 0:
+		r.progress.set(r.frames, r.engine.Now())
+		enough = 1
+	case r.sums != nil && r.frames%clockFrames == 0 && !time.Now().Before(r.commitNext):
+		enough = 1
+	}
 	if r.engine.Pending() < enough {
 		return nil
 	}
-	if err := r.engine.Commit(ctx); err != nil {
+	began := time.Now()
+	err := r.commit(ctx)
+	now := time.Now()
+	r.commitNext = now.Add(max(commitEvery, 4*now.Sub(began)))
+	return err
+}
+
+// commit commits what is pending, and lets out what is durable.
+func (r *replayer) commit(ctx context.Context) error {
+	// In a database each commit holds all that is needed to go on from its
+	// position: a replay that is killed is started again from the last one.
+	if err := r.engine.Checkpoint(ctx); err != nil {
 		return err
 	}
 	return r.letOut(ctx)

@@ -31,6 +31,30 @@ var answers = []timeline{
 		guest.Static(home, "192.168.1.22")
 		guest.Register(at("08:40:05"))
 	}},
+	{"not-moved", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20", sw3.circuit("Gi1/0/7"))
+		desk.Register(at("08:00:06"))
+		desk.Boot(at("08:10:00"), floor4, "10.1.3.20", sw4.circuit("Gi1/0/2"))
+		desk.Register(at("08:10:04"))
+	}},
+	{"not-my-phone", func(s *story) { plain(s, 1, "08:00:02") }},
+	{"not-my-phone-alone", func(s *story) {
+		core := plain(s, 1, "08:00:02")
+		plainOn(core, 2, "08:40:00")
+	}},
+	{"objection", func(s *story) { plain(s, 1, "08:00:02") }},
+	{"objection-to-claim", func(s *story) { plain(s, 1, "08:00:02", sw3.circuit("Gi1/0/7")) }},
+	{"taken-back-personal", func(s *story) {
+		desk := atHome(s, 1, "192.168.1.20")
+		desk.Register(at("08:00:05"))
+		desk.Register(at("08:50:05"))
+	}},
+	{"edited-and-approved", func(s *story) {
+		core := plain(s, 1, "08:00:02")
+		plainOn(core, 2, "09:00:00")
+	}},
 	{"former-user-personal", func(s *story) { stays(s) }},
 	{"left-the-company", func(s *story) { stays(s) }},
 	{"bootstrap-off", func(s *story) {

@@ -2,6 +2,7 @@
 // the repository with
 //
 //	go run ./testdata/gen [CASE...]
+//	go run ./testdata/gen -crowd DIR   what the kill loops replay, in a directory
 //
 // Each case is a timeline of what phones, switches and relays sent, told by the
 // actors of phone.go and network.go and caught on the interfaces of story.go. Frames
@@ -23,6 +24,13 @@ type timeline struct {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "-crowd" {
+		if err := crowd(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := write(filepath.Join("testdata", "replay"), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		fmt.Fprintln(os.Stderr, "hint: run it from the root of the repository: go run ./testdata/gen [CASE...]")

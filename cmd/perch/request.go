@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"perch/gateway"
+	"perch/provisioning"
+)
+
+// request is what a command asks of the database, wherever that is open: in the
+// command's own process, or in a running serve, to which it is sent as JSON.
+type request interface {
+	// carryOut does it, and writes what the command prints.
+	carryOut(ctx context.Context, s *session, out *environment) error
+}
+
+// requests are the names under which requests travel.
+var requests = map[string]func() request{
+	"prompts/list":   func() request { return new(promptsListRequest) },
+	"prompts/answer": func() request { return new(answerRequest) },
+	"prompts/disown": func() request { return new(disownRequest) },
+	"prompts/object": func() request { return new(objectRequest) },
+	"claims/list":    func() request { return new(claimsListRequest) },
+	"claims/review":  func() request { return new(reviewRequest) },
+	"import":         func() request { return new(importRequest) },
+	"export":         func() request { return new(exportRequest) },
+	"explain":        func() request { return new(explainRequest) },
+}
+
+// missing says what to do when there is no database.
+type missing uint8
+
+const (
+	refuseMissing  missing = iota
+	makeMissing            // make one
+	pretendMissing         // do it in memory, for nothing
+)
+
+// ask carries out a request in the running serve of the database, or if there is
+// none, in this process.
+func (f *databaseFlags) ask(env *environment, name string, r request, m missing) (err error) {
+	ctx := context.Background()
+	c, err := loadConfig(f.Config)
+	if err != nil {
+		return err
+	}
+	if server, running := findServer(f.socket(&c)); running {
+		defer server.close()
+		return server.ask(ctx, name, r, env)
+	}
+	s, err := f.openExisting(ctx)
+	if errors.As(err, new(*noDatabase)) && m != refuseMissing {
+		s, err = f.open(ctx, m == pretendMissing)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.close(ctx, &err)
+	return r.carryOut(ctx, s, env)
+}
+
+// decide carries out a decision, and prints the events that it caused once they
+// are durable.
+func (s *session) decide(ctx context.Context, env *environment, json bool, do func() error) error {
+	if err := s.typed(); err != nil {
+		return err
+	}
+	return s.change(ctx, env, json, do)
+}
+
+// change is decide for a database that need not have been served or replayed.
+func (s *session) change(ctx context.Context, env *environment, json bool, do func() error) error {
+	out := newEventPrinter(env.stdout, json)
+	if s.live != nil {
+		events, err := s.live.decide(ctx, do)
+		for _, ev := range events {
+			out.add(ev)
+		}
+		return errors.Join(err, out.end())
+	}
+	s.engine.OnEvent(out.add)
+	if err := do(); err != nil {
+		return err
+	}
+	return errors.Join(s.engine.Checkpoint(ctx), out.end())
+}
+
+type promptsListRequest struct{ All, JSON bool }
+
+func (r *promptsListRequest) carryOut(_ context.Context, s *session, env *environment) error {
+	if err := s.typed(); err != nil {
+		return err
+	}
+	return listPrompts(env.stdout, s.engine, r.All, r.JSON)
+}
+
+type claimsListRequest struct{ All, JSON bool }
+
+func (r *claimsListRequest) carryOut(_ context.Context, s *session, env *environment) error {
+	if err := s.typed(); err != nil {
+		return err
+	}
+	return listClaims(env.stdout, s.engine, r.All, r.JSON)
+}
+
+type answerRequest struct {
+	Reply gateway.Reply
+	JSON  bool
+}
+
+func (r *answerRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	return s.decide(ctx, env, r.JSON, func() (err error) {
+		if r.Reply.At, err = s.decisionTime(r.Reply.At); err != nil {
+			return err
+		}
+		return s.engine.Answer(r.Reply)
+	})
+}
+
+// disownRequest says that a phone is not that of somebody who was asked.
+type disownRequest struct {
+	Prompt int64
+	By     string
+	At     told
+	JSON   bool
+}
+
+func (r *disownRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	return s.decide(ctx, env, r.JSON, func() error {
+		at, err := s.decisionTime(r.At.Time)
+		if err != nil {
+			return err
+		}
+		return s.engine.Disown(r.Prompt, r.By, at)
+	})
+}
+
+// objectRequest withdraws the answer that closed a prompt.
+type objectRequest struct {
+	Prompt int64
+	By     string
+	At     told
+	JSON   bool
+}
+
+func (r *objectRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	return s.decide(ctx, env, r.JSON, func() error {
+		at, err := s.decisionTime(r.At.Time)
+		if err != nil {
+			return err
+		}
+		answer, ok := s.engine.AnswerTo(r.Prompt)
+		if !ok {
+			return withHint(fmt.Errorf("prompt %d has no answer", r.Prompt), "list them all: perch prompts list -all")
+		}
+		return s.engine.Object(answer.ID, r.By, at)
+	})
+}
+
+type reviewRequest struct {
+	Decision gateway.Decision
+	JSON     bool
+}
+
+func (r *reviewRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	return s.decide(ctx, env, r.JSON, func() (err error) {
+		if r.Decision.At, err = s.decisionTime(r.Decision.At); err != nil {
+			return err
+		}
+		return s.engine.Review(r.Decision)
+	})
+}
+
+// importRequest holds the files themselves: serve may not be allowed to read
+// what the admin is.
+type importRequest struct {
+	Files                 []csvText
+	Replace, DryRun, JSON bool
+}
+
+type csvText struct{ Name, Text string }
+
+func (r *importRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	var files []provisioning.File
+	var errs []error
+	for _, f := range r.Files {
+		file, err := provisioning.ReadFile(f.Name, strings.NewReader(f.Text))
+		errs = append(errs, err)
+		files = append(files, file)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return withHint(err, importHint)
+	}
+	var changes provisioning.Changes
+	err := s.change(ctx, env, r.JSON, func() (err error) {
+		changes, err = importInto(s.engine, files, r.Replace, r.DryRun)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	verb := "changed"
+	if r.DryRun {
+		verb = "would change"
+	}
+	_, err = fmt.Fprintf(env.stderr, "%s: %s\n", verb, summary(changes))
+	return err
+}
+
+type exportRequest struct{ Kind string }
+
+func (r *exportRequest) carryOut(_ context.Context, s *session, env *environment) error {
+	table, err := provisioning.ParseTable(r.Kind)
+	if err != nil {
+		return err
+	}
+	var content provisioning.Content
+	s.engine.Read(func(d *provisioning.Directory) { content = d.Content() })
+	return provisioning.Export(env.stdout, table, content)
+}
+
+type explainRequest struct{ Query string }
+
+func (r *explainRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	return explain(ctx, env.stdout, s, r.Query)
+}
+
+// result is what a request gave, as serve sends it back.
+type result struct {
+	Stdout, Stderr string
+	Errors         []string // what is wrong
+	Hint           string
+}
+
+// newResult takes down an error in the words in which the command reports it.
+func newResult(stdout, stderr string, err error) result {
+	r := result{Stdout: stdout, Stderr: stderr}
+	if err == nil {
+		return r
+	}
+	for _, e := range flatten(err) {
+		r.Errors = append(r.Errors, e.Error())
+	}
+	r.Hint = hintOf(err)
+	return r
+}
+
+// err returns the error that was taken down.
+func (r *result) err() error {
+	if len(r.Errors) == 0 {
+		return nil
+	}
+	errs := make([]error, len(r.Errors))
+	for i, e := range r.Errors {
+		errs[i] = errors.New(e)
+	}
+	return withHint(errors.Join(errs...), r.Hint)
+}
+
+// print writes what the request printed.
+func (r *result) print(env *environment) error {
+	_, err := io.WriteString(env.stdout, r.Stdout)
+	_, errE := io.WriteString(env.stderr, r.Stderr)
+	return errors.Join(err, errE)
+}
+
+// decode reads a request that travelled.
+func decodeRequest(name string, body io.Reader) (request, error) {
+	make, ok := requests[name]
+	if !ok {
+		return nil, withHint(fmt.Errorf("no request %q", name), "use the perch that serve runs: perch version")
+	}
+	r := make()
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(r); err != nil {
+		return nil, withHint(fmt.Errorf("request %s: %w", name, err), "use the perch that serve runs: perch version")
+	}
+	return r, nil
+}
