@@ -23,11 +23,44 @@ func TestSQLiteConforms(t *testing.T) {
 	})
 }
 
+func TestPostgresConforms(t *testing.T) {
+	server := postgres.Server(t)
+	storetest.Run(t, func(t *testing.T) (gateway.Store, func() gateway.Store) {
+		url := server.NewURL(t)
+		p := openPostgres(t, url)
+		return p, func() gateway.Store {
+			if err := p.Close(); err != nil {
+				t.Fatalf("Close: %v", err)
+			}
+			p = openPostgres(t, url)
+			return p
+		}
+	})
+}
+
 func TestMemoryConforms(t *testing.T) {
 	storetest.Run(t, func(*testing.T) (gateway.Store, func() gateway.Store) {
 		m := new(gateway.Memory)
 		return m, func() gateway.Store { return m }
 	})
+}
+
+// postgres is the server of this package's tests.
+var postgres storetest.Postgres
+
+// openPostgres opens a database until the end of the test.
+func openPostgres(t testing.TB, url string) *store.Postgres {
+	t.Helper()
+	p, err := store.OpenPostgres(t.Context(), url)
+	if err != nil {
+		t.Fatalf("OpenPostgres: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return p
 }
 
 // openSQLite opens a database until the end of the test.

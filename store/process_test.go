@@ -32,7 +32,9 @@ func TestMain(m *testing.M) {
 	} else if path, ok := os.LookupEnv(fillDatabase); ok {
 		fill(path)
 	} else {
-		os.Exit(m.Run())
+		code := m.Run()
+		postgres.Stop()
+		os.Exit(code)
 	}
 }
 
