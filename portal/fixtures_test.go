@@ -204,6 +204,7 @@ func (w *world) see(o discovery.Observation) {
 // that is acted on.
 func (w *world) plug(m discovery.MAC, chassis, port, ip string) {
 	w.t.Helper()
+	w.wait(15 * time.Minute) // between two ports a phone is carried, and no move is a flap
 	file := strings.NewReplacer("/", "-", ":", "-").Replace(chassis+port) + ".pcap"
 	addr := netip.MustParseAddr(ip)
 	w.see(discovery.Observation{Kind: discovery.KindDHCP, MAC: aSwitch, File: file, DHCP: &discovery.DHCP{
