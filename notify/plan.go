@@ -49,10 +49,10 @@ const (
 	wait      deed = iota
 	connect        // open a session
 	look           // ask the outbox when a mail is due
-	lease         // take mails that are due
-	handOver      // the first mail in the queue
-	giveBack      // a mail that was in hand for too long
-	closeIdle     // the session, which nothing needs
+	lease          // take mails that are due
+	handOver       // the first mail in the queue
+	giveBack       // a mail that was in hand for too long
+	closeIdle      // the session, which nothing needs
 )
 
 // pace is how often to do what nothing else limits.

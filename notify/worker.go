@@ -334,6 +334,9 @@ func (w *worker) attempt(h held) (gateway.Outcome, *failure) {
 		return o, nil
 	}
 	f.reply = hide(f.reply, token)
+	if f.code == 0 && w.cut.Err() != nil {
+		f.reply = "cut off: perch was stopped while the server had not answered"
+	}
 	o.Reply = f.reply
 	switch v := f.verdict(); {
 	case v == verdictRefused, v == verdictPolicy && h.Attempt >= policyAttempts:
