@@ -13,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -78,6 +79,9 @@ func failed(at step, limit time.Duration, err error) *failure {
 		if at == stepAuth {
 			f.reply = strings.TrimPrefix(err.Error(), "SMTP AUTH failed: ") // with the challenge, if there was one
 		}
+	case bare(err) != 0:
+		f.code = bare(err)
+		f.reply = strconv.Itoa(f.code)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		f.reply = fmt.Sprintf("no answer within %s", limit)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
@@ -90,6 +94,25 @@ func failed(at step, limit time.Duration, err error) *failure {
 		f.hint = hint(f, err)
 	}
 	return f
+}
+
+// bare returns the code of a reply that is a code alone, which RFC 5321 section
+// 4.2 allows and net/textproto takes for an error; 0 if that is not what went
+// wrong.
+func bare(err error) int {
+	var protocol textproto.ProtocolError
+	if !errors.As(err, &protocol) {
+		return 0
+	}
+	var line string
+	if n, _ := fmt.Sscanf(string(protocol), "short response: %q", &line); n != 1 || len(line) != 3 {
+		return 0
+	}
+	code, err := strconv.Atoi(line)
+	if err != nil || code < 200 {
+		return 0
+	}
+	return code
 }
 
 // String is what operators read.

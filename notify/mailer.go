@@ -77,9 +77,10 @@ type Mailer struct {
 	// Outcomes that the outbox could not be told of yet, by mail: should such a
 	// mail be leased again it is not sent again.
 	unrecorded map[int64]gateway.Outcome
-	logged     time.Time // when trouble was last logged
-	unlogged   int       // troubles since
-	down       bool      // the operator was told, and not yet that it is over
+	denied     map[int64]time.Time // mails whose recipient a policy refuses, since when
+	logged     time.Time           // when trouble was last logged
+	unlogged   int                 // troubles since
+	down       bool                // the operator was told, and not yet that it is over
 }
 
 // NewMailer checks a configuration. It connects to nothing and reads no file.
@@ -97,7 +98,7 @@ func NewMailer(c MailerConfig) (*Mailer, error) {
 	if need := c.Timeouts.setup() + c.Timeouts.attempt(); c.Lease < need {
 		return nil, fmt.Errorf("mailer: a lease of %s is shorter than an attempt may take, %s", c.Lease, need)
 	}
-	return &Mailer{cfg: c, changed: make(chan struct{}), unrecorded: map[int64]gateway.Outcome{}}, nil
+	return &Mailer{cfg: c, changed: make(chan struct{}), unrecorded: map[int64]gateway.Outcome{}, denied: map[int64]time.Time{}}, nil
 }
 
 // deliverable reports whether an address can stand in MAIL and RCPT: a bare

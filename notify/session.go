@@ -274,11 +274,11 @@ func (s *session) hand(from, to string, body []byte) (string, *failure) {
 	s.used++
 	s.client.SkipSMTPUTF8(!utf8)
 	s.step(s.limits.Mail)
-	if err := s.client.Mail("<" + from + ">"); err != nil {
+	if err := s.client.Mail("<" + from + ">"); err != nil && bare(err) != 250 {
 		return "", failed(stepMail, s.limits.Mail, err)
 	}
 	s.step(s.limits.Rcpt)
-	if err := s.client.Rcpt("<" + to + ">"); err != nil {
+	if err := s.client.Rcpt("<" + to + ">"); err != nil && bare(err)/10 != 25 {
 		return "", failed(stepRcpt, s.limits.Rcpt, err)
 	}
 	s.step(s.limits.Data)
@@ -296,7 +296,7 @@ func (s *session) hand(from, to string, body []byte) (string, *failure) {
 		body = body[n:]
 	}
 	s.step(s.limits.Dot)
-	if err := w.Close(); err != nil {
+	if err := w.Close(); err != nil && bare(err) != 250 {
 		return "", failed(stepDot, s.limits.Dot, err)
 	}
 	reply := "250"

@@ -246,12 +246,14 @@ func (w *worker) lease(ctx context.Context) {
 // giveBack makes a mail due at once that was leased and that the server was never
 // asked to take, since it did not answer for so long.
 func (w *worker) giveBack(h held) {
-	now := w.cfg.Now()
+	w.mu.Lock()
+	now, why := w.cfg.Now(), w.status.LastError
+	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(w.cut, recordTimeout)
 	defer cancel()
 	_, err := w.cfg.Outbox.Record(ctx, gateway.Outcome{
 		Mail: h.ID, Attempt: h.Attempt, To: h.To, State: gateway.DeliveryWaiting, At: now, Next: now,
-		Reply: "not tried yet: the mail server does not answer",
+		Reply: oneLine("not tried yet: " + why),
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -338,22 +340,37 @@ func (w *worker) attempt(h held) (gateway.Outcome, *failure) {
 		f.reply = "cut off: perch was stopped while the server had not answered"
 	}
 	o.Reply = f.reply
-	switch v := f.verdict(); {
-	case v == verdictRefused, v == verdictPolicy && h.Attempt >= policyAttempts:
-		o.State, o.At = gateway.DeliveryRefused, w.cfg.Now()
-		return o, f
-	case v == verdictPolicy:
+	v := f.verdict()
+	if v == verdictPolicy {
 		w.mu.Lock()
 		w.trouble(f.String(), f.hint)
+		v = w.policy(h)
 		w.mu.Unlock()
+	}
+	if v == verdictRefused {
+		o.State, o.At = gateway.DeliveryRefused, w.cfg.Now()
+		return o, f
 	}
 	return w.later(o), f
 }
 
-// policyAttempts is when a policy's refusal of a recipient is taken for good:
-// about a day of the default back-off, in which the operator was told and could
-// have let the server relay.
-const policyAttempts = 30
+// policyPatience is when a policy's refusal of a recipient is taken for good: by
+// then the operator was told many times, and could have let the server relay.
+const policyPatience = 24 * time.Hour
+
+// policy says what the refusal of a recipient by a policy means: first that the
+// mail waits. The mutex is held.
+func (w *worker) policy(h held) verdict {
+	now := w.cfg.Now()
+	since, ok := w.denied[h.ID]
+	switch {
+	case !ok:
+		w.denied[h.ID] = now
+	case now.Sub(since) >= policyPatience:
+		return verdictRefused
+	}
+	return verdictWait
+}
 
 // later puts a mail's next attempt off.
 func (w *worker) later(o gateway.Outcome) gateway.Outcome {
@@ -418,10 +435,12 @@ func (w *worker) count(h held, o gateway.Outcome) {
 	s.Attempts++
 	switch o.State {
 	case gateway.DeliverySent:
+		delete(w.denied, o.Mail)
 		s.Sent++
 		s.LastSent = o.At
 		w.cfg.Log.Info("mail sent", mailAttrs(h), "reply", o.Reply)
 	case gateway.DeliveryRefused:
+		delete(w.denied, o.Mail)
 		s.Refused++
 		w.cfg.Log.Warn("mail refused for good", mailAttrs(h), "reply", o.Reply)
 	default:
