@@ -23,5 +23,15 @@ func Pragma(t *testing.T, s *SQLite, name string) string {
 	return v
 }
 
+// Setting returns a setting of the store's own session.
+func Setting(t *testing.T, p *Postgres, name string) string {
+	t.Helper()
+	var v string
+	if err := p.sql.QueryRow("SELECT current_setting($1)", name).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return v
+}
+
 // AtLeast compares versions.
 func AtLeast(version, want string) bool { return atLeast(version, want) }

@@ -38,8 +38,16 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// openAny opens the database at a path or a URL.
+func openAny(name string) (gateway.Store, error) {
+	if strings.HasPrefix(name, "postgres://") {
+		return store.OpenPostgres(context.Background(), name)
+	}
+	return store.OpenSQLite(context.Background(), name)
+}
+
 func hold(path string) {
-	s, err := store.OpenSQLite(context.Background(), path)
+	s, err := openAny(path)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,7 +58,7 @@ func hold(path string) {
 }
 
 func fill(path string) {
-	s, err := store.OpenSQLite(context.Background(), path)
+	s, err := openAny(path)
 	if err != nil {
 		fmt.Println(err)
 		return
