@@ -453,8 +453,9 @@ func (s *Server) Backends(t testing.TB, database string) []int {
 // Terminate ends the sessions of a database, and returns how many they were.
 func (s *Server) Terminate(t testing.TB, database string) int {
 	t.Helper()
-	return len(s.pids(t, `SELECT pid FROM pg_stat_activity
-		WHERE datname = $1 AND pid <> pg_backend_pid() AND pg_terminate_backend(pid)`, database))
+	return len(s.pids(t, `WITH sessions AS MATERIALIZED (
+			SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid())
+		SELECT pid FROM sessions WHERE pg_terminate_backend(pid)`, database))
 }
 
 func (s *Server) pids(t testing.TB, query, database string) (pids []int) {
