@@ -139,6 +139,15 @@ func (t *Tracker) Pause(file string, now time.Time) {
 	}
 }
 
+// PauseAll is Pause for whatever was heard anywhere.
+func (t *Tracker) PauseAll(now time.Time) {
+	for _, w := range t.wires {
+		if !w.paused() {
+			w.PausedAt = now
+		}
+	}
+}
+
 func (w *wire) paused() bool { return !w.PausedAt.IsZero() }
 
 // resume notes that an interface is heard again, at stamp at. The time between

@@ -270,6 +270,20 @@ func (e *Engine) Pause(file string) {
 	e.tracker.Pause(file, e.now)
 }
 
+// Resume takes up the clock again after a time in which nobody listened and
+// nothing was sent: what was heard does not age for it, and what fell due
+// meanwhile happens once, now, rather than as often as it would have.
+func (e *Engine) Resume(t time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !t.After(e.now) {
+		return
+	}
+	e.tracker.PauseAll(e.now)
+	e.now, e.observed = t, true
+	e.runUntil(t, true, true)
+}
+
 // Directory returns the directory in force. It must not be changed.
 func (e *Engine) Directory() *provisioning.Directory {
 	e.mu.Lock()

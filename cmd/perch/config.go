@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/mail"
 	"os"
 	"path"
 	"strings"
@@ -56,13 +58,13 @@ type sipConfig struct {
 }
 
 type mailConfig struct {
-	SMTP         any    `yaml:"smtp"`
+	SMTP         string `yaml:"smtp"`
 	From         string `yaml:"from"`
 	Organization string `yaml:"organization"`
 }
 
 type portalConfig struct {
-	Listen any    `yaml:"listen"`
+	Listen string `yaml:"listen"`
 	URL    string `yaml:"url"`
 }
 
@@ -85,8 +87,6 @@ func (c *config) unused() []string {
 		{"sip.listen", c.SIP.Listen},
 		{"sip.upstream", c.SIP.Upstream},
 		{"sip.sites", c.SIP.Sites},
-		{"mail.smtp", c.Mail.SMTP},
-		{"portal.listen", c.Portal.Listen},
 		{"policy.incident", c.Policy.Incident},
 	} {
 		if k.value != nil {
@@ -121,7 +121,7 @@ func defaults() config {
 		Database: "perch.db",
 		SIP:      sipConfig{Ports: []uint16{5060}},
 		Mail:     mailConfig{From: "Perch <perch@example.com>"},
-		Portal:   portalConfig{URL: "https://perch.example.com"},
+		Portal:   portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
 		Policy: policyConfig{
 			Bootstrap: !p.NoBootstrap, Settle: duration(p.Settle), SettleUnregistered: duration(p.SettleUnregistered),
 			PromptExpiry: duration(p.PromptExpiry), AskAgain: duration(p.AskAgain),
@@ -175,7 +175,24 @@ func parseConfig(name string, b []byte) (config, error) {
 	if _, err := c.renderer(); err != nil {
 		return c, configFault(name, "%v", err)
 	}
+	if _, _, err := net.SplitHostPort(c.Portal.Listen); err != nil {
+		return c, configFault(name, "portal.listen: %v", err)
+	}
+	if c.Mail.SMTP != "" {
+		if _, err := notify.ParseServer(c.Mail.SMTP); err != nil {
+			return c, configFault(name, "mail.smtp: %v", err)
+		}
+	}
 	return c, nil
+}
+
+// envelope is the sender's address alone, for MAIL FROM.
+func (c *config) envelope() (string, error) {
+	a, err := mail.ParseAddress(c.Mail.From)
+	if err != nil {
+		return "", fmt.Errorf("mail.from %q: %w", c.Mail.From, err)
+	}
+	return a.Address, nil
 }
 
 func configFault(name, what string, args ...any) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,8 +85,13 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	name := f.name(&c)
+	return openSession(ctx, c, f.name(&c), memory, f.noMails)
+}
+
+// openSession makes an engine over a database, or over a store that keeps nothing.
+func openSession(ctx context.Context, c config, name string, memory, noMails bool) (*session, error) {
 	var s gateway.Store = &gateway.Stream{}
+	var err error
 	if !memory {
 		if s, err = openStore(ctx, name); err != nil {
 			return nil, err
@@ -95,12 +101,24 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	ec.NoMails = f.noMails
+	ec.NoMails = noMails
 	e, err := gateway.New(ctx, ec, s)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", redacted(name), err), s.Close())
 	}
 	return &session{config: c, store: s, engine: e}, nil
+}
+
+// redacted is a database's name without its password.
+func redacted(name string) string {
+	if !isPostgres(name) {
+		return name
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return "the PostgreSQL database"
+	}
+	return u.Redacted()
 }
 
 func openStore(ctx context.Context, name string) (s gateway.Store, err error) {

@@ -22,9 +22,10 @@ import (
 
 // grammar is the command line.
 type grammar struct {
-	Demo    demoCmd    `cmd:"" help:"Play the bundled capture and show what Perch makes of it."`
+	Demo    demoCmd    `cmd:"" help:"The whole product on a bundled capture, with an inbox: open the pages in a browser."`
 	Replay  replayCmd  `cmd:"" help:"Run captures through the engine, at capture time."`
 	Decode  decodeCmd  `cmd:"" help:"Print one JSON object for each observation in captures."`
+	Serve   serveCmd   `cmd:"" help:"Serve a database: mails, the pages behind their links, and commands."`
 	Import  importCmd  `cmd:"" help:"Import sites, locations, wiremap, users and phones from CSV."`
 	Export  exportCmd  `cmd:"" help:"Print one kind of row as CSV."`
 	Explain explainCmd `cmd:"" help:"Tell what was seen of a phone, which rules were tried, what won and why."`

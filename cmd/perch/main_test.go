@@ -27,7 +27,18 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"perch": main, "cut": cut})
+	testscript.Main(tests{m}, map[string]func(){"perch": main, "cut": cut})
+}
+
+// tests runs the tests and tidies up behind them.
+type tests struct{ *testing.M }
+
+// Run is testing.M's.
+func (m tests) Run() int {
+	code := m.M.Run()
+	postgres.Stop()
+	removeBuilt()
+	return code
 }
 
 // cut copies the first octets of a file: cut N FROM TO.

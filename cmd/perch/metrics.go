@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"perch/gateway"
+)
+
+// metrics are what /metrics tells, read from the service at each scrape.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	service  *service
+}
+
+var (
+	phonesDesc  = prometheus.NewDesc("perch_phones", "Phones that were seen.", nil, nil)
+	promptsDesc = prometheus.NewDesc("perch_prompts_open", "Prompts that wait for an answer.", nil, nil)
+	claimsDesc  = prometheus.NewDesc("perch_claims_open", "Claims that wait for a review.", nil, nil)
+	failingDesc = prometheus.NewDesc("perch_database_failing", "1 while the database cannot be written.", nil, nil)
+	pendingDesc = prometheus.NewDesc("perch_effects_pending", "Effects that are not durable yet.", nil, nil)
+	mailsDesc   = prometheus.NewDesc("perch_mails", "Mails by how far their delivery got.", []string{"state"}, nil)
+	refusedDesc = prometheus.NewDesc("perch_users_undeliverable", "Users whose mail is refused for good.", nil, nil)
+	infoDesc    = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
+)
+
+func newMetrics(v *service) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), service: v}
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "perch_http_requests_total", Help: "Requests to the portal by method and status.",
+	}, []string{"method", "code"})
+	m.registry.MustRegister(m, m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// count counts the requests of a handler.
+func (m *metrics) count(h http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerCounter(m.requests, h)
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
+	} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	s := m.service.session
+	c := s.engine.Count()
+	gauge(phonesDesc, c.Phones)
+	gauge(promptsDesc, c.Prompts)
+	gauge(claimsDesc, c.Claims)
+	gauge(pendingDesc, s.engine.Pending())
+	failing := 0
+	if s.live.trouble() != nil {
+		failing = 1
+	}
+	gauge(failingDesc, failing)
+	gauge(infoDesc, 1, version, runtime.Version())
+	box, ok := s.store.(gateway.Outbox)
+	if !ok || failing == 1 {
+		return // a database in trouble is left alone
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if b, err := box.Backlog(ctx); err == nil {
+		gauge(mailsDesc, b.Waiting, "waiting")
+		gauge(mailsDesc, b.Sent, "sent")
+		gauge(mailsDesc, b.Refused, "refused")
+	}
+	if u, err := box.Undeliverable(ctx); err == nil {
+		gauge(refusedDesc, len(u))
+	}
+}
+
+// direct keeps a page from whoever comes through a proxy: behind one, the portal
+// is on the internet, and what it counts is nobody's business there.
+func direct(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+			if r.Header.Get(name) != "" {
+				http.NotFound(w, r)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// health answers 200 while the database can be written, else 503.
+func (v *service) health(w http.ResponseWriter, _ *http.Request) {
+	out := struct {
+		Status   string `json:"status"`
+		Database string `json:"database"`
+		Mail     string `json:"mail"`
+	}{"ok", "ok", "no server configured"}
+	code := http.StatusOK
+	if v.session.live.trouble() != nil {
+		out.Status, out.Database, code = "failing", "cannot be written", http.StatusServiceUnavailable
+	}
+	if v.mailer != nil {
+		out.Mail = v.mailer.Status().State.String()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(out) // who asked may be gone
+}

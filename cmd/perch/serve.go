@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"perch/gateway"
+	"perch/notify"
+	"perch/portal"
+)
+
+// serveCmd is the gateway, live.
+type serveCmd struct {
+	databaseFlags
+}
+
+// Run is the command.
+func (c *serveCmd) Run(env *environment) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(env.stderr, nil))
+	s, err := c.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	v, err := c.prepare(ctx, s, log)
+	if err != nil {
+		return errors.Join(err, s.store.Close())
+	}
+	log.Info("serving", "portal", "http://"+v.pages.Addr().String(), "links", s.config.Portal.URL, "database", redacted(c.name(&s.config)), "version", version)
+	err = v.run(ctx)
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// prepare makes a live service of a database, with everything that can fail
+// before the first request.
+func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*service, error) {
+	if err := s.engine.SetType(gateway.Live); err != nil {
+		return nil, err
+	}
+	clock, err := newClock(s.engine.Now())
+	if err != nil {
+		return nil, err
+	}
+	v, err := newService(s, clock, log)
+	if err != nil {
+		return nil, err
+	}
+	if v.pages, err = net.Listen("tcp", s.config.Portal.Listen); err != nil {
+		return nil, withHint(fmt.Errorf("portal: %w", err), "name another address with portal: {listen: ...}, or stop who uses this one")
+	}
+	if !s.engine.Now().IsZero() { // a new database has nothing to go on from
+		s.engine.Resume(clock.now())
+	}
+	path := c.socket(&s.config)
+	if v.commands, err = listenAdmin(path); err != nil {
+		return nil, errors.Join(err, v.pages.Close())
+	}
+	v.admin = newAdminServer(s, path, log)
+	if err := s.engine.Checkpoint(ctx); err != nil {
+		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
+	}
+	return v, nil
+}
+
+// service is an engine that is served: its pages, its mailer and its commands,
+// over one database.
+type service struct {
+	session  *session
+	log      *slog.Logger
+	mailer   *notify.Mailer // nil: no server is configured, mails wait
+	pages    net.Listener
+	web      http.Server
+	commands net.Listener // nil: none are taken
+	admin    *adminServer
+}
+
+// newService composes what a live session needs. The database gets its secret.
+func newService(s *session, clock ticker, log *slog.Logger) (*service, error) {
+	var secret gateway.Key
+	if _, err := rand.Read(secret[:]); err != nil {
+		return nil, err
+	}
+	s.engine.SetKey(secret)
+	v := &service{session: s, log: log}
+	s.live = newLive(s.engine, clock, log, func() {
+		if v.mailer != nil {
+			v.mailer.Wake()
+		}
+	})
+	if err := v.setMailer(s.config.Mail.SMTP); err != nil {
+		return nil, err
+	}
+	pages, err := portal.New(portal.Config{
+		Office: &office{s.engine, s.live}, Key: s.engine.Key(), URL: s.config.Portal.URL,
+		Organization: s.config.Mail.Organization, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	metrics := newMetrics(v)
+	mux.Handle("/", metrics.count(pages))
+	mux.HandleFunc("GET /healthz", v.health)
+	mux.Handle("GET /metrics", direct(metrics.handler()))
+	v.web = http.Server{
+		Handler: mux, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}
+	return v, nil
+}
+
+// setMailer makes the mailer for a server's URL; without one mails wait.
+func (v *service) setMailer(url string) error {
+	if url == "" {
+		v.log.Warn("mail.smtp is not set: mails wait in the outbox until it is")
+		return nil
+	}
+	box, ok := v.session.store.(gateway.Outbox)
+	if !ok {
+		return errors.New("this database has no outbox")
+	}
+	server, err := notify.ParseServer(url)
+	if err != nil {
+		return withHint(fmt.Errorf("mail.smtp: %w", err), "perch config example shows how it is written")
+	}
+	from, err := v.session.config.envelope()
+	if err != nil {
+		return err
+	}
+	key := v.session.engine.Key()
+	v.mailer, err = notify.NewMailer(notify.MailerConfig{
+		Server: server, From: from, Outbox: box, Log: v.log, Now: v.session.live.clock.now,
+		Token: func(m gateway.Mail) (string, bool) {
+			l, ok := m.Link()
+			if !ok {
+				return "", false
+			}
+			return key.Token(l), true
+		},
+	})
+	return err
+}
+
+// How long things get at the end, in the order in which they end.
+const (
+	stopPages = 10 * time.Second // requests under way
+	stopAdmin = 10 * time.Second // commands under way
+)
+
+// run serves until ctx ends, and stops in order: no new requests, those under way
+// finished, the mails under way handed over, everything stored.
+func (v *service) run(ctx context.Context) error {
+	failed := make(chan error, 4)
+	start := func(f func() error) <-chan struct{} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := f(); err != nil {
+				failed <- err
+			}
+		}()
+		return done
+	}
+	engineCtx, stopEngine := context.WithCancel(context.Background())
+	mailCtx, stopMail := context.WithCancel(context.Background())
+	defer stopEngine()
+	defer stopMail()
+
+	engine := start(func() error { return v.session.live.run(engineCtx) })
+	mail := start(func() error {
+		if v.mailer == nil {
+			return nil
+		}
+		return v.mailer.Run(mailCtx)
+	})
+	pages := start(func() error {
+		if err := v.web.Serve(v.pages); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	admin := start(func() error {
+		if v.commands == nil {
+			return nil
+		}
+		return v.admin.serve(v.commands)
+	})
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	err = errors.Join(err, v.stopRequests())
+	<-pages
+	<-admin
+	stopMail()
+	<-mail
+	stopEngine()
+	<-engine
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, v.session.store.Close())
+}
+
+// stopRequests takes no more requests and waits for those under way.
+func (v *service) stopRequests() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPages)
+	defer cancel()
+	err := v.web.Shutdown(ctx)
+	if v.commands != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopAdmin)
+		defer cancel()
+		err = errors.Join(err, v.admin.shutdown(ctx))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		v.log.Warn("requests were cut off at the end")
+		return nil
+	}
+	return err
+}
