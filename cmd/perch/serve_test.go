@@ -163,11 +163,17 @@ func (s *served) health() (code int, body string) {
 }
 
 // liveDatabase makes a live database that a story was observed into, as if serve
-// had heard it up to an hour ago.
+// had heard it up to some hours ago.
 func liveDatabase(t *testing.T, db, story string) {
 	t.Helper()
-	ctx := context.Background()
 	dir := filepath.Join(root, "testdata", "replay", story)
+	observedInto(t, db, filepath.Join(dir, "map"), filepath.Join(dir, "in.pcapng"))
+}
+
+// observedInto makes a live database of captures and the map that knows them.
+func observedInto(t *testing.T, db, maps string, captures ...string) {
+	t.Helper()
+	ctx := context.Background()
 	conf := defaults()
 	conf.Site = "hq"
 	s, err := openSession(ctx, conf, db, false, false)
@@ -178,10 +184,10 @@ func liveDatabase(t *testing.T, db, story string) {
 		t.Fatal(err)
 	}
 	s.engine.SetKey(gateway.Key{1, 2, 3})
-	if err := importPaths(s.engine, filepath.Join(dir, "map")); err != nil {
+	if err := importPaths(s.engine, maps); err != nil {
 		t.Fatal(err)
 	}
-	merge, err := capture.Open([]string{filepath.Join(dir, "in.pcapng")}, nil)
+	merge, err := capture.Open(captures, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,12 +204,11 @@ func liveDatabase(t *testing.T, db, story string) {
 		}
 		in := frameOf(f)
 		if shift == 0 {
-			shift = time.Since(in.Time) - 3*time.Hour
+			shift = time.Since(in.Time) - 5*time.Hour
 		}
 		in.Time = in.Time.Add(shift).Truncate(time.Microsecond)
 		d.Decode(in, s.engine.Observe)
 	}
-	s.engine.Pause("in.pcapng")
 	s.engine.Settle()
 	if err := errors.Join(s.engine.Checkpoint(ctx), s.store.Close()); err != nil {
 		t.Fatal(err)
