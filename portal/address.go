@@ -93,9 +93,10 @@ func readEntry(form url.Values) entry {
 	return e
 }
 
-// fault is what is wrong with one field, in a sentence.
+// fault is what is wrong with one field: "City" and "please fill this in.".
 type fault struct {
 	Column  string
+	Label   string
 	Message string
 }
 
@@ -114,9 +115,9 @@ func (e entry) check() (location.Location, []fault) {
 	c.street()
 	l.Name = c.entry["name"]
 	if err := location.CheckText(l.Name); err != nil {
-		c.add("name", "Name: please use letters, numbers and punctuation only.")
+		c.add("name", "please use letters, numbers and punctuation only.")
 	} else if n := utf8.RuneCountInString(l.Name); n > maxName {
-		c.add("name", "Name: at most %d characters. This has %d.", maxName, n)
+		c.add("name", "at most %d characters. This has %d.", maxName, n)
 	}
 	return l, c.faults
 }
@@ -142,10 +143,8 @@ type checker struct {
 }
 
 func (c *checker) add(column, format string, args ...any) {
-	c.faults = append(c.faults, fault{column, fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, fault{column, c.country.label(column), fmt.Sprintf(format, args...)})
 }
-
-func (c *checker) label(column string) string { return c.country.label(column) }
 
 // splitStreet takes "1 Main Street" apart, as browsers fill it in: the house
 // number would be missing otherwise, and nothing is guessed.
@@ -160,41 +159,43 @@ func (c *checker) splitStreet() {
 
 // column checks and sets one element.
 func (c *checker) column(a *location.CivicAddress, column string) {
-	v, label := c.entry[column], c.label(column)
+	v := c.entry[column]
 	switch n := utf8.RuneCountInString(v); {
 	case !utf8.ValidString(v) || location.CheckText(v) != nil:
-		c.add(column, "%s: please use letters, numbers and punctuation only.", label)
+		c.add(column, "please use letters, numbers and punctuation only.")
 		return
 	case column == "country":
 		if v = strings.ToUpper(v); v == "" {
-			c.add(column, "Country: choose one.")
+			c.add(column, "choose one.")
 		} else if !isNation(v) {
-			c.add(column, "Country: choose one from the list.")
+			c.add(column, "choose one from the list.")
 			return
 		}
 	case n > elementOf(column).max:
-		c.add(column, "%s: at most %d characters. This has %d.", label, elementOf(column).max, n)
+		c.add(column, "at most %d characters. This has %d.", elementOf(column).max, n)
 		return
 	case v == "" && c.country.needs(column):
-		c.add(column, "%s: please fill this in.", label)
+		c.add(column, "please fill this in.")
 		return
 	case v == "":
 		return
 	case column == "postal_code":
 		code, ok := c.country.postalCode(v)
 		if !ok {
-			c.add(column, "%s: want it like %s.", label, c.country.example)
+			c.add(column, "please write it like %s.", c.country.example)
 		}
 		v = code
 	case column == "state":
 		code, ok := c.country.state(v)
 		if !ok {
-			c.add(column, "%s: want the %s’s short form, such as %s.", label, c.country.stateIs, c.country.states[0].Code)
+			c.add(column, "please write the %s’s short form, such as %s.", c.country.stateIs, c.country.states[0].Code)
 		}
 		v = code
 	}
 	_ = a.Set(column, v) // the country's form and the text are checked above
 }
+
+const noStreet = "please fill this in. If there is none, describe the place under “Landmark” or “Additional”."
 
 // street asks for a street and house number, or for words that lead there just
 // as well: not every place has them.
@@ -203,9 +204,9 @@ func (c *checker) street() {
 		return
 	}
 	if c.entry["street"] == "" {
-		c.add("street", "%s: please fill this in. If there is none, describe the place under “Landmark” or “Additional”.", c.label("street"))
+		c.add("street", noStreet)
 	}
 	if c.entry["house_number"] == "" {
-		c.add("house_number", "%s: please fill this in. If there is none, describe the place under “Landmark” or “Additional”.", c.label("house_number"))
+		c.add("house_number", noStreet)
 	}
 }

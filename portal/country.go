@@ -61,19 +61,19 @@ var countries = [...]country{
 	},
 	{
 		code: "DE", rows: []string{"street house_number", "postal_code city"},
-		labels:   map[string]string{"postal_code": "Postcode (PLZ)", "city": "Town or city (Ort)"},
+		labels:   map[string]string{"house_number": "Number", "postal_code": "Postcode (PLZ)", "city": "Town or city (Ort)"},
 		required: "postal_code", postal: regexp.MustCompile(`^(\d{5})$`), spell: "$1", example: "10115",
 		numberIn: numberLast,
 	},
 	{
 		code: "AT", rows: []string{"street house_number", "unit", "postal_code city"},
-		labels:   map[string]string{"unit": "Staircase and door (Stiege, Tür)", "postal_code": "Postcode (PLZ)", "city": "Town or city (Ort)"},
+		labels:   map[string]string{"house_number": "Number", "unit": "Staircase and door (Stiege, Tür)", "postal_code": "Postcode (PLZ)", "city": "Town or city (Ort)"},
 		required: "postal_code", postal: regexp.MustCompile(`^([1-9]\d{3})$`), spell: "$1", example: "1010",
 		numberIn: numberLast,
 	},
 	{
 		code: "CH", rows: []string{"street house_number", "postal_code city"},
-		labels:   map[string]string{"postal_code": "Postcode (PLZ, NPA)", "city": "Town or city", "state": "Canton"},
+		labels:   map[string]string{"house_number": "Number", "postal_code": "Postcode (PLZ, NPA)", "city": "Town or city", "state": "Canton"},
 		required: "postal_code", postal: regexp.MustCompile(`^([1-9]\d{3})$`), spell: "$1", example: "8001",
 		numberIn: numberLast,
 	},
@@ -85,7 +85,7 @@ var countries = [...]country{
 	},
 	{
 		code: "NL", rows: []string{"street house_number", "postal_code city"},
-		labels:   map[string]string{"house_number_suffix": "Number suffix (toevoeging)", "postal_code": "Postcode", "city": "Town or city"},
+		labels:   map[string]string{"house_number": "Number", "house_number_suffix": "Number suffix (toevoeging)", "postal_code": "Postcode", "city": "Town or city"},
 		required: "postal_code", postal: regexp.MustCompile(`^([1-9]\d{3}) ?([A-Z]{2})$`), spell: "$1 $2", example: "1012 AB",
 		numberIn: numberLast,
 	},
@@ -101,7 +101,7 @@ var countries = [...]country{
 // general is the form of all other countries, in which either order is usual.
 var general = country{
 	rows:   []string{"street house_number", "unit", "postal_code city", "state"},
-	labels: map[string]string{"unit": "Apartment or unit", "city": "Town or city", "state": "State, province or region", "postal_code": "Postcode"},
+	labels: map[string]string{"house_number": "Number", "unit": "Apartment or unit", "city": "Town or city", "state": "State, province or region", "postal_code": "Postcode"},
 }
 
 // countryOf returns the customs of a country by its code.

@@ -26,6 +26,7 @@ type field struct {
 	Mode                       string // inputmode
 	Width                      string
 	Needed                     bool
+	Quiet                      bool   // not needed, and the heading above says so
 	Wrong                      string // what is wrong with it
 }
 
@@ -113,6 +114,7 @@ func (l *layout) field(column string) field {
 	if column == "postal_code" {
 		f.Mode = l.country.digits()
 	}
+	f.Quiet = slices.Contains(strings.Fields(strings.Join(l.purpose.inside(), " ")), column)
 	if l.purpose != forPerson && f.Complete != "country" {
 		f.Complete = "off" // browsers know where people live, not where they sit
 	}

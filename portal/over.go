@@ -53,7 +53,7 @@ func (o *overView) explain(q gateway.Question) {
 }
 
 func (o *overView) explainExpired(q gateway.Question) {
-	o.Title = "Nobody answered in time where " + o.Phone.Name + " is"
+	o.Title = "Nobody told us in time where " + o.Phone.Name + " is"
 	switch {
 	case q.Current != 0:
 		o.Text = []string{"We have asked again: a new mail with a new link is on its way to you. You can answer here just as well."}

@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"perch/gateway"
 	"perch/gateway/words"
@@ -94,7 +93,7 @@ func (v *visit) promptView(q gateway.Question) promptView {
 	others := slices.DeleteFunc(slices.Clone(q.Recipient), func(s string) bool { return s == v.who })
 	p.Others = words.CleanAll(others, words.MaxWord)
 	if p.Place != nil {
-		p.Exact = newExact(q.Within, v.r.URL.Query().Get("q"), location.ID(v.r.PostForm.Get("exact")))
+		p.Exact = newExact(q.Within, q.Location.Address, v.r.URL.Query().Get("q"), location.ID(v.r.PostForm.Get("exact")))
 	}
 	return p
 }
@@ -105,64 +104,6 @@ func nameOf(l location.Location) string {
 		return l.Name
 	}
 	return l.Address.String()
-}
-
-// exact is the choice of a place within the detected one.
-type exact struct {
-	Rows   []exactRow
-	Chosen bool // one of Rows is; else the detected place itself
-	Search bool // there are too many for a list
-	Query  string
-	Total  int
-	More   int // found, but not shown
-}
-
-type exactRow struct {
-	ID, Name, Line string
-	Depth          int // at most maxDepth
-	Chosen         bool
-}
-
-const (
-	maxExact = 20 // rows of a list without a search
-	maxDepth = 4  // levels of indentation that a telephone has room for
-)
-
-func newExact(within []location.Location, query string, chosen location.ID) exact {
-	e := exact{Total: len(within), Search: len(within) > maxExact, Query: words.Clean(query, words.MaxWord)}
-	wanted := newSearch(query)
-	depth := map[location.ID]int{}
-	for _, l := range within {
-		if d, ok := depth[l.Parent]; ok {
-			depth[l.ID] = min(d+1, maxDepth)
-		} else {
-			depth[l.ID] = 0
-		}
-		is := l.ID == chosen
-		found := !e.Search || !wanted.empty() && wanted.matches(l.Name+" "+l.Address.String())
-		switch {
-		case !found && !is:
-			continue
-		case !is && len(e.Rows) >= maxExact:
-			e.More++
-			continue
-		}
-		row := exactRow{ID: string(l.ID), Name: words.Clean(nameOf(l), words.MaxName), Chosen: is, Depth: depth[l.ID]}
-		if e.Search {
-			row.Depth = 0 // what stands above it may not be shown
-		}
-		if line := words.Clean(inside(l.Address), words.MaxLine); l.Name != "" && line != row.Name {
-			row.Line = line
-		}
-		e.Chosen = e.Chosen || is
-		e.Rows = append(e.Rows, row)
-	}
-	return e
-}
-
-// inside is the part of an address within the building.
-func inside(a location.CivicAddress) string {
-	return location.CivicAddress{Building: a.Building, Floor: a.Floor, Room: a.Room, Unit: a.Unit, Additional: a.Additional}.String()
 }
 
 // answerPrompt takes the buttons of a prompt's pages.
@@ -261,16 +202,4 @@ func (v *visit) toCurrent(q gateway.Question) {
 	token := v.key.Token(gateway.Link{Purpose: prompts.purpose, ID: q.Current, User: v.who})
 	v.setCookie(v.w, prompts, q.Current, token)
 	v.redirect(prompts.path(q.Current))
-}
-
-// search is what somebody looks for: words, all of which must be there.
-type search []string
-
-func newSearch(query string) search { return strings.Fields(strings.ToLower(tidy(query))) }
-
-func (s search) empty() bool { return len(s) == 0 }
-
-func (s search) matches(text string) bool {
-	text = strings.ToLower(text)
-	return !slices.ContainsFunc(s, func(word string) bool { return !strings.Contains(text, word) })
 }

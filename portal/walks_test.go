@@ -181,7 +181,7 @@ func walkExpired(b *tab) {
 	id := b.w.unknownPort()
 	b.w.wait(15 * 24 * time.Hour)
 	b.mail(gateway.MailPrompt, id, alice)
-	b.sees("Nobody answered in time", "Ask me again")
+	b.sees("Nobody told us in time", "Ask me again")
 	b.shoot("expired")
 	b.tap("Ask me again")
 	b.sees("We have asked again")
