@@ -76,9 +76,6 @@ func failed(at step, limit time.Duration, err error) *failure {
 	case errors.As(err, &reply):
 		f.code = reply.Code
 		f.reply = fmt.Sprintf("%d %s", reply.Code, reply.Msg)
-		if at == stepAuth {
-			f.reply = strings.TrimPrefix(err.Error(), "SMTP AUTH failed: ") // with the challenge, if there was one
-		}
 	case bare(err) != 0:
 		f.code = bare(err)
 		f.reply = strconv.Itoa(f.code)

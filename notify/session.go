@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -216,10 +215,11 @@ func (s *session) authenticate(srv Server, password string) *failure {
 	if err == nil {
 		return nil
 	}
+	f := failed(stepAuth, s.limits.Auth, err)
 	if auth.challenge != "" {
-		err = fmt.Errorf("%w (%s)", err, auth.challenge)
+		f.reply = oneLine(f.reply + " (" + auth.challenge + ")")
 	}
-	return failed(stepAuth, s.limits.Auth, err)
+	return f
 }
 
 // plain is what PLAIN says (RFC 4616 section 2).

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +80,13 @@ func trouble(do, what string, args ...any) error {
 const serverForm = "write smtp://[USER[:PASSWORD]@]HOST[:PORT] or smtps://..., " +
 	"with characters such as @ : / ? # % of a password as %40 %3A %2F %3F %23 %25, or use password_file or password_env"
 
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$`)
+
+func isAddr(s string) bool {
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Zone() == ""
+}
+
 // Ports of RFC 6409 section 3.1 and RFC 8314 section 3.3.
 const (
 	portSubmission  = 587
@@ -123,7 +131,7 @@ func ParseServer(s string) (Server, error) {
 	default:
 		return Server{}, trouble(serverForm, "mail.smtp does not begin with smtp:// or smtps://")
 	}
-	if srv.Host == "" || !ascii(srv.Host) || strings.ContainsAny(srv.Host, " \"<>\\^`{|}%") {
+	if !hostName.MatchString(srv.Host) && !isAddr(srv.Host) {
 		return Server{}, trouble(serverForm, "mail.smtp names no host that can be connected to")
 	}
 	if u.Path != "" && u.Path != "/" {
