@@ -59,7 +59,7 @@ func (w *worker) next(ctx context.Context) (deed, held) {
 			w.begin(giveBack)
 			return giveBack, h
 		}
-		pace := pace{look: 50 * time.Millisecond, idle: w.cfg.Idle, watch: 10 * time.Second}
+		pace := pace{look: 50 * time.Millisecond, idle: w.cfg.Idle, watch: 5 * time.Second}
 		d, until := p.decide(now, w.session != nil, w.idleSince, w.holdOff, pace)
 		if d != wait {
 			defer w.mu.Unlock()
