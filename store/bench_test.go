@@ -131,3 +131,50 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOutbox leases 16 mails and records them as sent, beside a million that
+// were sent and 20 000 that wait; BenchmarkBacklog counts them.
+func BenchmarkOutbox(b *testing.B) { inOutbox(b, sendSome) }
+
+func BenchmarkBacklog(b *testing.B) {
+	inOutbox(b, func(b *testing.B, s gateway.Outbox, _ time.Time) {
+		if _, err := s.Backlog(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// inOutbox measures f on both databases.
+func inOutbox(b *testing.B, f func(*testing.B, gateway.Outbox, time.Time)) {
+	const sent, waiting = 1_000_000, 20_000
+	at := time.UnixMicro(2 * sent)
+	b.Run("SQLite", func(b *testing.B) {
+		s := openSQLite(b, filepath.Join(b.TempDir(), "perch.db"))
+		fillOutbox(b, s.Conn(), sent, waiting)
+		for b.Loop() {
+			f(b, s, at)
+		}
+	})
+	b.Run("PostgreSQL", func(b *testing.B) {
+		p := openPostgres(b, postgres.Server(b).NewURL(b))
+		fillOutbox(b, p.Conn(), sent, waiting)
+		for b.Loop() {
+			f(b, p, at)
+		}
+	})
+}
+
+func sendSome(b *testing.B, s gateway.Outbox, at time.Time) {
+	got, err := s.Lease(b.Context(), at, at.Add(time.Minute), 16)
+	if err != nil || len(got) != 16 {
+		b.Fatalf("leased %d mails, want 16 (%v)", len(got), err)
+	}
+	for _, d := range got {
+		ok, err := s.Record(b.Context(), gateway.Outcome{
+			Mail: d.ID, Attempt: d.Attempt, To: d.To, State: gateway.DeliverySent, At: at, Reply: "250 ok",
+		})
+		if err != nil || !ok {
+			b.Fatalf("record mail %d: %v, %v", d.ID, ok, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"strconv"
 	"testing"
 )
@@ -31,6 +32,20 @@ func Setting(t *testing.T, p *Postgres, name string) string {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return v
+}
+
+// Conn returns the store's own connection, to look at its plans.
+func (d *db) Conn() *sql.DB { return d.sql }
+
+// OutboxStatements are those that run while a service works, with arguments.
+var OutboxStatements = map[string]struct {
+	SQL  string
+	Args []any
+}{
+	"lease":  {leaseSQL, []any{int64(3), int64(1 << 40), int64(16)}},
+	"record": {recordSQL, []any{sent, int64(0), int64(1), "250", int64(7), int64(1)}},
+	"free":   {freeSQL, nil},
+	"next":   {nextSQL, nil},
 }
 
 // AtLeast compares versions.

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +17,7 @@ type parcel struct {
 	state    string
 	attempt  int
 	leaseEnd time.Time // zero: nobody has it
-	due      time.Time
+	due      time.Time // for the next attempt: the end of a lease counts as well
 	closed   time.Time
 	reply    string
 }
@@ -57,19 +57,21 @@ func parcelsOf(mails []gateway.Mail) []parcel {
 	return all
 }
 
+// The plus before due keeps both databases from sorting all that are due: read
+// by the index in order of id, the first ones are enough.
 const (
-	leaseSQL = `UPDATE outbox SET attempt = attempt + 1, lease_end = $1
-		WHERE mail_id IN (` + dueSQL + `)
+	leaseSQL = `UPDATE outbox SET attempt = attempt + 1, lease_end = $1, due = $1
+		WHERE mail_id IN (
+			SELECT mail_id FROM outbox WHERE state = 'waiting' AND +due <= $2 ORDER BY mail_id LIMIT $3)
 		RETURNING mail_id, attempt`
-	dueSQL = `SELECT mail_id FROM outbox
-		WHERE state = 'waiting' AND due <= $2 AND lease_end <= $2
-		ORDER BY mail_id LIMIT $3`
 	recordSQL = `UPDATE outbox SET state = $1, lease_end = 0, due = $2, closed = $3, reply = $4
 		WHERE mail_id = $5 AND attempt = $6 AND state = 'waiting' AND lease_end <> 0`
-	freeSQL  = `UPDATE outbox SET lease_end = 0 WHERE state = 'waiting' AND lease_end <> 0`
-	countSQL = `SELECT state, count(*) FROM outbox GROUP BY state`
-	nextSQL  = `SELECT coalesce(min(CASE WHEN lease_end > due THEN lease_end ELSE due END), 0)
-		FROM outbox WHERE state = 'waiting'`
+	freeSQL = `UPDATE outbox SET lease_end = 0, due = (SELECT time FROM mails WHERE id = mail_id)
+		WHERE state = 'waiting' AND lease_end <> 0`
+	nextSQL  = `SELECT min(due) FROM outbox WHERE state = 'waiting'`
+	countSQL = `SELECT count(*),
+		(SELECT count(*) FROM outbox WHERE state = 'waiting'), (SELECT count(*) FROM outbox WHERE state = 'refused')
+		FROM outbox`
 )
 
 // leasesAtOnce is how many mails are read with one statement.
@@ -86,6 +88,10 @@ func (d *db) Lease(ctx context.Context, now, until time.Time, n int) ([]gateway.
 	}
 	var taken []gateway.Delivery
 	err := d.transact(ctx, func(w *writer) error {
+		next, ok, err := nextDue(ctx, w.tx)
+		if err != nil || !ok || next.After(now) {
+			return err
+		}
 		attempts, err := w.lease(ctx, now, until, n)
 		if err != nil {
 			return err
@@ -97,6 +103,15 @@ func (d *db) Lease(ctx context.Context, now, until time.Time, n int) ([]gateway.
 		return nil, fmt.Errorf("%s: lease mails: %w", d.name, err)
 	}
 	return taken, nil
+}
+
+// nextDue returns when the first mail that waits is due; false if none waits.
+func nextDue(ctx context.Context, q querier) (time.Time, bool, error) {
+	var at sql.NullInt64
+	if err := q.QueryRowContext(ctx, nextSQL).Scan(&at); err != nil || !at.Valid || at.Int64 == 0 {
+		return time.Time{}, at.Valid, err
+	}
+	return time.UnixMicro(at.Int64).UTC(), true, nil
 }
 
 // lease marks mails as taken, and returns their attempts.
@@ -221,39 +236,19 @@ func (d *db) Free(ctx context.Context) error {
 // when its lease ends.
 func (d *db) Backlog(ctx context.Context) (gateway.Backlog, error) {
 	var b gateway.Backlog
-	err := d.view(ctx, func(q querier) error {
-		return errors.Join(countParcels(ctx, q, &b), q.QueryRowContext(ctx, nextSQL).Scan(micros{&b.Next}))
+	err := d.view(ctx, func(q querier) (err error) {
+		var all int
+		if err := q.QueryRowContext(ctx, countSQL).Scan(&all, &b.Waiting, &b.Refused); err != nil {
+			return err
+		}
+		b.Sent = all - b.Waiting - b.Refused
+		b.Next, _, err = nextDue(ctx, q)
+		return err
 	})
 	if err != nil {
 		return gateway.Backlog{}, fmt.Errorf("%s: count mails: %w", d.name, err)
 	}
 	return b, nil
-}
-
-func countParcels(ctx context.Context, q querier, b *gateway.Backlog) error {
-	rows, err := q.QueryContext(ctx, countSQL)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var state string
-		var n int
-		if err := rows.Scan(&state, &n); err != nil {
-			return err
-		}
-		switch state {
-		case waiting:
-			b.Waiting = n
-		case sent:
-			b.Sent = n
-		case refused:
-			b.Refused = n
-		default:
-			return fmt.Errorf("read outbox: state %q", state)
-		}
-	}
-	return rows.Err()
 }
 
 // Undeliverable returns the recipients whose mail is refused, by email.

@@ -9,12 +9,14 @@ CREATE TABLE outbox (
     mail_id   BIGINT           NOT NULL PRIMARY KEY,
     state     TEXT COLLATE "C" NOT NULL, -- waiting, sent, refused
     attempt   BIGINT           NOT NULL, -- number of the latest one; 0: none yet
-    lease_end BIGINT           NOT NULL, -- until then the latest attempt has it; 0: nobody
-    due       BIGINT           NOT NULL, -- not tried before
+    lease_end BIGINT           NOT NULL, -- until then the latest attempt has it; 0: none has
+    due       BIGINT           NOT NULL, -- for the next attempt: the end of a lease counts as well
     closed    BIGINT           NOT NULL, -- when it was sent or refused
     reply     TEXT COLLATE "C" NOT NULL  -- what the server said last, or the error
 );
-CREATE INDEX outbox_waiting ON outbox (due, lease_end, mail_id) WHERE state = 'waiting';
+CREATE INDEX outbox_waiting ON outbox (mail_id, due) WHERE state = 'waiting';
+CREATE INDEX outbox_due ON outbox (due) WHERE state = 'waiting';
+CREATE INDEX outbox_refused ON outbox (mail_id) WHERE state = 'refused';
 
 -- Recipients whose mail was refused for good, until a server takes one again.
 CREATE TABLE undeliverable (

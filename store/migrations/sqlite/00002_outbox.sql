@@ -9,12 +9,14 @@ CREATE TABLE outbox (
     mail_id   INTEGER NOT NULL PRIMARY KEY,
     state     TEXT    NOT NULL, -- waiting, sent, refused
     attempt   INTEGER NOT NULL, -- number of the latest one; 0: none yet
-    lease_end INTEGER NOT NULL, -- until then the latest attempt has it; 0: nobody
-    due       INTEGER NOT NULL, -- not tried before
+    lease_end INTEGER NOT NULL, -- until then the latest attempt has it; 0: none has
+    due       INTEGER NOT NULL, -- for the next attempt: the end of a lease counts as well
     closed    INTEGER NOT NULL, -- when it was sent or refused
     reply     TEXT    NOT NULL  -- what the server said last, or the error
 ) STRICT;
-CREATE INDEX outbox_waiting ON outbox (due, lease_end, mail_id) WHERE state = 'waiting';
+CREATE INDEX outbox_waiting ON outbox (mail_id, due) WHERE state = 'waiting';
+CREATE INDEX outbox_due ON outbox (due) WHERE state = 'waiting';
+CREATE INDEX outbox_refused ON outbox (mail_id) WHERE state = 'refused';
 
 -- Recipients whose mail was refused for good, until a server takes one again.
 CREATE TABLE undeliverable (
