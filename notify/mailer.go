@@ -23,6 +23,10 @@ type MailerConfig struct {
 	Log    *slog.Logger                                                         // default: slog.Default()
 	Now    func() time.Time                                                     // the time of the outbox, running as fast as real time; default: time.Now
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // default: a net.Dialer's
+	// Journal names a file in which it is noted that a mail was taken before the
+	// outbox is told; empty: none, and a process that is killed while it tells the
+	// outbox makes a copy. It belongs to one outbox.
+	Journal string
 
 	Timeouts    Timeouts      // of the steps of a session
 	Connections int           // at most so many at once: 2
@@ -71,6 +75,7 @@ type Mailer struct {
 
 	mu      sync.Mutex
 	plan    plan
+	journal *journal      // nil: none
 	changed chan struct{} // closed, and made anew, when the plan changes
 	wakes   int
 	status  Status
@@ -111,6 +116,14 @@ func deliverable(address string) bool {
 // Run delivers until its context is done; then it leases nothing more, gives
 // what is being handed over the time of Grace, and returns. It is called once.
 func (m *Mailer) Run(ctx context.Context) error {
+	if m.cfg.Journal != "" {
+		j, err := openJournal(m.cfg.Journal)
+		if err != nil {
+			return err
+		}
+		defer j.close()
+		m.journal = j
+	}
 	if !m.free(ctx) {
 		return nil
 	}
@@ -129,11 +142,17 @@ func (m *Mailer) Run(ctx context.Context) error {
 	return nil
 }
 
-// free ends the leases of whoever held the outbox before; false if the context
-// ended first.
+// free ends the leases of whoever held the outbox before, when what they noted is
+// told; false if the context ended first.
 func (m *Mailer) free(ctx context.Context) bool {
 	for n := 1; ; n++ {
-		err := m.cfg.Outbox.Free(ctx)
+		var err error
+		if m.journal != nil {
+			err = m.journal.settle(ctx, m.cfg.Outbox, gateway.Outcome{At: m.cfg.Now()})
+		}
+		if err == nil {
+			err = m.cfg.Outbox.Free(ctx)
+		}
 		if err == nil {
 			return true
 		}

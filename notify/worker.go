@@ -396,6 +396,7 @@ func (w *worker) body(m gateway.Mail) (body []byte, token string, err error) {
 // record makes an outcome durable, for as long as that takes: the server has
 // spoken, and a second attempt would be a copy.
 func (w *worker) record(h held, o gateway.Outcome) {
+	noted := w.noted(o)
 	w.mu.Lock()
 	if _, again := w.unrecorded[o.Mail]; !again {
 		w.count(h, o)
@@ -414,6 +415,9 @@ func (w *worker) record(h held, o gateway.Outcome) {
 				w.cfg.Log.Warn("the outcome of an attempt came after its lease", mailAttrs(h), "state", o.State.String(), "reply", o.Reply)
 			}
 			w.mu.Unlock()
+			if noted {
+				w.journalTrouble(w.journal.told())
+			}
 			return
 		}
 		w.unrecorded[o.Mail] = o
@@ -423,6 +427,22 @@ func (w *worker) record(h held, o gateway.Outcome) {
 			w.cfg.Log.Error("the outcome of an attempt is lost: the mail is sent again", mailAttrs(h), "state", o.State.String())
 			return
 		}
+	}
+}
+
+// noted writes down that a mail was taken, before anything else is done.
+func (w *worker) noted(o gateway.Outcome) bool {
+	if w.journal == nil || o.State != gateway.DeliverySent {
+		return false
+	}
+	w.journalTrouble(w.journal.took(o))
+	return true
+}
+
+// journalTrouble tells of a journal that fails: nothing is lost for it.
+func (w *worker) journalTrouble(err error) {
+	if err != nil {
+		w.cfg.Log.Warn("the journal of mails fails; a mail may be sent twice if this process is killed", "error", err)
 	}
 }
 

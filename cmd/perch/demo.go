@@ -110,7 +110,7 @@ func (d *demo) compose(ctx context.Context, s *session, pages net.Listener, spee
 	}
 	d.first = frameOf(f)
 	d.clock = newDemoClock(d.first.Time, speed)
-	if d.service, err = newService(s, d.clock, d.log); err != nil {
+	if d.service, err = newService(s, d.clock, s.config.Database+".sent", d.log); err != nil {
 		return err
 	}
 	d.service.pages = pages

@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/textproto"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -168,6 +171,7 @@ func TestKilledWhileMailing(t *testing.T) {
 		random := rand.New(rand.NewPCG(5, 6))
 		each := max(1, *mailCount / *mailKills)
 		var deaths []time.Time
+		var noted []notedMail
 		dots := 0
 		for len(deaths) < *mailKills && dots < *mailCount {
 			s := startServe(t, config)
@@ -179,15 +183,53 @@ func TestKilledWhileMailing(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Duration(random.Int64N(int64(8 * time.Millisecond)))) // a moment before, in or after the gap
+			deaths = append(deaths, time.Now()) // it dies a moment later
 			s.kill()
-			deaths = append(deaths, time.Now())
+			noted = append(noted, journalOf(t, config)...)
 			checkIntegrity(t, db)
 		}
 		s := startServe(t, config).ready()
 		s.waitFor("an empty outbox", func() bool { return waiting(t, db) == 0 })
 		s.stop()
 		sink.report(t, deaths)
+		for _, n := range noted {
+			sink.notAgain(t, n)
+		}
 	})
+}
+
+// notedMail is a mail of which a process had noted, when it died, that it was
+// taken.
+type notedMail struct {
+	Mail, Attempt int64
+	died          time.Time
+}
+
+func journalOf(t *testing.T, config string) (out []notedMail) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(config), "s.sent"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		n := notedMail{died: time.Now()}
+		if json.Unmarshal([]byte(line), &n) == nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// notAgain checks that a mail that was noted did not come once more.
+func (s *mailSink) notAgain(t *testing.T, n notedMail) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, all := range s.mails {
+		if strings.HasPrefix(id, fmt.Sprintf("<%d.", n.Mail)) && all[len(all)-1].dot.After(n.died) {
+			t.Errorf("mail %s was noted as taken, and came again", id)
+		}
+	}
 }
 
 // report checks what came in.
@@ -224,13 +266,13 @@ func (s *mailSink) report(t *testing.T, deaths []time.Time) {
 			}
 		}
 	}
-	const recording = 100 * time.Millisecond // one commit, on a disk that is busy
+	const recording = 50 * time.Millisecond // until the process came to run, on a machine that is busy
 	if longest > recording {
 		t.Errorf("a copy was made of a mail whose 250 had gone out %s before the process died", longest)
 	}
 	finding(t, "serve killed with SIGKILL while it mails, "+filepath.Base(t.Name()),
 		"%d kills, %d mails: none lost, %d copies (%d of mails without a 250, %d whose 250 had gone out at most %s before), all of the same bytes; database whole each time",
-		len(deaths), len(s.mails), copies, unanswered, copies-unanswered, longest.Round(100*time.Microsecond))
+		len(deaths), len(s.mails), copies, unanswered, copies-unanswered, longest.Round(10*time.Microsecond))
 }
 
 // checkIntegrity has a SQLite database check itself.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,7 +54,8 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
-	v, err := newService(s, clock, log)
+	path := c.socket(&s.config)
+	v, err := newService(s, clock, strings.TrimSuffix(path, ".sock")+".sent", log)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,6 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	if !s.engine.Now().IsZero() { // a new database has nothing to go on from
 		s.engine.Resume(clock.now())
 	}
-	path := c.socket(&s.config)
 	if v.commands, err = listenAdmin(path); err != nil {
 		return nil, errors.Join(err, v.pages.Close())
 	}
@@ -86,8 +87,9 @@ type service struct {
 	admin    *adminServer
 }
 
-// newService composes what a live session needs. The database gets its secret.
-func newService(s *session, clock ticker, log *slog.Logger) (*service, error) {
+// newService composes what a live session needs. The database gets its secret;
+// journal is a file beside it, see notify.MailerConfig.
+func newService(s *session, clock ticker, journal string, log *slog.Logger) (*service, error) {
 	var secret gateway.Key
 	if _, err := rand.Read(secret[:]); err != nil {
 		return nil, err
@@ -99,7 +101,7 @@ func newService(s *session, clock ticker, log *slog.Logger) (*service, error) {
 			v.mailer.Wake()
 		}
 	})
-	if err := v.setMailer(s.config.Mail.SMTP); err != nil {
+	if err := v.setMailer(s.config.Mail.SMTP, journal); err != nil {
 		return nil, err
 	}
 	pages, err := portal.New(portal.Config{
@@ -123,7 +125,7 @@ func newService(s *session, clock ticker, log *slog.Logger) (*service, error) {
 }
 
 // setMailer makes the mailer for a server's URL; without one mails wait.
-func (v *service) setMailer(url string) error {
+func (v *service) setMailer(url, journal string) error {
 	if url == "" {
 		v.log.Warn("mail.smtp is not set: mails wait in the outbox until it is")
 		return nil
@@ -142,7 +144,7 @@ func (v *service) setMailer(url string) error {
 	}
 	key := v.session.engine.Key()
 	v.mailer, err = notify.NewMailer(notify.MailerConfig{
-		Server: server, From: from, Outbox: box, Log: v.log, Now: v.session.live.clock.now,
+		Server: server, From: from, Outbox: box, Log: v.log, Now: v.session.live.clock.now, Journal: journal,
 		Token: func(m gateway.Mail) (string, bool) {
 			l, ok := m.Link()
 			if !ok {
