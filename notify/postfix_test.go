@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -16,8 +17,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/emersion/go-smtp"
 
@@ -293,10 +292,8 @@ func due(mails ...gateway.Mail) []gateway.Mail {
 // TestPostfix sends through a real server.
 func TestPostfix(t *testing.T) {
 	p := newPostfix(t)
-	passwords := t.TempDir()
-	good, bad := filepath.Join(passwords, "good"), filepath.Join(passwords, "bad")
+	good := filepath.Join(t.TempDir(), "password")
 	writeFile(t, good, "open sesame\n")
-	writeFile(t, bad, "close sesame\n")
 	const user = "perch%40perch.test@localhost"
 	tail := "?ca=" + p.ca.file + "&password_file="
 
