@@ -151,7 +151,6 @@ func readInboxMail(b []byte) (*inboxMail, error) {
 func (b *inbox) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /inbox", b.list)
 	mux.HandleFunc("GET /inbox/{n}", b.show)
-	mux.HandleFunc("GET /inbox/{n}/html", b.body)
 	mux.HandleFunc("GET /inbox/{n}/text", b.plain)
 	mux.HandleFunc("GET /inbox/style.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, inboxFiles, "demo/inbox/style.css")
@@ -184,7 +183,7 @@ func (b *inbox) page(w http.ResponseWriter, name string, data any) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-src 'self'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; base-uri 'none'")
 	_, _ = w.Write(out.Bytes())
 }
 
@@ -200,17 +199,13 @@ func (b *inbox) mail(w http.ResponseWriter, r *http.Request) *inboxMail {
 	return b.mails[n-1]
 }
 
-// body shows the mail's HTML as a mail program would, and lets its links out of
-// their frame.
-func (b *inbox) body(w http.ResponseWriter, r *http.Request) {
-	m := b.mail(w, r)
-	if m == nil {
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'")
-	_, _ = w.Write(bytes.ReplaceAll(m.html, []byte("<a href="), []byte(`<a target="_top" href=`)))
+// HTML is what the mail's body holds, to be shown within a page. Its text was
+// escaped when the mail was written, and the page allows no scripts.
+func (m *inboxMail) HTML() template.HTML {
+	_, rest, _ := bytes.Cut(m.html, []byte("<body"))
+	_, rest, _ = bytes.Cut(rest, []byte(">"))
+	inner, _, _ := bytes.Cut(rest, []byte("</body>"))
+	return template.HTML(inner)
 }
 
 func (b *inbox) plain(w http.ResponseWriter, r *http.Request) {

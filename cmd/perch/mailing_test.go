@@ -183,7 +183,7 @@ func TestKilledWhileMailing(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Duration(random.Int64N(int64(8 * time.Millisecond)))) // a moment before, in or after the gap
-			deaths = append(deaths, time.Now()) // it dies a moment later
+			deaths = append(deaths, time.Now())                                   // it dies a moment later
 			s.kill()
 			noted = append(noted, journalOf(t, config)...)
 			checkIntegrity(t, db)
