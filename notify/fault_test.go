@@ -1,10 +1,15 @@
 package notify
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"perch/gateway"
 )
 
 // TestFaults has a server do one thing wrong, once or for ever, and looks at what
@@ -136,6 +141,55 @@ func TestFaults(t *testing.T) {
 				}
 				if tt.forever && bl.Sent != 2 {
 					t.Errorf("at the end: got %d sent, want both: the fault was not the recipients'", bl.Sent)
+				}
+			})
+		})
+	}
+}
+
+// TestRandomFaults has a server that does anything wrong at any step for two
+// days, and a database that fails at times: every mail is taken once, by the
+// outcome that is recorded last, and nothing was recorded that was not so.
+func TestRandomFaults(t *testing.T) {
+	faults := []act{
+		{drop: true}, {mute: true}, {say: "421 4.3.2 bye", drop: true}, {say: "450 4.2.0 later"}, {say: "451 4.3.0 later", drop: true},
+		{pause: 5 * time.Second}, {drip: time.Second}, {say: "220-", drop: true},
+	}
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, several(t, 100)...)
+				random := rand.New(rand.NewPCG(seed, 0)) // the server's mutex guards it
+				b.server.chance = func(step string) act {
+					if random.IntN(100) < 15 {
+						return faults[random.IntN(len(faults))]
+					}
+					return act{}
+				}
+				b.start()
+				methods := []string{"Lease", "Record", "Backlog"}
+				for i := range 48 {
+					method := methods[i%len(methods)]
+					b.outbox.fail(method, errors.New("database is locked"))
+					b.after(10 * time.Minute)
+					b.outbox.fail(method, nil)
+					b.after(50 * time.Minute)
+				}
+				b.server.mu.Lock()
+				b.server.chance = nil
+				b.server.mu.Unlock()
+				b.after(3 * time.Hour)
+				times := map[string]int{}
+				for _, m := range b.server.mails() {
+					times[m.body]++
+				}
+				for _, r := range b.outbox.rows {
+					if n := times[final(r.Mail)]; n != 1 || r.state != gateway.DeliverySent {
+						t.Errorf("mail %d: taken %d times, recorded as %s after attempt %d", r.ID, n, r.state, r.attempt)
+					}
+				}
+				if s := b.Status(); s.State != StateIdle || s.Sent != 100 || s.Attempts != s.Sent+s.Deferred {
+					t.Errorf("status: got %+v", s)
 				}
 			})
 		})

@@ -361,6 +361,23 @@ func TestTarpit(t *testing.T) {
 	})
 }
 
+// TestTarpitAfterOutage has the first mail after an outage go to such a recipient.
+func TestTarpitAfterOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, several(t, 50)...)
+		b.setDown(syscall.ECONNREFUSED)
+		b.start()
+		b.after(10 * time.Minute)
+		b.setDown(nil)
+		b.server.will("dot", act{mute: true})
+		b.after(8 * time.Minute)
+		if got := len(b.server.mails()); got != 49 {
+			t.Errorf("sent beside a tarpit: got %d, want 49", got)
+		}
+		b.after(time.Hour)
+	})
+}
+
 // TestStop ends the mailer while the server thinks about a final dot.
 func TestStop(t *testing.T) {
 	tests := []struct {

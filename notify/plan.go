@@ -55,6 +55,11 @@ const (
 	closeIdle      // the session, which nothing needs
 )
 
+// crowded is how long a worker leaves a server that is in doubt to another. One
+// that has sessions and gives this worker none takes few from one client, as many
+// do.
+const crowded = time.Minute
+
 // pace is how often to do what nothing else limits.
 type pace struct {
 	look  time.Duration // at most so often after being woken
@@ -72,11 +77,14 @@ func (p *plan) decide(now time.Time, connected bool, idleSince, holdOff time.Tim
 	at := p.openAt
 	if p.live+p.dialing > 0 {
 		at = later(at, holdOff)
+		if p.failures > 0 {
+			// One is enough to see whether the server answers again, unless it is the
+			// recipient of that one's mail who takes so long.
+			at = later(at, p.openAt.Add(crowded))
+		}
 	}
 	switch {
-	case p.failures > 0 && p.live+p.dialing > 0:
-		return wait, time.Time{} // one is enough to see whether it answers again
-	case len(p.queue) > p.dialing:
+	case len(p.queue) > p.dialing+p.ready:
 		return p.connectAt(now, at, pc)
 	case len(p.queue) > 0 || p.ready+p.dialing > 0:
 		return wait, time.Time{} // somebody is closer to it

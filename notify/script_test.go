@@ -32,6 +32,7 @@ type scripted struct {
 
 	mu       sync.Mutex
 	acts     map[string][]act
+	chance   func(step string) act // what is done at a step that has no acts; may be nil
 	commands []string // as they came, without AUTH's secrets
 	secrets  []string // what AUTH brought
 	got      []taken
@@ -45,7 +46,10 @@ func (s *scripted) act(step string) act {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	acts := s.acts[step]
-	if len(acts) == 0 {
+	switch {
+	case len(acts) == 0 && s.chance != nil:
+		return s.chance(step)
+	case len(acts) == 0:
 		return act{}
 	}
 	if !s.forever || len(acts) > 1 {
@@ -173,7 +177,10 @@ func (s *scripted) answer(c net.Conn, step, usual string) bool {
 
 // reply also tells whether the client may go on with what it asked for.
 func (s *scripted) reply(c net.Conn, step, usual string) (alive, granted bool) {
-	a := s.act(step)
+	return s.do(c, s.act(step), usual)
+}
+
+func (s *scripted) do(c net.Conn, a act, usual string) (alive, granted bool) {
 	if a.drop && a.say == "" {
 		return false, false
 	}
@@ -250,14 +257,12 @@ func (s *scripted) body(c net.Conn, r *bufio.Reader, m *taken) bool {
 		b.WriteString(strings.TrimPrefix(line, "."))
 	}
 	m.body = b.String()
+	a := s.act("dot")
 	s.mu.Lock()
-	next := act{}
-	if len(s.acts["dot"]) > 0 {
-		next = s.acts["dot"][0]
-	}
-	if next.say == "" && !next.drop && !next.mute || strings.HasPrefix(next.say, "2") {
+	if a.say == "" && !a.drop && !a.mute || strings.HasPrefix(a.say, "250") {
 		s.got = append(s.got, *m)
 	}
 	s.mu.Unlock()
-	return s.answer(c, "dot", "250 2.0.0 queued as 4711")
+	alive, _ := s.do(c, a, "250 2.0.0 queued as 4711")
+	return alive
 }

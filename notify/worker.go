@@ -20,10 +20,6 @@ type worker struct {
 	holdOff   time.Time // no new session before, while others have one
 }
 
-// crowded is how long a worker leaves the server to the others after it lost or
-// got no connection while they have one: many servers take few from one client.
-const crowded = time.Minute
-
 func (w *worker) run(ctx context.Context) {
 	defer w.hangUp(true)
 	for {
