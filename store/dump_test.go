@@ -17,10 +17,7 @@ import (
 func TestDumps(t *testing.T) {
 	path, url := filepath.Join(t.TempDir(), "perch.db"), postgres.Server(t).NewURL(t)
 	s, p := openSQLite(t, path), openPostgres(t, url)
-	for name, held := range map[string]interface {
-		gateway.Store
-		gateway.Outbox
-	}{path: s, url: p} {
+	for name, held := range map[string]database{path: s, url: p} {
 		if err := storetest.Fill(t.Context(), held); err != nil {
 			t.Fatal(err)
 		}

@@ -4,12 +4,21 @@ import (
 	"database/sql"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // LimitPages makes the database full at n pages, as a disk without space would.
 func LimitPages(t *testing.T, s *SQLite, n int64) {
 	t.Helper()
 	if _, err := s.sql.Exec("PRAGMA max_page_count = " + strconv.FormatInt(n, 10)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BusyTimeout sets how long the store waits for another program's lock.
+func BusyTimeout(t *testing.T, s *SQLite, d time.Duration) {
+	t.Helper()
+	if _, err := s.sql.Exec("PRAGMA busy_timeout = " + strconv.FormatInt(d.Milliseconds(), 10)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -37,10 +37,7 @@ func commitAtLast(t *testing.T, p *store.Postgres, b *gateway.Batch) {
 
 // holdsBatches checks that batches 1 to n are there, each once, and that the
 // outbox has their mails.
-func holdsBatches(t *testing.T, s interface {
-	gateway.Store
-	gateway.Outbox
-}, n int64) {
+func holdsBatches(t *testing.T, s database, n int64) {
 	t.Helper()
 	st, err := s.Load(t.Context())
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"perch/gateway"
 	"perch/store"
+	"perch/store/storetest"
 )
 
 // The variables that make the test binary another process: one that opens the
@@ -24,13 +25,19 @@ import (
 const (
 	holdDatabase = "PERCH_TEST_HOLD"
 	fillDatabase = "PERCH_TEST_FILL"
+
+	// servePostgres starts a server, says the URL of a database and the
+	// directory of its data, and waits to be killed.
+	servePostgres = "PERCH_TEST_POSTGRES"
 )
 
 func TestMain(m *testing.M) {
 	if path, ok := os.LookupEnv(holdDatabase); ok {
 		hold(path)
 	} else if path, ok := os.LookupEnv(fillDatabase); ok {
-		fill(path)
+		fillUp(path)
+	} else if _, ok := os.LookupEnv(servePostgres); ok {
+		serve(m)
 	} else {
 		code := m.Run()
 		postgres.Stop()
@@ -38,8 +45,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// database is a store with its outbox.
+type database interface {
+	gateway.Store
+	gateway.Outbox
+}
+
 // openAny opens the database at a path or a URL.
-func openAny(name string) (gateway.Store, error) {
+func openAny(name string) (database, error) {
 	if strings.HasPrefix(name, "postgres://") {
 		return store.OpenPostgres(context.Background(), name)
 	}
@@ -57,7 +70,23 @@ func hold(path string) {
 	s.Close()
 }
 
-func fill(path string) {
+// serve has a test of its own, since only tests start servers.
+func serve(m *testing.M) {
+	os.Args = []string{os.Args[0], "-test.run=^TestServe$"}
+	m.Run()
+}
+
+func TestServe(t *testing.T) {
+	if _, ok := os.LookupEnv(servePostgres); !ok {
+		return
+	}
+	s := storetest.StartPostgres(t)
+	fmt.Println(s.NewURL(t))
+	fmt.Println(s.Dir())
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func fillUp(path string) {
 	s, err := openAny(path)
 	if err != nil {
 		fmt.Println(err)
@@ -144,10 +173,22 @@ func TestHeldByAnotherProcess(t *testing.T) {
 // A process killed at any moment loses nothing that was committed, and leaves
 // no part of a batch.
 func TestKilled(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "perch.db")
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "perch.db")
+		killed(t, path, func() {
+			if got := query(t, path, "PRAGMA integrity_check"); got != "ok" {
+				t.Fatalf("integrity check: %s", got)
+			}
+		})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) { killed(t, postgres.Server(t).NewURL(t), func() {}) })
+}
+
+// killed kills processes that fill a database, and calls check after each.
+func killed(t *testing.T, name string, check func()) {
 	var durable int64
 	for round := range 8 {
-		c := startChild(t, fillDatabase, path, nil)
+		c := startChild(t, fillDatabase, name, nil)
 		for said := c.said; ; said = c.line(t) {
 			n, err := strconv.ParseInt(said, 10, 64)
 			if err != nil || n != durable+1 {
@@ -159,7 +200,14 @@ func TestKilled(t *testing.T) {
 			}
 		}
 		c.kill(t)
-		s := openSQLite(t, path)
+		left := ""
+		if !strings.HasPrefix(name, "postgres://") { // whose server may be committing still
+			left = storetest.DumpOf(t, name)
+		}
+		s, err := openAny(name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		st, err := s.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -168,13 +216,12 @@ func TestKilled(t *testing.T) {
 		if got < durable {
 			t.Fatalf("%d batches are left, but %d were durable", got, durable)
 		}
-		if mails := countMails(t, s); len(st.Phones) != int(got) || mails != int(got) {
-			t.Errorf("%d phones and %d mails, want %d of each", len(st.Phones), mails, got)
-		}
+		holdsBatches(t, s, got)
 		durable = got
 		s.Close()
-		if got := query(t, path, "PRAGMA integrity_check"); got != "ok" {
-			t.Fatalf("integrity check: %s", got)
+		if now := storetest.DumpOf(t, name); left != "" && now != left {
+			t.Errorf("opening changed what was left:\n%s\nis now\n%s", left, now)
 		}
+		check()
 	}
 }

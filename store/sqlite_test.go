@@ -19,6 +19,7 @@ import (
 	"perch/matcher"
 	"perch/provisioning"
 	"perch/store"
+	"perch/store/storetest"
 )
 
 // batch is a small batch in which n tells one from another.
@@ -277,6 +278,85 @@ func TestOtherWriter(t *testing.T) {
 	}
 	if err := s.Commit(t.Context(), batch(1)); err != nil {
 		t.Errorf("commit after the other writer: %v", err)
+	}
+}
+
+// Another program holds the lock for longer than a commit waits. The batch is
+// committed once the lock is free, and so is what the outbox notes.
+func TestLockedBeyondPatience(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "perch.db")
+	s := openSQLite(t, path)
+	if err := s.Commit(t.Context(), batch(1)); err != nil {
+		t.Fatal(err)
+	}
+	store.BusyTimeout(t, s, 10*time.Millisecond)
+	tx, err := raw(t, path).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("UPDATE mails SET subject = subject"); err != nil {
+		t.Fatal(err)
+	}
+	now := batch(1).Time
+	for range 3 {
+		if err := s.Commit(t.Context(), batch(2)); err == nil || !strings.Contains(err.Error(), "locked") {
+			t.Errorf("commit gave %v, want an error that says why", err)
+		}
+		if _, err := s.Lease(t.Context(), now, now.Add(time.Hour), 1); err == nil || !strings.Contains(err.Error(), "locked") {
+			t.Errorf("lease gave %v, want an error that says why", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), batch(2)); err != nil {
+		t.Errorf("the same batch: %v", err)
+	}
+	if got, err := s.Lease(t.Context(), now, now.Add(time.Hour), 9); err != nil || len(got) != 1 || got[0].Attempt != 1 {
+		t.Errorf("leased %+v, want mail 1 for the first time (%v)", got, err)
+	}
+	holdsBatches(t, s, 2)
+	if got := query(t, path, "PRAGMA integrity_check"); got != "ok" {
+		t.Errorf("integrity check: %s", got)
+	}
+}
+
+// Somebody else has written to the database in spite of the lock. No more is
+// written then, until the new state was loaded.
+func TestAnotherHand(t *testing.T) {
+	for _, change := range []string{
+		"UPDATE meta SET value = '7' WHERE key = 'last_event'",
+		"UPDATE meta SET value = '1' WHERE key = 'time'",
+		"INSERT INTO meta VALUES ('last_change', '1')",
+		"DELETE FROM meta WHERE key = 'last_claim'",
+	} {
+		path := filepath.Join(t.TempDir(), "perch.db")
+		s := openSQLite(t, path)
+		if _, err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Commit(t.Context(), batch(1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := raw(t, path).Exec(change); err != nil {
+			t.Fatal(err)
+		}
+		before := storetest.DumpOf(t, path)
+		for range 2 {
+			if err := s.Commit(t.Context(), batch(2)); !errors.Is(err, gateway.ErrOtherWriter) {
+				t.Errorf("%s: commit gave %v, want ErrOtherWriter", change, err)
+			}
+		}
+		if storetest.DumpOf(t, path) != before {
+			t.Errorf("%s: the commit wrote something", change)
+		}
+		if _, err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b := batch(8)
+		if err := s.Commit(t.Context(), b); err != nil {
+			t.Errorf("%s: commit after Load: %v", change, err)
+		}
 	}
 }
 

@@ -15,7 +15,9 @@ import (
 )
 
 // DumpOf returns the dump of the database at a path or a URL. It only reads, and
-// needs no lock: a process that was killed may have left the database.
+// needs no lock: a process that was killed may have left the database. A
+// PostgreSQL server may be committing for such a process still, for a moment;
+// whoever opens the database waits until it has.
 func DumpOf(t testing.TB, name string) string {
 	t.Helper()
 	d, err := openReadOnly(name)

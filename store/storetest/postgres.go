@@ -200,6 +200,9 @@ func ordinaryUser() (*syscall.Credential, error) {
 	return nil, errors.New("no user to run as: neither postgres nor nobody")
 }
 
+// Dir returns the server's directory, which is removed with it.
+func (s *Server) Dir() string { return s.dir }
+
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // create makes the data directory.
