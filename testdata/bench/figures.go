@@ -166,6 +166,14 @@ func bound(got, limit float64, text string) string {
 	return "(bound " + text + ")"
 }
 
+// least says what a figure should be at least, and whether it is.
+func least(got, limit float64, text string) string {
+	if got < limit {
+		return "(bound " + text + ", missed)"
+	}
+	return "(bound " + text + ")"
+}
+
 func mib(octets int64) string { return fmt.Sprintf("%.1f MiB", float64(octets)/(1<<20)) }
 
 func median[T interface{ ~int64 | ~float64 }](v []T) T {

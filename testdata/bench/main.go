@@ -43,6 +43,7 @@ var figures = []struct {
 	{"F7", (*bench).f7},
 	{"F9", (*bench).f9},
 	{"F10", (*bench).f10},
+	{"F11", (*bench).f11},
 }
 
 func main() {

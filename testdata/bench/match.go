@@ -11,11 +11,11 @@ import (
 // metrics are the values of one Go benchmark by unit.
 type metrics map[string]float64
 
-// benchmark runs one of the matcher's benchmarks, which checks its own result.
-func (b *bench) benchmark(name string) (metrics, error) {
+// benchmark runs a benchmark of a package, which checks its own result.
+func (b *bench) benchmark(pkg, name string, flags ...string) (metrics, error) {
 	b.say("benchmark %s", name)
 	var out bytes.Buffer
-	c := child{args: []string{"go", "test", "./matcher", "-run", "^$", "-bench", "^" + name + "$"}, stdout: &out}
+	c := child{args: append([]string{"go", "test", pkg, "-run", "^$", "-bench", "^" + name + "$"}, flags...), stdout: &out}
 	if _, err := c.run(); err != nil {
 		return nil, fmt.Errorf("%w%s", err, out.String())
 	}
@@ -45,7 +45,7 @@ func parseBenchmark(line, name string) metrics {
 
 // f9 measures one match against a million prefixes and a million ports.
 func (b *bench) f9() error {
-	m, err := b.benchmark("BenchmarkF9Match")
+	m, err := b.benchmark("./matcher", "BenchmarkF9Match")
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (b *bench) f9() error {
 
 // f10 measures loading and checking a million rules.
 func (b *bench) f10() error {
-	m, err := b.benchmark("BenchmarkF10Load")
+	m, err := b.benchmark("./matcher", "BenchmarkF10Load")
 	if err != nil {
 		return err
 	}
