@@ -122,17 +122,26 @@ func (e entry) check() (location.Location, []fault) {
 	return l, c.faults
 }
 
-// tidy drops what people cannot see in what they typed or pasted: space around
-// it, space of unusual kinds and lengths, and format characters. The two joiners
-// stay, since Persian and Hindi cannot be written without them.
+// tidy drops what people cannot see in what they typed or pasted: format
+// characters, and space around it, of unusual kinds and lengths.
+// What is not UTF-8 stays, to be refused.
 func tidy(s string) string {
-	s = strings.Map(func(r rune) rune {
+	if !utf8.ValidString(s) {
+		return s
+	}
+	return strings.Join(strings.Fields(visible(s)), " ")
+}
+
+// visible leaves format characters out, which could turn a text's neighbours
+// around. The two joiners stay, since Persian and Hindi cannot be written without
+// them.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' {
 			return -1
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
 }
 
 // checker checks an entry by the customs of its country.

@@ -79,7 +79,7 @@ func (v *visit) claimView(r gateway.Review, typed claimTyped) claimView {
 	if !c.Open {
 		return c
 	}
-	c.Reason, c.Wrong = strings.ToValidUTF8(typed.reason, "\ufffd"), typed.wrong
+	c.Reason, c.Wrong = shown(typed.reason), typed.wrong
 	c.Choices = choiceViews(r, typed.level)
 	for _, choice := range c.Choices {
 		if choice.Level == r.Default.String() {

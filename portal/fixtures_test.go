@@ -379,19 +379,24 @@ func (p *person) open(purpose gateway.Purpose, id int64, user string) page {
 // be there.
 func (p page) has(t testing.TB, status int, texts ...string) {
 	t.Helper()
-	if p.status != status {
+	bad := p.status != status
+	if bad {
 		t.Errorf("%s: status %d, want %d", p.path, p.status, status)
 	}
 	for _, text := range texts {
 		if not, ok := strings.CutPrefix(text, "!"); ok {
 			if strings.Contains(p.body, not) {
+				bad = true
 				t.Errorf("%s: has %q, which it should not", p.path, not)
 			}
 		} else if !strings.Contains(p.body, text) {
+			bad = true
 			t.Errorf("%s: lacks %q", p.path, text)
 		}
 	}
-	if t.Failed() {
-		t.Logf("the page %s:\n%s", p.path, p.body)
+	if bad {
+		t.Logf("the page %s:\n%s", p.path, strings.Join(strings.FieldsFunc(p.body, func(r rune) bool { return r == '\n' }), "\n"))
 	}
 }
+
+func escape(s string) string { return url.QueryEscape(s) }

@@ -62,7 +62,7 @@ func newAddressForm(e entry, p purpose, faults []fault) addressForm {
 		}
 	}
 	f.Name = field{
-		Column: "name", Label: "Name for this place", Value: e["name"], Complete: "off", Width: "wide", Wrong: wrong(faults, "name"),
+		Column: "name", Label: "Name for this place", Value: shown(e["name"]), Complete: "off", Width: "wide", Wrong: wrong(faults, "name"),
 	}
 	if p == forPerson {
 		f.Name.Hint = "Such as Home"
@@ -104,7 +104,7 @@ func (l *layout) rows(rows []string) [][]field {
 func (l *layout) field(column string) field {
 	e := elementOf(column)
 	f := field{
-		Column: column, Label: l.country.label(column), Hint: e.hint, Value: strings.ToValidUTF8(l.entry[column], "\ufffd"),
+		Column: column, Label: l.country.label(column), Hint: e.hint, Value: shown(l.entry[column]),
 		Complete: e.complete, Width: e.width, Wrong: wrong(l.faults, column),
 		Needed: l.country.needs(column) || column == "street" || column == "house_number",
 	}
@@ -120,6 +120,9 @@ func (l *layout) field(column string) field {
 	}
 	return f
 }
+
+// shown is what was typed, as it may stand on a page.
+func shown(typed string) string { return visible(strings.ToValidUTF8(typed, "\ufffd")) }
 
 // label returns what an element is called in a country.
 func (c country) label(column string) string {
