@@ -65,7 +65,7 @@ const (
 // inside lists the columns of the form about the place within the building.
 func (p purpose) inside() []string {
 	if p == forPerson {
-		return nil
+		return []string{"floor unit"}
 	}
 	return []string{"building", "floor room"}
 }

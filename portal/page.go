@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // sites have time zones, and a small server may not know them
 
 	"perch/gateway"
 	"perch/gateway/words"
@@ -71,6 +73,7 @@ type notice struct {
 type frame struct {
 	Title        string
 	Failed       bool // what was sent is wrong: the title says so
+	Wide         bool // it has two columns where there is room
 	Organization string
 	Prefix       string // of the portal's paths
 	Style        string // path of the stylesheet
@@ -79,10 +82,13 @@ type frame struct {
 	Page         any
 }
 
+// wide are the pages with two columns.
+var wide = []string{"prompt", "answered", "over", "claim"}
+
 // show writes a page. It is written only when it is whole.
 func (v *visit) show(status int, sheet, title string, n *notice, page any) {
 	f := frame{
-		Title: title, Failed: status == http.StatusUnprocessableEntity, Organization: v.organization, Prefix: v.prefix,
+		Title: title, Failed: status == http.StatusUnprocessableEntity, Wide: slices.Contains(wide, sheet), Organization: v.organization, Prefix: v.prefix,
 		Style: v.prefix + v.assets["style.css"].versioned, Path: v.prefix + v.path, Notice: n, Page: page,
 	}
 	var b bytes.Buffer

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"perch/gateway"
 	"perch/location"
 )
@@ -19,7 +21,9 @@ func walkConfirm(b *tab) {
 	b.tap("Yes, the phone is here")
 	b.sees("Thank you.", "Room 401", "There is nothing left for you to do")
 	b.shoot("receipt-confirmed")
-	// Reload and back do no harm.
+	b.do(chromedp.Reload())
+	b.sees("Thank you.")
+	b.do(chromedp.NavigateBack(), chromedp.NavigateForward())
 	b.mail(gateway.MailPrompt, id, alice)
 	b.sees("Thank you.")
 	b.unfold("That was a mistake")
@@ -28,8 +32,14 @@ func walkConfirm(b *tab) {
 	b.shoot("receipt-taken-back")
 	b.tap("Answer the new question")
 	b.sees("Is your desk phone “Reception” at Fourth floor?")
-	b.tap("Yes, the phone is here")
+	// Who taps twice is thanked once.
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.DoubleClick(named("Yes, the phone is here"), chromedp.NodeVisible)); err != nil {
+		b.t.Fatal(err)
+	}
 	b.sees("Thank you.", "Floor 4")
+	if n := b.w.office.done; n != 3 {
+		b.t.Errorf("%d decisions, want 3", n)
+	}
 }
 
 func walkCompany(b *tab) {
