@@ -170,7 +170,7 @@ func (c *checker) splitStreet() {
 func (c *checker) column(a *location.CivicAddress, column string) {
 	v := c.entry[column]
 	switch n := utf8.RuneCountInString(v); {
-	case !utf8.ValidString(v) || location.CheckText(v) != nil:
+	case location.CheckText(v) != nil:
 		c.add(column, "please use letters, numbers and punctuation only.")
 		return
 	case column == "country":

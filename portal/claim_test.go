@@ -26,9 +26,9 @@ func TestClaim(t *testing.T) {
 		t.Errorf("claim %+v", c)
 	}
 	before := w.snapshot()
-	for _, do := range []string{"approve", "reject"} {
-		p.post(path, "do", do, "reason", "late").has(t, 200, "Approved: the address")
-	}
+	p.post(path, "do", "approve").has(t, 200, "Approved: the address")
+	p.post(path, "do", "reject", "reason", "late").has(t, 200, "Approved: the address")
+	p.post(path, "do", "reject", "reason", "").has(t, 200, "Approved: the address", "!Please say why")
 	p.get(path+"/edit").has(t, 200, "Approved: the address")
 	p.post(path+"/edit", "do", "save", "country", "US").has(t, 200, "Approved: the address")
 	if w.snapshot() != before {

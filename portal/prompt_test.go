@@ -227,6 +227,58 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// behind is an office that first shows each question and claim as it was a moment
+// ago.
+type behind struct {
+	*office
+	question gateway.Question
+	review   gateway.Review
+	shown    int
+}
+
+func (b *behind) Question(prompt int64, reader string) (gateway.Question, bool) {
+	if b.shown++; b.shown == 1 {
+		return b.question, true
+	}
+	return b.office.Question(prompt, reader)
+}
+
+func (b *behind) ReviewOf(claim int64, reader string) (gateway.Review, bool) {
+	if b.shown++; b.shown == 1 {
+		return b.review, true
+	}
+	return b.office.ReviewOf(claim, reader)
+}
+
+// TestTooLate: somebody decides while a form is on its way. Its sender is led to
+// what became of the thing, without reproach.
+func TestTooLate(t *testing.T) {
+	w := newWorld(t)
+	id := w.unknownPort()
+	q, _ := w.office.Question(id, alice)
+	for _, form := range [][]string{
+		{"", "do", "confirm"}, {"", "do", "company", "place", "hq-3f"}, {"", "do", "personal", "place", "alice-home"}, {"", "do", "unmoved"},
+		{"/address", "do", "save", "country", "JP", "city", "x", "landmark", "x"}, {"/own", "do", "save", "country", "JP", "city", "x", "landmark", "x"},
+	} {
+		p := w.browser()
+		path := p.asked(id, alice)
+		if q, _ := w.office.Question(id, bob); q.State == 0 {
+			w.answer(gateway.Reply{Prompt: id, Kind: gateway.AnswerCompany, Location: "hq-401", By: bob})
+		}
+		w.handler.office = &behind{office: w.office, question: q}
+		p.post(path+form[0], form[1:]...).has(t, 200, "Somebody told us already", "Room 401", "!could not be done")
+		w.handler.office = w.office
+	}
+	p := w.browser()
+	p.open(gateway.MailClaim, 1, rita)
+	r, _ := w.office.ReviewOf(1, rita)
+	if err := w.office.Review(t.Context(), gateway.Decision{Claim: 1, By: "ada@example.com", Approve: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.handler.office = &behind{office: w.office, review: r}
+	p.post("/claims/1", "do", "reject", "reason", "no").has(t, 200, "Approved: the address", "ada@example.com")
+}
+
 // TestRefused: what the engine does not take is shown again with a sentence, and
 // nothing of the command line.
 func TestRefused(t *testing.T) {
