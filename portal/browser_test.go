@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,8 +22,7 @@ import (
 
 var screenshots = flag.String("screenshots", "", "write a picture of every page to this directory")
 
-// chromium starts one browser for all tests that need it, and closes it at the
-// end of the first of them, which is their parent.
+// chromium starts a browser that lives as long as the test.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -57,7 +55,6 @@ type tab struct {
 	ctx  context.Context
 	w    *world
 	base string
-	mu   *sync.Mutex
 }
 
 // telephone opens a tab of 390 pixels before a fresh world.
