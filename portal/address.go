@@ -41,7 +41,7 @@ var elements = [...]element{
 	{"building", "Building", "Its name or letter, if there are several", "off", longest, "wide"},
 	{"floor", "Floor", "", "off", 30, "short"},
 	{"room", "Room or desk", "", "off", longest, "short"},
-	{"unit", "Unit", "", "address-line2", longest, "short"},
+	{"unit", "Apartment or unit", "", "address-line2", longest, "short"},
 	{"postal_code", "Postcode", "", "postal-code", 20, "short"},
 	{"additional", "Additional", "Whatever helps to find it, such as “entrance in the yard”", "off", longest, "wide"},
 }
@@ -65,7 +65,7 @@ const (
 // inside lists the columns of the form about the place within the building.
 func (p purpose) inside() []string {
 	if p == forPerson {
-		return []string{"floor unit"}
+		return []string{"unit", "floor"}
 	}
 	return []string{"building", "floor room"}
 }

@@ -53,7 +53,11 @@ func newAddressForm(e entry, p purpose, faults []fault) addressForm {
 	code := strings.ToUpper(tidy(e["country"]))
 	l := layout{entry: e, purpose: p, country: countryOf(code), faults: faults, used: map[string]bool{"country": true}}
 	f := addressForm{Country: l.field("country")}
-	f.Rows, f.Inside = l.rows(l.country.rows), l.rows(p.inside())
+	inside := p.inside()
+	f.Rows = l.rows(l.country.rows, strings.Fields(strings.Join(inside, " ")))
+	l.quiet = true
+	f.Inside = l.rows(inside, nil)
+	l.quiet = false
 	for _, column := range location.Columns() {
 		if !l.used[column] {
 			in := l.field(column)
@@ -81,14 +85,16 @@ type layout struct {
 	country country
 	faults  []fault
 	used    map[string]bool
+	quiet   bool // the heading says that what follows may be left out
 }
 
-func (l *layout) rows(rows []string) [][]field {
+// rows lays out lines of fields, without those that come later.
+func (l *layout) rows(rows, later []string) [][]field {
 	var out [][]field
 	for _, row := range rows {
 		var fields []field
 		for _, column := range strings.Fields(row) {
-			if l.used[column] {
+			if l.used[column] || slices.Contains(later, column) {
 				continue
 			}
 			l.used[column] = true
@@ -106,6 +112,7 @@ func (l *layout) field(column string) field {
 	f := field{
 		Column: column, Label: l.country.label(column), Hint: e.hint, Value: shown(l.entry[column]),
 		Complete: e.complete, Width: e.width, Wrong: wrong(l.faults, column),
+		Quiet:  l.quiet,
 		Needed: l.country.needs(column) || column == "street" || column == "house_number",
 	}
 	if h, ok := l.country.hints[column]; ok {
@@ -114,7 +121,6 @@ func (l *layout) field(column string) field {
 	if column == "postal_code" {
 		f.Mode = l.country.digits()
 	}
-	f.Quiet = slices.Contains(strings.Fields(strings.Join(l.purpose.inside(), " ")), column)
 	if l.purpose != forPerson && f.Complete != "country" {
 		f.Complete = "off" // browsers know where people live, not where they sit
 	}
