@@ -26,6 +26,7 @@ func TestFaults(t *testing.T) {
 		hours   []string      // recorded after the time below, if it differs
 		later   time.Duration // default: two hours
 		forever bool
+		conns   int // connections after ten seconds, if that matters
 	}{
 		{name: "greets late", acts: faults{"connect": {{pause: 50 * time.Second}}}, hours: []string{sent1, sent2}},
 		{name: "never greets", acts: faults{"connect": {{mute: true}}}, state: StateIdle, later: 70 * time.Second,
@@ -52,7 +53,7 @@ func TestFaults(t *testing.T) {
 		{name: "drops at MAIL after one mail", acts: faults{"mail": {{}, {drop: true}}}, soon: []string{sent1, sent2}},
 		{name: "never answers MAIL", acts: faults{"mail": {{mute: true}}}, later: 90 * time.Second, hours: []string{sent1, sent2}},
 
-		{name: "RCPT 550", acts: faults{"rcpt": {{say: "550 5.1.1 no such user"}}}, soon: []string{"1.1 refused: 550 5.1.1 no such user", sent2}},
+		{name: "RCPT 550", conns: 1, acts: faults{"rcpt": {{say: "550 5.1.1 no such user"}}}, soon: []string{"1.1 refused: 550 5.1.1 no such user", sent2}},
 		{name: "RCPT 550 in two lines", acts: faults{"rcpt": {{say: "550-no such user\r\n550 here"}}}, soon: []string{"1.1 refused: 550 no such user here", sent2}},
 		{name: "RCPT 551 without more", acts: faults{"rcpt": {{say: "551"}}}, soon: []string{"1.1 refused: 551", sent2}},
 		{name: "RCPT 450", acts: faults{"rcpt": {{say: "450 4.2.0 greylisted"}}}, soon: []string{"1.1 waiting +28s: 450 4.2.0 greylisted", sent2},
@@ -84,7 +85,7 @@ func TestFaults(t *testing.T) {
 			hours: []string{"1.1 waiting +28s: no answer within 5m0s", "1.2 sent: " + sent250, sent2}},
 
 		{name: "552 after the dot", acts: faults{"dot": {{say: "552 5.3.4 message too big"}}}, soon: []string{"1.1 refused: 552 5.3.4 message too big", sent2}},
-		{name: "452 after the dot", acts: faults{"dot": {{say: "452 4.3.1 no space"}}}, soon: []string{"1.1 waiting +28s: 452 4.3.1 no space", sent2}, later: time.Minute,
+		{name: "452 after the dot", conns: 1, acts: faults{"dot": {{say: "452 4.3.1 no space"}}}, soon: []string{"1.1 waiting +28s: 452 4.3.1 no space", sent2}, later: time.Minute,
 			hours: []string{"1.1 waiting +28s: 452 4.3.1 no space", "1.2 sent: " + sent250, sent2}},
 		{name: "250 alone, everywhere", acts: faults{"mail": {{say: "250"}}, "rcpt": {{say: "250"}}, "dot": {{say: "250"}}}, soon: []string{"1.1 sent: 250", sent2}},
 		{name: "drops after the dot", acts: faults{"dot": {{drop: true}}}, soon: []string{"1.1 waiting +28s: the server closed the connection", sent2}, later: time.Minute,
@@ -113,6 +114,9 @@ func TestFaults(t *testing.T) {
 				s := b.Status()
 				if tt.later == 0 && s.State != tt.state || !strings.Contains(s.LastError, tt.error) || s.LastError != "" && s.LastHint == "" {
 					t.Errorf("status: got %s, %q (hint %q), want %s, %q", s.State, s.LastError, s.LastHint, tt.state, tt.error)
+				}
+				if got := b.server.connections(); tt.conns != 0 && got != tt.conns {
+					t.Errorf("connections: got %d, want %d", got, tt.conns)
 				}
 				if tt.later == 0 {
 					tt.later = 2 * time.Hour

@@ -273,6 +273,55 @@ func TestNoBusyLoop(t *testing.T) {
 	}
 }
 
+// TestHeldByAnother has somebody else lease what is due.
+func TestHeldByAnother(t *testing.T) {
+	for _, unaware := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.outbox.unaware = unaware
+			b.start()
+			b.after(time.Second)
+			m := queued(t, 1, "a@example.com")
+			m.Time = time.Now()
+			b.outbox.add(m)
+			if _, err := b.outbox.Lease(t.Context(), time.Now(), time.Now().Add(time.Hour), 1); err != nil {
+				t.Fatal(err)
+			}
+			b.Wake()
+			b.after(30 * time.Minute)
+			if got := b.outbox.count("Lease") + b.outbox.count("Backlog"); got > 1000 || !unaware && got > 5 {
+				t.Errorf("asked %d times in half an hour", got)
+			}
+			b.after(time.Hour)
+			b.wantStory("1.2 sent: " + sent250)
+		})
+	}
+}
+
+// TestServerHangsUp has a server that closes an idle connection: the next mail
+// goes over a new one at once, and nobody is troubled.
+func TestServerHangsUp(t *testing.T) {
+	for name, a := range map[string]act{"EOF": {drop: true}, "421": {say: "421 4.4.2 timeout", drop: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, several(t, 1)...)
+				b.server.will("mail", act{}, a)
+				b.start()
+				b.after(time.Second)
+				m := queued(t, 2, "bob@example.com")
+				m.Time = time.Now()
+				b.outbox.add(m)
+				b.Wake()
+				b.after(time.Second)
+				b.wantStory("1.1 sent: "+sent250, "2.1 sent: "+sent250)
+				if s := b.Status(); s.LastError != "" || b.server.connections() != 2 {
+					t.Errorf("status: got %+v, %d connections", s, b.server.connections())
+				}
+			})
+		})
+	}
+}
+
 // TestOutage checks that mails make no attempt while the server is down, and
 // flow by themselves when it is back.
 func TestOutage(t *testing.T) {
@@ -331,7 +380,11 @@ func TestLostInMidBacklog(t *testing.T) {
 		if len(story) != 3+7 {
 			t.Fatalf("recorded: got %q, want 3 sent and 7 given back", story)
 		}
-		for _, line := range story[3:] {
+		for i, line := range story[3:] {
+			// In time for an attempt, had the server come back: 45 min less 18.
+			if held := b.outbox.outcomes[3+i].At.Sub(zero); held < 25*time.Minute || held > 35*time.Minute {
+				t.Errorf("given back after %s", held)
+			}
 			if !strings.HasSuffix(line, "not tried yet: connecting: no route to host") {
 				t.Errorf("got %s, want it given back", line)
 			}

@@ -33,8 +33,8 @@ type scripted struct {
 	mu       sync.Mutex
 	acts     map[string][]act
 	chance   func(step string) act // what is done at a step that has no acts; may be nil
-	commands []string // as they came, without AUTH's secrets
-	secrets  []string // what AUTH brought
+	commands []string              // as they came, without AUTH's secrets
+	secrets  []string              // what AUTH brought
 	got      []taken
 	conns    int
 }
@@ -133,8 +133,17 @@ func (s *scripted) serve(c net.Conn) {
 		case "auth":
 			ok = s.auth(c, r, rest)
 		case "mail":
-			m = taken{from: rest}
-			ok = s.answer(c, verb, "250 2.1.0 sender ok")
+			if m.from != "" { // RFC 5321 section 4.1.1.2
+				ok = s.answer(c, verb, "503 5.5.1 nested MAIL")
+				break
+			}
+			var granted bool
+			if ok, granted = s.reply(c, verb, "250 2.1.0 sender ok"); granted {
+				m = taken{from: rest}
+			}
+		case "rset":
+			m = taken{}
+			ok = s.answer(c, verb, "250 2.0.0 flushed")
 		case "rcpt":
 			m.to = rest
 			ok = s.answer(c, verb, "250 2.1.5 recipient ok")
@@ -142,6 +151,7 @@ func (s *scripted) serve(c net.Conn) {
 			var granted bool
 			if ok, granted = s.reply(c, verb, "354 go ahead"); ok && granted {
 				ok = s.body(c, r, &m)
+				m = taken{}
 			}
 		case "quit":
 			s.answer(c, verb, "221 bye")
