@@ -18,17 +18,23 @@ import (
 	"perch/gateway"
 )
 
-// letterbox is a mail about to be sent: what the engine would have queued.
+// queued is a mail as the engine would have queued it.
 func queued(t testing.TB, id int64, to string) gateway.Mail {
 	t.Helper()
+	r, err := testRenderer()
+	if err != nil {
+		t.Fatal(err)
+	}
 	l := first()
 	l.ID, l.To.Email = id, to
-	subject, messageID, body, err := renderer(t).Render(l)
+	subject, messageID, body, err := r.Render(l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return gateway.Mail{ID: id, Time: l.Time, Purpose: l.Purpose, To: to, Subject: subject, MessageID: messageID, Prompt: 1, Body: body}
 }
+
+var testRenderer = sync.OnceValues(func() (*Renderer, error) { return New(config) })
 
 func several(t testing.TB, n int) []gateway.Mail {
 	var out []gateway.Mail
@@ -217,6 +223,21 @@ func TestDots(t *testing.T) {
 		b.after(time.Second)
 		if got := b.server.mails(); len(got) != 1 || got[0].body != string(m.Body) {
 			t.Errorf("got %q, want %q", got, m.Body)
+		}
+	})
+}
+
+// TestBacklogFlows checks that nothing but the server holds up a backlog.
+func TestBacklogFlows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, several(t, 500)...)
+		b.start()
+		b.after(time.Millisecond)
+		if got := len(b.server.mails()); got != 500 {
+			t.Errorf("sent within a millisecond of told time: got %d, want all 500", got)
+		}
+		if got := b.outbox.count("Lease"); got > 500/10+5 {
+			t.Errorf("leases: got %d, want about one for each ten", got)
 		}
 	})
 }

@@ -232,6 +232,9 @@ func (w *worker) lease(ctx context.Context) {
 		w.learned(ctx, b, err, wakes)
 	} else {
 		w.plan.known = false
+		if len(mails) == n {
+			w.plan.looked = time.Time{} // there are more: no need to wait for them
+		}
 	}
 	for _, d := range mails {
 		w.plan.queue = append(w.plan.queue, held{d, until})
