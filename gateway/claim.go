@@ -16,7 +16,7 @@ import (
 func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	e.ids.Claim++
 	c := &Claim{
-		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At,
+		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At, Evidence: p.track.Evidence(),
 		Location: a.Location, By: a.By, Opened: e.now, State: ClaimOpen,
 	}
 	a.Claim = c.ID

@@ -75,6 +75,7 @@ type Claim struct {
 	Prompt     int64
 	Answer     int64
 	Attachment discovery.Attachment
+	Evidence   []discovery.Evidence // for the attachment, when the claim was made
 	Location   location.ID
 	By         string // email, or cli:NAME
 	Opened     time.Time

@@ -135,7 +135,7 @@ func (e *Engine) ReviewOf(claim int64, reader string) (Review, bool) {
 	out := Review{Letter: e.letter(p, MailClaim, reader), Default: c.Attachment.Level()}
 	held := *c
 	out.Claim, out.Prompt, out.By, out.Reason = &held, c.Prompt, c.By, c.Reason
-	out.Attachment = c.Attachment
+	out.Attachment, out.Evidence = c.Attachment, c.Evidence
 	out.Location = e.visible(c.Location, reader)
 	out.InForce = e.placeFor(p.Assignment.Location, reader)
 	if a := e.answers[c.Answer]; a != nil {

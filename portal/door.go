@@ -99,6 +99,10 @@ func (h *Handler) behind(t thing, get, post func(*visit)) http.Handler {
 			v.closed()
 			return
 		}
+		if err := v.office.Trouble(); err != nil && v.r.Method != http.MethodPost {
+			v.unavailable(err)
+			return
+		}
 		if v.r.Method != http.MethodPost {
 			get(v)
 			return

@@ -68,6 +68,14 @@ func (v *visit) tooBig() {
 		"What was sent is far longer than any address, so nothing was changed. Please go back, shorten it, and send it again.")
 }
 
+// unavailable answers while the database cannot be written. A form that is sent
+// meanwhile comes back filled in, see unsaved.
+func (v *visit) unavailable(err error) {
+	v.w.Header().Set("Retry-After", "60")
+	v.tell(http.StatusServiceUnavailable, "not stored: "+err.Error(), "This page is not to be had just now",
+		"Nothing that you told us is lost. Please try again in a minute.")
+}
+
 func (v *visit) foreign() {
 	v.tell(http.StatusForbidden, "cross-origin", "This came from another web site",
 		"Nothing was changed. Please open the link in your mail and use the buttons of the page.")

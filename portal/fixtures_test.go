@@ -61,6 +61,9 @@ func (o *office) broken() error {
 	return o.fail
 }
 
+// Trouble implements Office.
+func (o *office) Trouble() error { return o.broken() }
+
 func (o *office) Answer(ctx context.Context, r gateway.Reply) error {
 	if err := o.broken(); err != nil {
 		return err

@@ -76,14 +76,17 @@ func (v *visit) form(q gateway.Question, p purpose, e entry, faults []fault, sta
 }
 
 // guess returns what a form starts with: for the company's list the building of
-// the detected place, or of the site's default; for somebody's own the country.
+// the detected place, or of the site's default, else the city that all places of
+// the site are in; for somebody's own the country.
 func (v *visit) guess(q gateway.Question, p purpose) entry {
 	var a location.CivicAddress
 	v.office.Read(func(d *provisioning.Directory) {
 		site, _ := d.Site(q.Attachment.Site)
 		if _, ok := d.Location(site.DefaultLocation); ok {
 			a = d.Tree().Complete(site.DefaultLocation)
+			return
 		}
+		a = shared(d.Tree(), q.Attachment.Site)
 	})
 	if q.Kind == gateway.Confirm && q.Location != nil && q.Location.Kind == location.Company {
 		a = q.Location.Address
@@ -93,6 +96,33 @@ func (v *visit) guess(q gateway.Question, p purpose) entry {
 	}
 	a.Floor, a.Room, a.Unit, a.Additional, a.Landmark = "", "", "", "", ""
 	return entryOf(a)
+}
+
+// shared returns country, state and city of a site's places, each if it is the
+// same for all.
+func shared(tree *location.Tree, site string) location.CivicAddress {
+	var a location.CivicAddress
+	first := true
+	for l := range tree.All() {
+		if l.Kind != location.Company || l.Site != site || !l.Live() {
+			continue
+		}
+		at := tree.Complete(l.ID)
+		at = location.CivicAddress{Country: at.Country, State: at.State, City: at.City}
+		if first {
+			a, first = at, false
+		}
+		if at.Country != a.Country {
+			return location.CivicAddress{}
+		}
+		if at.State != a.State {
+			a.State, a.City = "", ""
+		}
+		if at.City != a.City {
+			a.City = ""
+		}
+	}
+	return a
 }
 
 // takeForm takes a filled-in address form. Its button for another country only

@@ -47,6 +47,10 @@ import (
 type Office interface {
 	Now() time.Time
 
+	// Trouble returns why nothing can be stored now; nil if all is well. What the
+	// views tell then may not be durable, so no page shows it.
+	Trouble() error
+
 	// Readers returns the emails of those for whom a link to that prompt, claim
 	// or answer may have been made.
 	Readers(p gateway.Purpose, id int64) []string

@@ -305,6 +305,8 @@ func TestNotStored(t *testing.T) {
 	p := w.browser()
 	path := p.asked(w.knownPort(), alice)
 	w.office.fail = errors.New("disk full")
+	// What is in the engine's memory may not be in the store: no page tells it.
+	p.get(path).has(t, 503, "This page is not to be had just now", "Nothing that you told us is lost")
 	sorry := []string{"could not be saved just now", "Reference: "}
 	check := func(page page, texts ...string) {
 		t.Helper()

@@ -30,13 +30,13 @@ var claims = table[gateway.Claim]{
 	name: "claims",
 	columns: []string{
 		"id", "phone", "prompt_id", "answer_id", "attachment", "location_id", "claimed_by",
-		"opened", "closed", "state", "decided_by", "reason", "level",
+		"opened", "closed", "state", "decided_by", "reason", "level", "evidence",
 	},
 	key: 1,
 	fields: func(dst []any, x *gateway.Claim) []any {
 		return append(dst,
 			&x.ID, word{&x.Phone}, &x.Prompt, &x.Answer, objectOf(&x.Attachment), &x.Location, &x.By,
-			micros{&x.Opened}, micros{&x.Closed}, word{&x.State}, &x.Decider, &x.Reason, word{&x.Level})
+			micros{&x.Opened}, micros{&x.Closed}, word{&x.State}, &x.Decider, &x.Reason, word{&x.Level}, listOf(&x.Evidence))
 	},
 }
 

@@ -221,6 +221,9 @@ type office struct {
 // Now returns the clock's time.
 func (o *office) Now() time.Time { return o.live.clock.now() }
 
+// Trouble returns why nothing can be stored now.
+func (o *office) Trouble() error { return o.live.trouble() }
+
 // Answer takes a user's reply.
 func (o *office) Answer(ctx context.Context, r gateway.Reply) error {
 	return o.decide(ctx, func() error { return o.Engine.Answer(r) })

@@ -53,7 +53,8 @@ func fullBatch() *gateway.Batch {
 		}},
 		Claims: []gateway.Claim{{
 			ID: 2, Phone: provisional(3), Prompt: 1, Answer: 3, Attachment: fullAttachment(), Location: "hq-1",
-			By: "cli:root", Opened: at(1), Closed: at(2), State: gateway.ClaimRejected, Decider: "bob@example.com",
+			Evidence: []discovery.Evidence{{Field: "port_id", Value: "Gi1/0/7", Source: discovery.SourceSwitch, Seen: at(1)}},
+			By:       "cli:root", Opened: at(1), Closed: at(2), State: gateway.ClaimRejected, Decider: "bob@example.com",
 			Reason: "no such room", Level: discovery.LevelPort,
 		}},
 		Answers: []gateway.Answer{{

@@ -3,6 +3,9 @@
 -- What the link of a receipt or a notice opens; 0: it has none.
 ALTER TABLE mails ADD COLUMN answer_id BIGINT NOT NULL DEFAULT 0;
 
+-- What a claim's attachment was believed for when it was made: JSON list.
+ALTER TABLE claims ADD COLUMN IF NOT EXISTS evidence TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+
 -- How far each mail of a live database got on its way to a server. A mail waits
 -- until a server has taken it, or refused it for good.
 CREATE TABLE outbox (
