@@ -4,7 +4,7 @@
 ALTER TABLE mails ADD COLUMN answer_id BIGINT NOT NULL DEFAULT 0;
 
 -- What a claim's attachment was believed for when it was made: JSON list.
-ALTER TABLE claims ADD COLUMN IF NOT EXISTS evidence TEXT COLLATE "C" NOT NULL DEFAULT '[]';
+ALTER TABLE claims ADD COLUMN evidence TEXT COLLATE "C" NOT NULL DEFAULT '[]';
 
 -- How far each mail of a live database got on its way to a server. A mail waits
 -- until a server has taken it, or refused it for good.
