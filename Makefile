@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 VERSION_FLAGS = -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race fuzz bench lint golden captures record cross
+.PHONY: help build run test race faults fuzz bench lint golden captures record cross
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,7 +15,7 @@ build: ## one static binary: ./perch
 cross: ## the same for linux/arm64: dist/perch-linux-arm64
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(VERSION_FLAGS) -o dist/perch-linux-arm64 ./cmd/perch
 
-run: build ## build, and play the bundled capture
+run: build ## build, and run the whole product on a bundled capture: open what it prints in a browser
 	./perch demo
 
 test: ## run everything; as root on Debian, install what it needs first
@@ -23,6 +23,9 @@ test: ## run everything; as root on Debian, install what it needs first
 
 race: ## run everything with the race detector (needs a C compiler)
 	$(GO) run ./testdata/suite -race
+
+faults: ## kill, fill, lock and cut off everything, at length; prints the table of docs/reliability.md (as root, half an hour)
+	@GO="$(GO)" sh testdata/faults.sh
 
 fuzz: ## fuzz each decoder for FUZZTIME (default 10s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh testdata/fuzz.sh

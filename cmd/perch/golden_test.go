@@ -172,8 +172,9 @@ func withoutComments(s string) (text, comments string) {
 	return a.String(), b.String()
 }
 
-// TestStories replays every case and compares its story, in a SQLite database
-// and, where no decision needs one, in memory.
+// TestStories replays every case and compares its story, in a SQLite database, in
+// a PostgreSQL one and, where no decision needs one, in memory: the same bytes,
+// mails included.
 func TestStories(t *testing.T) {
 	for _, s := range stories(t) {
 		t.Run(s.name, func(t *testing.T) {
@@ -183,7 +184,8 @@ func TestStories(t *testing.T) {
 				t.Fatal(err)
 			}
 			want, comments := withoutComments(string(b))
-			sqlite := s.tell(t, filepath.Join(t.TempDir(), "perch.db"), "")
+			mails := []string{t.TempDir(), t.TempDir()}
+			sqlite := s.tell(t, filepath.Join(t.TempDir(), "perch.db"), mails[0])
 			got := storyOf(t, sqlite)
 			if *update {
 				if err := os.WriteFile(golden, []byte(comments+got), 0o666); err != nil {
@@ -191,6 +193,12 @@ func TestStories(t *testing.T) {
 				}
 			} else if got != want {
 				t.Errorf("got:\n%s\nwant:\n%s%s", got, comments, want)
+			}
+			if p := s.tell(t, postgres.Server(t).NewURL(t), mails[1]); !bytes.Equal(p, sqlite) {
+				t.Errorf("in PostgreSQL:\n%s\nin SQLite:\n%s", p, sqlite)
+			}
+			if a, b := digest(t, nil, mails[0]), digest(t, nil, mails[1]); a != b {
+				t.Errorf("mails: %s of SQLite, %s of PostgreSQL", a, b)
 			}
 			if len(s.steps) == 1 {
 				if memory := s.tell(t, "", ""); !bytes.Equal(memory, sqlite) {

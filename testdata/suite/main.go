@@ -12,15 +12,34 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// programs are what tests need, with the Debian package that has it.
+// programs are what tests need, with the Debian package that has it: names looked
+// up in PATH, or patterns of files.
 var programs = []struct{ name, pkg string }{
 	{"tshark", "tshark"},
+	{"chromium", "chromium"},
+	{"/usr/lib/postgresql/*/bin/postgres", "postgresql"},
+	{"postfix", "postfix"},
+	{"saslpasswd2", "sasl2-bin"},
+	{"/usr/lib/*/sasl2/libplain.so*", "libsasl2-modules"},
+	{"mkfs.ext4", "e2fsprogs"},
+}
+
+// there reports whether a program or file is on this machine.
+func there(name string) bool {
+	if strings.HasPrefix(name, "/") {
+		found, _ := filepath.Glob(name) // the patterns are well formed
+		return len(found) > 0
+	}
+	_, err := exec.LookPath(name)
+	return err == nil
 }
 
 func main() {
@@ -60,7 +79,7 @@ func suite(race bool, packages []string) (int, error) {
 func install() error {
 	var missing []string
 	for _, p := range programs {
-		if _, err := exec.LookPath(p.name); err != nil && !slices.Contains(missing, p.pkg) {
+		if !there(p.name) && !slices.Contains(missing, p.pkg) {
 			missing = append(missing, p.pkg)
 		}
 	}
@@ -73,6 +92,11 @@ func install() error {
 		return nil
 	}
 	fmt.Printf("installing what the tests need: %s\n", strings.Join(missing, " "))
+	calm, err := noServices()
+	if err != nil {
+		return err
+	}
+	defer calm()
 	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)} {
 		cmd := exec.Command(apt, args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
@@ -81,6 +105,21 @@ func install() error {
 		}
 	}
 	return nil
+}
+
+// noServices keeps packages from starting their services while they are installed:
+// the tests start servers of their own.
+func noServices() (undo func(), err error) {
+	const policy = "/usr/sbin/policy-rc.d"
+	f, err := os.OpenFile(policy, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return func() {}, nil // somebody has decided that already
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteString("#!/bin/sh\nexit 101\n")
+	return func() { _ = os.Remove(policy) }, errors.Join(err, f.Close())
 }
 
 // event is one line of `go test -json`.
