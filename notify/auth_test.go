@@ -125,6 +125,8 @@ func TestAuth(t *testing.T) {
 			state: StateWaiting, error: "AUTH: the connection is not encrypted"},
 		{name: "authority not known", url: "smtp://perch@" + host + secret, server: &scripted{tls: good, extensions: []string{"STARTTLS", "AUTH PLAIN"}},
 			state: StateWaiting, error: "TLS: tls: failed to verify certificate: x509: certificate signed by unknown authority", hint: "ca=FILE"},
+		{name: "authority not known, and TLS optional elsewhere", url: "smtp://perch@" + host + secret + "&starttls=optional",
+			server: &scripted{tls: good, extensions: []string{"STARTTLS", "AUTH PLAIN"}}, state: StateWaiting, error: "unknown authority", hint: "ca=FILE"},
 		{name: "another authority", url: "smtps://perch@" + host + secret + "&ca=" + other.file, server: &scripted{tls: good, implicit: true},
 			state: StateWaiting, error: "unknown authority", hint: "ca=FILE"},
 		{name: "another name", url: "smtp://perch@mx.example.com" + secret + trusted, server: &scripted{tls: good, extensions: []string{"STARTTLS", "AUTH PLAIN"}},

@@ -114,7 +114,8 @@ func deliverable(address string) bool {
 }
 
 // Run delivers until its context is done; then it leases nothing more, gives
-// what is being handed over the time of Grace, and returns. It is called once.
+// what is being handed over the time of Grace, and returns, at the latest some
+// seconds after that. It is called once.
 func (m *Mailer) Run(ctx context.Context) error {
 	if m.cfg.Journal != "" {
 		j, err := openJournal(m.cfg.Journal)
@@ -162,15 +163,21 @@ func (m *Mailer) free(ctx context.Context) bool {
 		m.mu.Lock()
 		m.outboxTrouble("leases could not be ended", err)
 		m.mu.Unlock()
-		if !sleep(ctx, outboxRetry.Delay(0, n)) {
+		if !sleep(ctx, outboxRetry(n)) {
 			return false
 		}
 	}
 }
 
-// outboxRetry is how often an outbox that fails is tried again: its database is
-// on this machine or near it, and what was sent wants to be written down.
-var outboxRetry = Backoff{First: 200 * time.Millisecond, Max: 5 * time.Second}
+// outboxRetry is how soon an outbox that failed so many times is tried again,
+// from 200 ms to 5 s: its database is on this machine or near it, and what was
+// sent wants to be written down.
+func outboxRetry(failures int) time.Duration {
+	return Backoff{First: 200 * time.Millisecond, Max: 5 * time.Second}.Delay(0, failures)
+}
+
+// maxOutboxTries is when outboxRetry is at its longest.
+const maxOutboxTries = 10
 
 // Wake says that there may be new mails. It never blocks, and costs little.
 func (m *Mailer) Wake() {

@@ -298,9 +298,10 @@ func TestPostfix(t *testing.T) {
 	tail := "?ca=" + p.ca.file + "&password_file="
 
 	for name, url := range map[string]string{
-		"PLAIN":                   fmt.Sprintf("smtp://%s:%d%s%s&starttls=required", user, p.port, tail, good),
-		"LOGIN":                   fmt.Sprintf("smtp://%s:%d%s%s&starttls=required&auth=login", user, p.port, tail, good),
-		"PLAIN over implicit TLS": fmt.Sprintf("smtps://%s:%d%s%s", user, p.ports, tail, good),
+		"PLAIN": fmt.Sprintf("smtp://%s:%d%s%s&starttls=required", user, p.port, tail, good),
+		"LOGIN": fmt.Sprintf("smtp://%s:%d%s%s&starttls=required&auth=login", user, p.port, tail, good),
+		"certificate not asked for on this machine": fmt.Sprintf("smtp://%s:%d?password_file=%s", user, p.port, good),
+		"PLAIN over implicit TLS":                   fmt.Sprintf("smtps://%s:%d%s%s", user, p.ports, tail, good),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dots := queued(t, 3, "alice@example.com")
