@@ -17,12 +17,14 @@ import (
 // MailerConfig is what a mailer needs. Zero values stand for the defaults.
 type MailerConfig struct {
 	Server Server
-	From   string                                                               // envelope sender: an ASCII address, without a name
-	Outbox gateway.Outbox                                                       //
-	Token  func(gateway.Mail) (string, bool)                                    // the token of a mail's link; false if it has none
-	Log    *slog.Logger                                                         // default: slog.Default()
-	Now    func() time.Time                                                     // the time of the outbox, running as fast as real time; default: time.Now
-	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // default: a net.Dialer's
+	From   string // envelope sender: an ASCII address, without a name
+	Outbox gateway.Outbox
+	// Token returns the token of a mail's link; false if it has none. It is asked
+	// at each attempt, and must always give the same mail the same token.
+	Token func(gateway.Mail) (string, bool)
+	Log   *slog.Logger                                                         // default: slog.Default()
+	Now   func() time.Time                                                     // the outbox's time, as fast as real time; default: time.Now
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error) // default: a net.Dialer's
 	// Journal names a file in which it is noted that a mail was taken before the
 	// outbox is told; empty: none, and a process that is killed while it tells the
 	// outbox makes a copy. It belongs to one outbox.
