@@ -72,7 +72,7 @@ func (s secret) read() (string, error) {
 	case v == "" && s.from == secretFile:
 		return "", trouble("write the password into it", "mail.smtp: %s is empty", s.value)
 	case v == "" && s.from == secretEnv:
-		return "", trouble("set it for perch's process", "mail.smtp: the environment has no %s", s.value)
+		return "", trouble("set it for perch's process, or name a file with password_file=FILE", "mail.smtp: the environment has no %s", s.value)
 	case strings.ContainsAny(v, "\x00\x01\r\n"):
 		return "", trouble("keep the password alone, on one line", "mail.smtp: the password has line ends or control characters in it")
 	}

@@ -80,6 +80,9 @@ func trouble(do, what string, args ...any) error {
 const serverForm = "write smtp://[USER[:PASSWORD]@]HOST[:PORT] or smtps://..., " +
 	"with characters such as @ : / ? # % of a password as %40 %3A %2F %3F %23 %25, or use password_file or password_env"
 
+// passwordVariable holds the password of a user for whom none is named.
+const passwordVariable = "PERCH_SMTP_PASSWORD"
+
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?$`)
 
 func isAddr(s string) bool {
@@ -105,7 +108,8 @@ const (
 //	auth=plain|login|xoauth2|none      default: the best that the server offers; none without a user
 //	password_file=FILE                 holds the password or, for xoauth2, the access token;
 //	                                   read anew at each connection, so it may be rotated
-//	password_env=NAME                  the same, in a variable of the environment
+//	password_env=NAME                  the same, in a variable of the environment; for a user
+//	                                   without a password it is PERCH_SMTP_PASSWORD
 //	ca=FILE                            PEM certificates to trust instead of the system's
 //	helo=NAME                          what to call ourselves
 //
@@ -154,7 +158,13 @@ func ParseServer(s string) (Server, error) {
 	if err := srv.parameters(u.RawQuery); err != nil {
 		return Server{}, err
 	}
-	return srv, srv.consistent()
+	if srv.User != "" && srv.Auth != AuthNone && srv.secret.from == secretNone {
+		srv.secret = secret{secretEnv, passwordVariable}
+	}
+	if err := srv.consistent(); err != nil {
+		return Server{}, err
+	}
+	return srv, nil
 }
 
 // parameters reads the query.
@@ -216,8 +226,6 @@ func (srv Server) consistent() error {
 		return trouble("write smtp://USER@HOST...", "mail.smtp asks for authentication and names no user")
 	case srv.User != "" && srv.Auth == AuthNone:
 		return trouble("take away the user, or auth=none", "mail.smtp names a user and auth=none")
-	case srv.User != "" && srv.secret.from == secretNone:
-		return trouble("add password_file=FILE or password_env=NAME", "mail.smtp names a user and no password")
 	case strings.ContainsAny(srv.User, "\x00\x01\r\n"):
 		return trouble(serverForm, "mail.smtp: the user's name has control characters")
 	case srv.CA != "" && srv.TLS == TLSNever:
