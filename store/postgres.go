@@ -43,7 +43,7 @@ const (
 
 	// postgresChunk is the number of rows in a statement, bounded by 65535
 	// parameters for all columns of all rows.
-	postgresChunk = 64
+	postgresChunk = 32
 )
 
 // sessionSettings let the server notice that we are gone, so that it frees lock

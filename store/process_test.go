@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 type database interface {
 	gateway.Store
 	gateway.Outbox
+	Conn() *sql.DB
 }
 
 // openAny opens the database at a path or a URL.

@@ -312,12 +312,14 @@ func (s *Server) run(port int) (*postmaster, error) {
 		return nil, err
 	}
 	p := &postmaster{cmd.Process, gone}
+	patience, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
 	select {
 	case <-ready:
 		return p, nil
 	case <-gone:
 		return nil, errors.New("the server ended")
-	case <-time.After(startTimeout):
+	case <-patience.Done():
 		_ = p.process.Kill()
 		<-gone
 		return nil, errors.New("the server was not ready in time")
