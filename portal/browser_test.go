@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -198,7 +199,7 @@ func (b *tab) shoot(name string) {
 			}
 			picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err == nil {
-				err = os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644)
+				err = errors.Join(os.MkdirAll(*screenshots, 0o755), os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644))
 			}
 			if err != nil {
 				b.t.Fatal(err)
