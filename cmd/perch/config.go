@@ -180,7 +180,7 @@ func parseConfig(name string, b []byte) (config, error) {
 	}
 	if c.Mail.SMTP != "" {
 		if _, err := notify.ParseServer(c.Mail.SMTP); err != nil {
-			return c, configFault(name, "mail.smtp: %v", err)
+			return c, withHint(fmt.Errorf("%s: %w", name, err), hintOf(err))
 		}
 	}
 	return c, nil
@@ -266,6 +266,15 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 	name := c.Check.Config
 	if name == "" {
 		name = defaultConfigFile
+	}
+	if conf.Mail.SMTP != "" {
+		server, err := notify.ParseServer(conf.Mail.SMTP)
+		if err == nil {
+			err = server.Check() // its files and variables are there
+		}
+		if err != nil {
+			return withHint(fmt.Errorf("%s: %w", name, err), hintOf(err))
+		}
 	}
 	for _, key := range conf.unused() {
 		fmt.Fprintf(env.stdout, "%s: %s is for a later version; this one does not use it\n", name, key)

@@ -136,7 +136,7 @@ func (v *service) setMailer(url, journal string) error {
 	}
 	server, err := notify.ParseServer(url)
 	if err != nil {
-		return withHint(fmt.Errorf("mail.smtp: %w", err), "perch config example shows how it is written")
+		return err
 	}
 	from, err := v.session.config.envelope()
 	if err != nil {
