@@ -37,6 +37,20 @@ type mailSink struct {
 	mails  map[string][]handover // by Message-ID
 	dots   int
 	notify chan int // the number of dots so far
+	denied string   // recipient who is refused for good
+}
+
+// refuse has a recipient refused; empty: nobody.
+func (s *mailSink) refuse(email string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.denied = email
+}
+
+func (s *mailSink) refuses(line string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.denied != "" && strings.Contains(line, "<"+s.denied+">")
 }
 
 // handover is one mail that came in.
@@ -91,6 +105,12 @@ func (s *mailSink) session(c net.Conn) {
 			}
 			if !s.take(b, func() bool { return say("250 taken") }) {
 				return
+			}
+		case "RCPT":
+			if s.refuses(line) {
+				say("550 no such user")
+			} else {
+				say("250 ok")
 			}
 		case "QUIT":
 			say("221 bye")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,6 +37,8 @@ type promptRow struct {
 	To       []string           `json:"to,omitempty"`
 	Opened   gateway.Stamp      `json:"opened"`
 	State    string             `json:"state"`
+
+	refused map[string]gateway.Undeliverable // whose mail is refused for good
 }
 
 // Run is the command.
@@ -43,7 +46,7 @@ func (c *promptsListCmd) Run(env *environment) error {
 	return c.ask(env, "prompts/list", &promptsListRequest{c.All, c.JSON}, refuseMissing)
 }
 
-func listPrompts(out io.Writer, e *gateway.Engine, all, json bool) error {
+func listPrompts(out io.Writer, e *gateway.Engine, refused map[string]gateway.Undeliverable, all, json bool) error {
 	table := list[promptRow]{
 		what: "prompts", header: "ID\tPHONE\tKIND\tNETWORK\tLOCATION\tTO\tOPENED\tSTATE", cells: promptRow.cells,
 	}
@@ -57,13 +60,20 @@ func listPrompts(out io.Writer, e *gateway.Engine, all, json bool) error {
 		}
 		table.rows = append(table.rows, promptRow{
 			p.ID, p.Phone.String(), p.Kind, p.Attachment.Network(), p.Location, p.To, gateway.Stamp(p.Opened), state,
+			refused,
 		})
 	}
 	return table.print(out, json, all)
 }
 
 func (r promptRow) cells() []any {
-	return []any{r.ID, r.Phone, r.Kind, r.Network, dash(string(r.Location)), dash(strings.Join(r.To, " ")), stampOf(r.Opened), r.State}
+	to := slices.Clone(r.To)
+	for i, email := range to {
+		if _, ok := r.refused[email]; ok {
+			to[i] += " (refused)"
+		}
+	}
+	return []any{r.ID, r.Phone, r.Kind, r.Network, dash(string(r.Location)), dash(strings.Join(to, " ")), stampOf(r.Opened), r.State}
 }
 
 // list is rows that are printed as a table for people or as JSON for programs.

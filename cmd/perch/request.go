@@ -92,11 +92,15 @@ func (s *session) change(ctx context.Context, env *environment, json bool, do fu
 
 type promptsListRequest struct{ All, JSON bool }
 
-func (r *promptsListRequest) carryOut(_ context.Context, s *session, env *environment) error {
+func (r *promptsListRequest) carryOut(ctx context.Context, s *session, env *environment) error {
 	if err := s.typed(); err != nil {
 		return err
 	}
-	return listPrompts(env.stdout, s.engine, r.All, r.JSON)
+	refused, err := s.undeliverable(ctx)
+	if err != nil {
+		return err
+	}
+	return listPrompts(env.stdout, s.engine, refused, r.All, r.JSON)
 }
 
 type claimsListRequest struct{ All, JSON bool }

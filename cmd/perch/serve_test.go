@@ -271,3 +271,40 @@ func writeFile(t *testing.T, dir, name, text string) string {
 	}
 	return name
 }
+
+// TestRefusedRecipient: a recipient whom the mail server refuses for good shows
+// where an admin looks, until a mail gets through.
+func TestRefusedRecipient(t *testing.T) {
+	dir := t.TempDir()
+	db := filepath.Join(dir, "perch.db")
+	liveDatabase(t, db, "two-users")
+	sink := newMailSink(t)
+	sink.refuse("bob@example.com")
+	config := serveConfig(t, dir, db, sink.url())
+	s := startServe(t, config).ready()
+	s.waitFor("an empty outbox", func() bool { return waiting(t, db) == 0 })
+	want := func(text string, args ...string) {
+		t.Helper()
+		if code, out, errs := perchRun(t, append(args, "-config", config)...); code != 0 || !strings.Contains(out, text) {
+			t.Errorf("perch %s: exit %d\n%s%s\nwant %q", strings.Join(args, " "), code, out, errs, text)
+		}
+	}
+	want("alice@example.com bob@example.com (refused)", "prompts", "list")
+	want("mail to bob@example.com", "explain", "00:15:65:aa:00:01")
+	want("550 no such user", "explain", "00:15:65:aa:00:01")
+	resp, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), "perch_users_undeliverable 1") || !strings.Contains(string(b), `perch_mails{state="refused"} 1`) {
+		t.Errorf("metrics:\n%s", b)
+	}
+	sink.refuse("")
+	want("prompt 1 closed answered", "prompts", "answer", "1", "-confirm", "-by", "alice@example.com") // Bob is told
+	s.waitFor("an empty outbox", func() bool { return waiting(t, db) == 0 })
+	if _, out, _ := perchRun(t, "explain", "-config", config, "00:15:65:aa:00:01"); strings.Contains(out, "refused") {
+		t.Errorf("his mail gets through again, and explain still says\n%s", out)
+	}
+	s.stop()
+}
