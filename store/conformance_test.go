@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -24,9 +25,13 @@ func TestSQLiteConforms(t *testing.T) {
 }
 
 func TestPostgresConforms(t *testing.T) {
-	server := postgres.Server(t)
+	database := postgres.Server(t).NewURL(t)
+	schemas := 0
 	storetest.Run(t, func(t *testing.T) (gateway.Store, func() gateway.Store) {
-		url := server.NewURL(t)
+		schemas++ // quicker than new databases
+		name := fmt.Sprintf("case_%d", schemas)
+		statement(t, database, "CREATE SCHEMA "+name)
+		url := database + "?search_path=" + name
 		p := openPostgres(t, url)
 		return p, func() gateway.Store {
 			if err := p.Close(); err != nil {

@@ -99,10 +99,12 @@ func TestPostgresRestarted(t *testing.T) {
 	commit()
 }
 
-// heavy is a batch whose transaction is long.
+// heavyRules make the transaction of a batch long.
+const heavyRules = 5000
+
 func heavy(n int64) *gateway.Batch {
 	b := batch(n)
-	b.Directory = importOf(20_000).Directory
+	b.Directory = importOf(heavyRules).Directory
 	return b
 }
 
@@ -130,8 +132,8 @@ func TestPostgresTerminated(t *testing.T) {
 		t.Error("no commit was interrupted")
 	}
 	st, err := p.Load(t.Context())
-	if err != nil || len(st.Directory.Rules) != 20_000 {
-		t.Errorf("%d rules, want 20000 (%v)", len(st.Directory.Rules), err)
+	if err != nil || len(st.Directory.Rules) != heavyRules {
+		t.Errorf("%d rules, want %d (%v)", len(st.Directory.Rules), heavyRules, err)
 	}
 }
 

@@ -137,8 +137,11 @@ func TestPostgresRefused(t *testing.T) {
 		{
 			name: "another encoding",
 			make: func(t *testing.T, good string) string {
-				owned(t, server, good, "CREATE DATABASE latin OWNER perch ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-				return with(t, good, func(u *url.URL) { u.Path = "/latin" })
+				return with(t, good, func(u *url.URL) {
+					u.Path += "_latin"
+					name := strings.TrimPrefix(u.Path, "/")
+					owned(t, server, good, "CREATE DATABASE "+name+" OWNER perch ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+				})
 			},
 			want: "encoding is LATIN1, want UTF8",
 		},
