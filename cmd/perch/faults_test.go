@@ -133,8 +133,8 @@ type killed struct {
 	dir   string
 	rand  *rand.Rand
 
-	kills   int
-	between int // kills in the middle of a decision
+	kills   int // in the middle of a replay
+	between int // and of a decision
 	resumed int // starts that went on from a position
 }
 
@@ -292,7 +292,7 @@ func TestKilledReplay(t *testing.T) {
 			}
 		}
 		finding(t, "replay killed with SIGKILL, "+filepath.Base(t.Name()),
-			"%d kills (%d of them in the middle of a decision) in %d runs of %d phones, %d prompts: every table as after an uninterrupted run; %d starts went on from a stored position",
+			"%d kills, and %d in the middle of a decision, in %d runs of %d phones and %d prompts: every table as after an uninterrupted run; %d parts were ended from a stored position",
 			k.kills, k.between, runs, 240, prompts, k.resumed)
 	})
 }
@@ -319,12 +319,12 @@ func (k *killed) interrupted(whole, db string, parts []part) {
 		for _, d := range p.decisions {
 			args := slices.Clone(d)
 			args[slices.Index(args, whole)] = db
-			if k.rand.IntN(3) == 0 && k.kills < *replayKills {
-				before := k.kills
+			if k.rand.IntN(4) == 0 {
 				if k.kill(40*time.Millisecond, args...) {
 					continue
 				}
-				k.between += k.kills - before
+				k.kills-- // counted apart
+				k.between++
 			}
 			if _, err := k.try(args...); err != nil && !alreadyDone(err) {
 				k.t.Fatal(err)
