@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 
 	"perch/gateway"
@@ -57,7 +58,7 @@ func (j *journal) settle(ctx context.Context, box gateway.Outbox, o gateway.Outc
 	for lines.Scan() {
 		var n note
 		if json.Unmarshal(lines.Bytes(), &n) != nil {
-			continue // the last one, cut off
+			continue // empty, or cut off
 		}
 		o.Mail, o.Attempt, o.To, o.Reply, o.State = n.Mail, n.Attempt, n.To, n.Reply, gateway.DeliverySent
 		if _, err := box.Record(ctx, o); err != nil { // false: it was told, or another attempt was made since
@@ -76,7 +77,8 @@ func (j *journal) took(o gateway.Outcome) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.open++
-	_, err = j.file.Write(append(b, '\n'))
+	// A line of its own, whatever a write that failed has left.
+	_, err = j.file.Write(slices.Concat([]byte("\n"), b, []byte("\n")))
 	return err
 }
 

@@ -84,6 +84,15 @@ func resolve(path string) (string, error) {
 	}
 	file, err := filepath.EvalSymlinks(abs)
 	if errors.Is(err, fs.ErrNotExist) {
+		// A link to a file that is not made yet is that file's other name already.
+		if to, err := os.Readlink(abs); err == nil {
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(filepath.Dir(abs), to)
+			}
+			if to != abs {
+				return resolve(to)
+			}
+		}
 		dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
 		if err != nil {
 			return "", fmt.Errorf("%s: directory %s: %w", path, filepath.Dir(path), reason(err))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,18 +45,44 @@ func (f *databaseFlags) socket(c *config) string {
 	if c.Socket != "" {
 		return c.Socket
 	}
-	name := f.name(c)
+	name := identity(f.name(c))
 	if isPostgres(name) {
-		return "perch.sock"
-	}
-	if file, err := filepath.EvalSymlinks(name); err == nil {
-		name = file // the same for all names of the file
+		sum := sha256.Sum256([]byte(name))
+		return fmt.Sprintf("perch-%x.sock", sum[:4])
 	}
 	return name + ".sock"
 }
 
+// identity is the one name of a database, as far as names tell: a file without
+// symbolic links, or a URL without password.
+func identity(name string) string {
+	if isPostgres(name) {
+		u, err := url.Parse(name)
+		if err != nil {
+			return name
+		}
+		// Parameters such as search_path choose what is in it.
+		q := u.Query()
+		q.Del("password")
+		u.RawQuery = q.Encode()
+		if u.User != nil {
+			u.User = url.User(u.User.Username())
+		}
+		return u.String()
+	}
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return name
+	}
+	if file, err := filepath.EvalSymlinks(abs); err == nil {
+		return file
+	}
+	return abs
+}
+
 func isPostgres(name string) bool {
-	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
+	scheme, _, found := strings.Cut(name, "://")
+	return found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql"))
 }
 
 // openExisting opens a database that must be there already.
@@ -109,7 +136,8 @@ func openSession(ctx context.Context, c config, name string, memory, noMails boo
 	return &session{config: c, store: s, engine: e}, nil
 }
 
-// redacted is a database's name without its password.
+// redacted is a database's name without its password and parameters, one of which
+// may be the password too.
 func redacted(name string) string {
 	if !isPostgres(name) {
 		return name
@@ -118,7 +146,11 @@ func redacted(name string) string {
 	if err != nil {
 		return "the PostgreSQL database"
 	}
-	return u.Redacted()
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String()
 }
 
 func openStore(ctx context.Context, name string) (s gateway.Store, err error) {
@@ -177,17 +209,28 @@ func (s *session) decisionTime(at time.Time) (time.Time, error) {
 	if s.engine.Type() != gateway.Live {
 		return at, nil
 	}
-	now := time.Now().UTC()
+	now := s.engine.Now()
 	if s.live != nil {
 		now = s.live.clock.now()
 	}
-	switch {
-	case at.IsZero():
-		return now, nil
-	case at.After(now):
+	if at.After(now) {
 		return at, withHint(fmt.Errorf("-at %s is in the future", at.Format(time.RFC3339)), "leave -at away: this database follows the clock")
 	}
-	return at, nil
+	return at, nil // zero: engine time, which was brought up to the clock's
+}
+
+// resume brings a live database that nobody serves up to the clock's time, as
+// serve does at its start.
+func (s *session) resume() error {
+	if s.engine.Type() != gateway.Live || s.live != nil {
+		return nil
+	}
+	clock, err := newClock(s.engine.Now())
+	if err != nil {
+		return err
+	}
+	s.engine.Resume(clock.now())
+	return nil
 }
 
 // undeliverable returns the recipients whose mail is refused, by email.

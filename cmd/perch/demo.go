@@ -110,7 +110,7 @@ func (d *demo) compose(ctx context.Context, s *session, pages net.Listener, spee
 	}
 	d.first = frameOf(f)
 	d.clock = newDemoClock(d.first.Time, speed)
-	if d.service, err = newService(s, d.clock, s.config.Database+".sent", d.log); err != nil {
+	if d.service, err = newService(s, d.clock, s.config.Database, d.log); err != nil {
 		return err
 	}
 	d.service.pages = pages
@@ -121,7 +121,7 @@ func (d *demo) compose(ctx context.Context, s *session, pages net.Listener, spee
 	if d.service.commands, err = listenAdmin(s.config.Database + ".sock"); err != nil {
 		return err
 	}
-	d.service.admin = newAdminServer(s, s.config.Database+".sock", d.log)
+	d.service.admin = newAdminServer(s, s.config.Database+".sock", s.config.Database, d.log)
 	d.teller = newTeller(s.store, d.env.stdout)
 	wake := s.live.after
 	s.live.after = func() { wake(); d.teller.poke() }
@@ -136,6 +136,8 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.introduce(); err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.inbox.serve() })
 	wg.Go(func() { d.teller.run(ctx) })
@@ -145,6 +147,7 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	})
 	err := d.service.run(ctx)
+	end() // it may have ended by itself
 	err = errors.Join(err, d.inbox.close())
 	wg.Wait()
 	return errors.Join(err, d.teller.err)

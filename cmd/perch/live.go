@@ -96,21 +96,29 @@ var errFailing = errors.New("the database cannot be written just now")
 // the events that it caused. While the database fails nothing is changed.
 func (l *live) decide(ctx context.Context, do func() error) ([]gateway.Event, error) {
 	if err := l.trouble(); err != nil {
-		return nil, withHint(fmt.Errorf("%w: %w", errFailing, err), "try again when the database can be written; the log of serve says more")
+		return nil, withHint(fmt.Errorf("%w: %v", errFailing, err), "try again when the database can be written; the log of serve says more")
 	}
-	l.mu.Lock()
-	l.engine.Advance(l.clock.now())
-	l.events = nil
-	err := do()
-	events := l.events
-	l.events = nil
-	mine := l.count()
-	l.mu.Unlock()
+	events, mine, err := l.change(do)
+	l.poke()
+	// A refusal may rest on what is not durable yet: it waits as well.
+	if late := l.wait(ctx, mine); late != nil {
+		return nil, late
+	}
 	if err != nil {
 		return nil, err
 	}
-	l.poke()
-	return events, l.wait(ctx, mine)
+	return events, nil
+}
+
+// change makes a change; it does not wait.
+func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.engine.Advance(l.clock.now())
+	l.events = nil
+	defer func() { l.events = nil }()
+	err = do()
+	return l.events, l.count(), err
 }
 
 // observe hands over an observation, stamped by the clock.
@@ -208,6 +216,7 @@ func (l *live) commit(ctx context.Context, checkpoint *time.Time) error {
 	if at, ok := l.engine.Next(); ok && !at.After(l.clock.now()) {
 		l.engine.Advance(l.clock.now())
 		l.events = nil
+		l.count()
 	}
 	l.state.Lock()
 	upTo := l.asked

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"perch/discovery"
@@ -19,7 +23,7 @@ type replayCmd struct {
 	databaseFlags
 	Map      string   `help:"Directory of CSV files to import first." placeholder:"DIR"`
 	JSON     bool     `name:"json" help:"Print one JSON object for each event instead of the story."`
-	Mail     string   `help:"Directory to write the mails to." placeholder:"DIR"`
+	Mail     string   `help:"Directory to write the mails to: all of the database that it does not hold yet." placeholder:"DIR"`
 	Until    told     `help:"Replay up to this time only, and do what falls due until then." placeholder:"TIME"`
 	Captures []string `arg:"" name:"capture" help:"pcap or pcapng files, gzip'ed or not; - is standard input."`
 }
@@ -50,7 +54,10 @@ func (c *replayCmd) Run(env *environment) (err error) {
 			return err
 		}
 	}
-	r.mails, r.lastMail = c.Mail, s.engine.LastMail()
+	r.mails = c.Mail
+	if r.lastMail, err = lastWritten(c.Mail); err != nil {
+		return err
+	}
 	err = r.run(ctx, c.Captures, env.stdin, c.DB != "")
 	if err == nil || r.frames > 0 {
 		err = errors.Join(err, r.finish(ctx))
@@ -70,11 +77,12 @@ type replayer struct {
 
 	frames, observations int
 	merge                *capture.Merge
-	names                []string // base names of the sources
-	sums                 []string // their SHA-256, if positions are kept
-	known                []bool   // which of them an earlier replay was given
-	mails                string   // directory to write mails to; empty: none
-	lastMail             int64    // id of the last one that was written
+	names                []string  // base names of the sources
+	sums                 []string  // their SHA-256, if positions are kept
+	known                []bool    // which of them an earlier replay was given, or have begun
+	began                time.Time // engine time at the start
+	mails                string    // directory to write mails to; empty: none
+	lastMail             int64     // id of the last one that was written
 	commitNext           time.Time
 }
 
@@ -109,7 +117,7 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 		return err
 	}
 	defer merge.Close()
-	r.merge = merge
+	r.merge, r.began = merge, r.engine.Now()
 	r.known = make([]bool, len(paths))
 	for i, sum := range r.sums {
 		at := r.engine.Position(sum)
@@ -145,6 +153,30 @@ func distinct(paths []string) []string {
 	return out
 }
 
+// namesOf returns the names of sources, which they keep whatever others are given
+// with them and in whatever order: of several of one base name, they are numbered
+// in order of their sums.
+func namesOf(paths, sums, of []string) []string {
+	order := make([]int, len(paths))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(sums[a], sums[b]) })
+	sorted := make([]string, len(paths))
+	for i, at := range order {
+		sorted[i] = paths[at]
+	}
+	names := map[string]string{}
+	for i, name := range distinct(sorted) {
+		names[sums[order[i]]] = name
+	}
+	out := make([]string, len(of))
+	for i, sum := range of {
+		out[i] = names[sum]
+	}
+	return out
+}
+
 func (r *replayer) frameLoop(ctx context.Context) error {
 	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: r.config.SIP.Ports})
 	observe := func(o *discovery.Observation) {
@@ -166,10 +198,8 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 		if !r.until.IsZero() && f.Time.After(r.until) {
 			return nil
 		}
-		if r.frames == 0 {
-			if err := r.checkStart(f); err != nil {
-				return err
-			}
+		if err := r.checkStart(f); err != nil {
+			return err
 		}
 		r.frames++
 		in = observed(f)
@@ -183,10 +213,15 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 }
 
 // checkStart refuses captures that start before engine time, by their first
-// frame of all: their frames would come too late.
+// frame: their frames would come too late. One that an earlier replay was given
+// goes on.
 func (r *replayer) checkStart(f *capture.Frame) error {
-	now := r.engine.Now()
-	if r.known[f.Source] || !f.Time.Before(now) {
+	if r.known[f.Source] {
+		return nil
+	}
+	r.known[f.Source] = true
+	now := r.began
+	if !f.Time.Before(now) {
 		return nil
 	}
 	return withHint(fmt.Errorf("%s starts at %s, before engine time %s", f.File, stamp(f.Time), stamp(now)),
@@ -218,8 +253,9 @@ func (r *replayer) at(source, frame int, done bool) {
 func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error) {
 	cleanup := func() {}
 	out := make([]string, 0, len(paths))
-	var names []string // a source keeps its name when others are done
-	for i, p := range paths {
+	all := make([]string, 0, len(paths))
+	kept := make([]string, 0, len(paths))
+	for _, p := range paths {
 		if p == "-" {
 			spooled, done, err := capture.Spool(stdin)
 			if err != nil {
@@ -233,14 +269,15 @@ func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error
 		if err != nil {
 			return nil, cleanup, err
 		}
+		all = append(all, sum)
 		if r.engine.Position(sum).Done {
 			continue // replayed before: nothing in it is new
 		}
 		r.sums = append(r.sums, sum)
 		out = append(out, p)
-		names = append(names, r.names[i])
+		kept = append(kept, sum)
 	}
-	r.names = names
+	r.names = namesOf(paths, all, kept)
 	if len(out) == 0 {
 		r.sums = nil
 	}
@@ -284,9 +321,35 @@ func (r *replayer) letOut(ctx context.Context) error {
 		if r.mails == "" {
 			return nil
 		}
-		return os.WriteFile(filepath.Join(r.mails, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body, 0o666)
+		return writeWhole(filepath.Join(r.mails, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body)
 	})
 	return errors.Join(err, r.out.flush())
+}
+
+// lastWritten returns the highest id of a mail in a directory; 0 if there is none.
+// A replay that is started again after it was killed goes on from there.
+func lastWritten(dir string) (int64, error) {
+	if dir == "" {
+		return 0, nil
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "[0-9]*-*.eml"))
+	var last int64
+	for _, name := range names {
+		number, _, _ := strings.Cut(filepath.Base(name), "-")
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+			last = max(last, n)
+		}
+	}
+	return last, err
+}
+
+// writeWhole writes a file that is whole wherever it is there.
+func writeWhole(name string, content []byte) error {
+	part := name + ".part"
+	if err := os.WriteFile(part, content, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(part, name)
 }
 
 // finish does what follows the last frame.

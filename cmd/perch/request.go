@@ -49,9 +49,11 @@ func (f *databaseFlags) ask(env *environment, name string, r request, m missing)
 	if err != nil {
 		return err
 	}
-	if server, running := findServer(f.socket(&c)); running {
+	if server, running := findServer(f.socket(&c), identity(f.name(&c))); running {
 		defer server.close()
-		return server.ask(ctx, name, r, env)
+		if err := server.ask(ctx, name, r, env); !errors.Is(err, errOtherDatabase) {
+			return err
+		}
 	}
 	s, err := f.openExisting(ctx)
 	if errors.As(err, new(*noDatabase)) && m != refuseMissing {
@@ -82,6 +84,9 @@ func (s *session) change(ctx context.Context, env *environment, json bool, do fu
 			out.add(ev)
 		}
 		return errors.Join(err, out.end())
+	}
+	if err := s.resume(); err != nil {
+		return err
 	}
 	s.engine.OnEvent(out.add)
 	if err := do(); err != nil {

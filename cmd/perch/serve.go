@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		return nil, err
 	}
 	path := c.socket(&s.config)
-	v, err := newService(s, clock, strings.TrimSuffix(path, ".sock")+".sent", log)
+	v, err := newService(s, clock, strings.TrimSuffix(path, ".sock"), log)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	if v.commands, err = listenAdmin(path); err != nil {
 		return nil, errors.Join(err, v.pages.Close())
 	}
-	v.admin = newAdminServer(s, path, log)
+	v.admin = newAdminServer(s, path, c.name(&s.config), log)
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -88,8 +89,8 @@ type service struct {
 }
 
 // newService composes what a live session needs. The database gets its secret;
-// journal is a file beside it, see notify.MailerConfig.
-func newService(s *session, clock ticker, journal string, log *slog.Logger) (*service, error) {
+// beside is what names of files beside it begin with.
+func newService(s *session, clock ticker, beside string, log *slog.Logger) (*service, error) {
 	var secret gateway.Key
 	if _, err := rand.Read(secret[:]); err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func newService(s *session, clock ticker, journal string, log *slog.Logger) (*se
 			v.mailer.Wake()
 		}
 	})
-	if err := v.setMailer(s.config.Mail.SMTP, journal); err != nil {
+	if err := v.setMailer(s.config.Mail.SMTP, journalName(beside, s.engine.Key())); err != nil {
 		return nil, err
 	}
 	pages, err := portal.New(portal.Config{
@@ -122,6 +123,13 @@ func newService(s *session, clock ticker, journal string, log *slog.Logger) (*se
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 	}
 	return v, nil
+}
+
+// journalName names the journal of mails (see notify.MailerConfig) for one
+// database and no other that may stand in its place: it has the key's hash in it.
+func journalName(beside string, k gateway.Key) string {
+	sum := sha256.Sum256(append([]byte("journal\x00"), k[:]...))
+	return fmt.Sprintf("%s-%x.sent", beside, sum[:4])
 }
 
 // setMailer makes the mailer for a server's URL; without one mails wait.

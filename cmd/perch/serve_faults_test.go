@@ -24,15 +24,16 @@ import (
 type crew struct {
 	t       *testing.T
 	socket  string
+	db      string // its identity
 	prompts []int64
 	taken   map[int64]bool   // serve said that it is stored
 	doubted map[int64]string // serve said something else
 	next    int
 }
 
-func newCrew(t *testing.T, config string) *crew {
+func newCrew(t *testing.T, config, db string) *crew {
 	t.Helper()
-	c := &crew{t: t, socket: filepath.Join(filepath.Dir(config), "s.sock"), taken: map[int64]bool{}, doubted: map[int64]string{}}
+	c := &crew{t: t, socket: filepath.Join(filepath.Dir(config), "s.sock"), db: identity(db), taken: map[int64]bool{}, doubted: map[int64]string{}}
 	out, err := c.ask("prompts/list", &promptsListRequest{JSON: true})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func newCrew(t *testing.T, config string) *crew {
 }
 
 func (c *crew) ask(name string, r request) (string, error) {
-	server, running := findServer(c.socket)
+	server, running := findServer(c.socket, c.db)
 	if !running {
 		return "", errors.New("serve does not run")
 	}
@@ -129,7 +130,7 @@ func underFault(t *testing.T, dir, home, db string, f fault) {
 	sink := newMailSink(t)
 	config := serveConfig(t, t.TempDir(), db, sink.url())
 	s := startServe(t, config).ready()
-	c := newCrew(t, config)
+	c := newCrew(t, config, db)
 	c.work(time.Second)
 	if len(c.doubted) > 0 || len(c.taken) == 0 {
 		t.Fatalf("before the fault: %d answers taken, in doubt %v", len(c.taken), c.doubted)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -30,7 +31,8 @@ import (
 const requestMost = 256 << 20
 
 // findServer connects to the serve that listens on a socket; false if none does.
-func findServer(path string) (*serverClient, bool) {
+// database is the identity of the one that is meant.
+func findServer(path, database string) (*serverClient, bool) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, false
 	}
@@ -47,7 +49,7 @@ func findServer(path string) (*serverClient, bool) {
 		return nil, false // left behind by one that was killed
 	}
 	conn.Close()
-	return &serverClient{path, http.Client{Transport: &http.Transport{DialContext: dial}}}, true
+	return &serverClient{path, database, http.Client{Transport: &http.Transport{DialContext: dial}}}, true
 }
 
 // shortName returns a name for a socket that fits into the 108 bytes of
@@ -66,9 +68,17 @@ func shortName(path string) (name string, done func(), err error) {
 
 // serverClient speaks to a running serve.
 type serverClient struct {
-	path string
-	http http.Client
+	path     string
+	database string
+	http     http.Client
 }
+
+// databaseHeader says which database a request is for: a socket can be configured,
+// and two serves one after the other can be given the same.
+const databaseHeader = "Perch-Database"
+
+// errOtherDatabase reports that the serve at a socket serves another database.
+var errOtherDatabase = errors.New("this socket is another database's")
 
 func (c *serverClient) close() { c.http.CloseIdleConnections() }
 
@@ -82,11 +92,15 @@ func (c *serverClient) ask(ctx context.Context, name string, r request, env *env
 	if err != nil {
 		return err
 	}
+	req.Header.Set(databaseHeader, url.QueryEscape(c.database))
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return withHint(fmt.Errorf("%s: %w", c.path, err), "see whether serve is still running, and list before you decide anew")
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusMisdirectedRequest {
+		return errOtherDatabase
+	}
 	var out result
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
 		return withHint(fmt.Errorf("%s: %s: %w", c.path, resp.Status, err), "use the perch that serve runs: perch version")
@@ -96,10 +110,11 @@ func (c *serverClient) ask(ctx context.Context, name string, r request, env *env
 
 // adminServer carries out the requests of commands.
 type adminServer struct {
-	session *session
-	log     *slog.Logger
-	path    string
-	http    http.Server
+	session  *session
+	log      *slog.Logger
+	path     string
+	database string // its identity
+	http     http.Server
 }
 
 // peerKey is where the connection of a request is in its context.
@@ -131,8 +146,8 @@ func listenAdmin(path string) (net.Listener, error) {
 	return l, nil
 }
 
-func newAdminServer(s *session, path string, log *slog.Logger) *adminServer {
-	a := &adminServer{session: s, log: log, path: path}
+func newAdminServer(s *session, path, database string, log *slog.Logger) *adminServer {
+	a := &adminServer{session: s, log: log, path: path, database: identity(database)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/{name...}", a.carryOut)
 	a.http = http.Server{
@@ -155,6 +170,10 @@ func (a *adminServer) shutdown(ctx context.Context) error {
 }
 
 func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {
+	if req.Header.Get(databaseHeader) != url.QueryEscape(a.database) {
+		w.WriteHeader(http.StatusMisdirectedRequest)
+		return
+	}
 	var stdout, stderr bytes.Buffer
 	name := req.PathValue("name")
 	r, err := decodeRequest(name, http.MaxBytesReader(w, req.Body, requestMost))
