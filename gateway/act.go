@@ -184,7 +184,14 @@ func (e *Engine) amend(p *phone, k *known) {
 // to ask.
 func (e *Engine) recipientsChanged(p *phone) {
 	k := p.acted()
-	if k == nil || !k.Nobody || p.Prompt != 0 || p.kind(e) != provisioning.Desk || len(e.recipients(p)) == 0 {
+	if q := e.prompts[p.Prompt]; q != nil && q.Open() {
+		// Who has logged off can answer until somebody else has logged in.
+		if asked := p.asked(q); asked != nil && len(e.recipients(p)) > 0 {
+			e.renewRecipients(p, asked, q)
+		}
+		return
+	}
+	if k == nil || !k.Nobody || e.standing(p, k) != nil || p.kind(e) != provisioning.Desk || len(e.recipients(p)) == 0 {
 		return
 	}
 	m := e.matchOf(p, k)

@@ -67,18 +67,18 @@ func (e *Engine) Answer(r Reply) error {
 	}
 	e.begin()
 	defer e.end()
-	loc, err := e.locate(q, k, r)
+	loc, rule, err := e.locate(k, q, r)
 	if err != nil {
 		return err
 	}
 	e.ids.Answer++
-	a := &Answer{ID: e.ids.Answer, Phone: p.id, Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now}
+	a := &Answer{ID: e.ids.Answer, Phone: p.id, Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now, Rule: rule}
 	e.answers[a.ID], e.replies[q.ID] = a, a.ID
 	e.batch.answers[a.ID] = true
+	claim := e.replace(p, k, a)
 	k.Answer = a.ID
 	e.closePrompt(p, Answered)
-	var claim *Claim
-	if r.Kind == AnswerCompany || r.Kind == AnswerPropose {
+	if claim == nil && (r.Kind == AnswerCompany || r.Kind == AnswerPropose) {
 		claim = e.openClaim(p, k, q, a)
 	}
 	if p.acted() == k {
@@ -86,6 +86,28 @@ func (e *Engine) Answer(r Reply) error {
 	}
 	e.tellAnswered(p, k, a, claim, q.To)
 	e.touch(p)
+	if rule != (matcher.Rule{}) {
+		e.rematch() // the owner's other phones there
+	}
+	return nil
+}
+
+// replace ends what a network's earlier answer has left open: its claim, unless the
+// new answer says the same, which then goes on with it.
+func (e *Engine) replace(p *phone, k *known, a *Answer) *Claim {
+	old := e.answers[k.Answer]
+	if old == nil {
+		return nil
+	}
+	c := e.claims[old.Claim]
+	if c == nil || c.State != ClaimOpen {
+		return nil
+	}
+	if a.Location == old.Location {
+		a.Claim = c.ID
+		return c
+	}
+	e.closeClaim(p, c, ClaimRejected, a.By, "replaced by another answer")
 	return nil
 }
 
@@ -109,7 +131,7 @@ func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []s
 			e.post(p, l)
 		}
 	}
-	if c == nil {
+	if c == nil || c.Answer != a.ID { // who reviews it was told when it was opened
 		return
 	}
 	for _, email := range e.dir.Reviewers(c.Attachment.Site) {
@@ -161,6 +183,9 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 	if r.Kind == AnswerCompany && q.Kind == Confirm && r.Location == q.Location {
 		r.Kind, r.Location = AnswerConfirm, ""
 	}
+	if a := e.standing(p, p.asked(q)); a != nil && a.Location == r.Location && r.Kind == AnswerCompany {
+		return nil // said again, though it may wait for its review still
+	}
 	switch r.Kind {
 	case AnswerConfirm:
 		if q.Kind != Confirm {
@@ -173,6 +198,11 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 		}
 		if r.Location != "" {
 			return e.checkLive(r.Location, location.Company)
+		}
+		if a := e.standing(p, p.asked(q)); a != nil && a.Location == q.Location {
+			if l, _ := e.dir.Location(a.Location); l.Kind == location.Company {
+				return nil // said again
+			}
 		}
 		return e.checkConfirm(q, r.By)
 	case AnswerCompany:
@@ -217,12 +247,20 @@ func (e *Engine) asBefore(p *phone, q *Prompt, r *Reply) error {
 	return nil
 }
 
-// lastReported returns the answer of the network that was last in force before
-// the one that a prompt asks about, of those for which an answer stands.
+// lastReported returns the answer of the phone's last reported network: that which
+// a prompt asks about if its own answer stands, else the one last in force before
+// it. Of other networks an answer counts if its location can be chosen.
 func (e *Engine) lastReported(p *phone, q *Prompt) *Answer {
+	if a := e.standing(p, p.asked(q)); a != nil {
+		return a
+	}
 	var last *known
 	for _, k := range p.Known {
-		if k.Prompt != q.ID && e.standing(p, k) != nil && (last == nil || k.InForce.After(last.InForce)) {
+		a := e.standing(p, k)
+		if k.Prompt == q.ID || a == nil || last != nil && !k.InForce.After(last.InForce) {
+			continue
+		}
+		if l, _ := e.dir.Location(a.Location); l.Live() {
 			last = k
 		}
 	}
@@ -270,19 +308,22 @@ func (e *Engine) checkLive(id location.ID, kind location.Kind) error {
 	return nil
 }
 
-// locate returns the location that a reply names, making it if it is new.
-func (e *Engine) locate(q *Prompt, k *known, r Reply) (location.ID, error) {
+// locate returns the location that a reply names, made if it is new, and the rule
+// that ties a personal one to the network, if it was made for this answer. All of
+// it is one change of the directory, or none.
+func (e *Engine) locate(k *known, q *Prompt, r Reply) (location.ID, matcher.Rule, error) {
 	switch r.Kind {
 	case AnswerConfirm:
 		if r.Location == "" {
-			return q.Location, nil
+			return q.Location, matcher.Rule{}, nil
 		}
-		return r.Location, nil
+		return r.Location, matcher.Rule{}, nil
 	case AnswerCompany:
-		return r.Location, nil
+		return r.Location, matcher.Rule{}, nil
 	case AnswerPersonal:
 		l, _ := e.dir.Location(r.Location) // checked
-		return r.Location, e.ownRule(k, l)
+		rule, err := e.choosePersonal(k, l, nil)
+		return l.ID, rule, err
 	}
 	l := r.Address
 	l.Kind, l.Version = location.Company, 1
@@ -291,18 +332,24 @@ func (e *Engine) locate(q *Prompt, k *known, r Reply) (location.ID, error) {
 	}
 	if r.Kind == AnswerPropose {
 		l.ID, l.Pending = e.freeID("claim", e.ids.Claim+1), true
-	} else {
+		err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}})
+		return l.ID, matcher.Rule{}, untaken(err)
+	}
+	l.ID = e.freeID("personal", e.ids.Location+1)
+	l.Kind, l.Owner, l.Site = location.Personal, r.By, ""
+	rule, err := e.choosePersonal(k, l, []location.Location{l})
+	if err == nil {
 		e.ids.Location++
-		l.ID = e.freeID("personal", e.ids.Location)
-		l.Kind, l.Owner, l.Site = location.Personal, r.By, ""
 	}
-	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
-		return "", refuse("correct it; perch export sites and perch export locations list what exists", "the address cannot be taken: %v", err)
+	return l.ID, rule, err
+}
+
+// untaken turns the directory's objection into a refusal.
+func untaken(err error) error {
+	if err == nil {
+		return nil
 	}
-	if r.Kind == AnswerPropose {
-		return l.ID, nil
-	}
-	return l.ID, e.ownRule(k, l)
+	return refuse("correct it; perch export sites and perch export locations list what exists", "the address cannot be taken: %v", err)
 }
 
 // freeID returns "prefix-n", or if that was imported from elsewhere, the first
@@ -317,24 +364,32 @@ func (e *Engine) freeID(prefix string, n int64) location.ID {
 	}
 }
 
-// ownRule ties a network to a personal location, for the owner's other phones.
-// It replaces the owner's earlier rule for that network and leaves the others'.
-func (e *Engine) ownRule(k *known, l location.Location) error {
+// choosePersonal ties a network to a personal location, for the owner's other
+// phones, and puts the location if it is new. The rule replaces the owner's earlier
+// one for that network and leaves the others'; what is returned is zero if it was
+// there already.
+func (e *Engine) choosePersonal(k *known, l location.Location, put []location.Location) (matcher.Rule, error) {
+	c := provisioning.Changes{Put: provisioning.Content{Locations: put}}
 	r, ok := ruleFor(k.At, k.At.Level())
-	if !ok {
-		return nil
-	}
-	r.Location = l.ID
-	rules := []matcher.Rule{r}
-	for _, other := range e.dir.Wiremap().FindAll(r) {
-		if at, ok := e.dir.Location(other.Location); ok && (at.Kind != location.Personal || at.Owner != l.Owner) {
-			rules = append(rules, other)
+	if ok {
+		r.Location = l.ID
+		c.Put.Rules = []matcher.Rule{r}
+		for _, other := range e.dir.Wiremap().FindAll(r) {
+			if other.Location == l.ID {
+				ok = false // it is there
+			}
+			if at, found := e.dir.Location(other.Location); found && (at.Kind != location.Personal || at.Owner != l.Owner) {
+				c.Put.Rules = append(c.Put.Rules, other)
+			}
 		}
 	}
-	if err := e.change(provisioning.Changes{Put: provisioning.Content{Rules: rules}}); err != nil {
-		return fmt.Errorf("rule for personal location %s: %w", l.ID, err)
+	if !ok {
+		c.Put.Rules, r = nil, matcher.Rule{}
 	}
-	return nil
+	if c.Empty() {
+		return r, nil
+	}
+	return r, untaken(e.change(c))
 }
 
 // ruleFor makes the rule that ties an attachment's level to a location.

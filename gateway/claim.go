@@ -16,7 +16,7 @@ import (
 func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	e.ids.Claim++
 	c := &Claim{
-		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At, Evidence: p.track.Evidence(),
+		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At, Evidence: p.evidenceOf(k.At),
 		Location: a.Location, By: a.By, Opened: e.now, State: ClaimOpen,
 	}
 	a.Claim = c.ID
@@ -117,9 +117,11 @@ func (e *Engine) ruleOf(c *Claim, l discovery.Level, edit *location.CivicAddress
 	rule.Location = c.Location
 	if l == discovery.LevelSubnet || l == discovery.LevelPublicIP {
 		from := c.Location
-		if edit != nil && edit.Rank() > location.Floor {
+		if edit != nil {
 			at, _ := e.dir.Location(c.Location)
-			from = at.Parent
+			if max(edit.Rank(), e.dir.Tree().Rank(at.Parent)) > location.Floor {
+				from = at.Parent
+			}
 		}
 		if edit == nil || from != c.Location {
 			if rule.Location, made = e.dir.Tree().NearestAtMost(from, location.Floor); !made {
@@ -172,8 +174,8 @@ func (e *Engine) approve(c *Claim, d Decision) error {
 func (e *Engine) reject(c *Claim, d Decision) {
 	p := e.phoneOf(c)
 	e.closeClaim(p, c, ClaimRejected, d.By, d.Reason)
+	e.rematch() // the mail says what holds now
 	e.tell(p, c, MailDecision, c.By)
-	e.rematch()
 }
 
 // phoneOf returns the phone of a claim; of one that was forgotten, its name.

@@ -18,6 +18,7 @@ import (
 
 	"perch/discovery"
 	"perch/location"
+	"perch/matcher"
 	"perch/provisioning"
 )
 
@@ -111,7 +112,8 @@ type Answer struct {
 	Location location.ID
 	By       string
 	Time     time.Time
-	Claim    int64 // 0 if it needs no approval
+	Claim    int64        // 0 if it needs no approval
+	Rule     matcher.Rule // that it made for its owner's other phones; zero if it made none
 }
 
 // AssignmentSource says what an assignment rests on.

@@ -57,7 +57,10 @@ func (e *Engine) AskAgain(prompt int64, by string, at time.Time) error {
 	e.begin()
 	defer e.end()
 	k := p.acted()
-	e.askAnew(p, k, e.matchOf(p, k))
+	m := e.matchOf(p, k)
+	k.Match = m.Location
+	e.askOnceMore(p, k, m)
+	e.assign(p, e.decide(p, k, m))
 	e.touch(p)
 	return nil
 }
@@ -66,7 +69,8 @@ func (e *Engine) AskAgain(prompt int64, by string, at time.Time) error {
 // again before its time.
 func (e *Engine) askable(p *phone, q *Prompt) bool {
 	k := p.acted()
-	return q.Reason == Expired && k != nil && k.Prompt == q.ID && p.Prompt == 0 && e.standing(p, k) == nil
+	return q.Reason == Expired && k != nil && k.Prompt == q.ID && p.Prompt == 0 && e.standing(p, k) == nil &&
+		p.kind(e) == provisioning.Desk && len(e.recipients(p)) > 0 && !e.matchOf(p, k).Ignored.IsValid()
 }
 
 // decideOn lets what is due happen before a decision about a prompt, and returns
@@ -110,18 +114,22 @@ func (e *Engine) Object(answer int64, by string, at time.Time) error {
 	if k == nil || e.standing(p, k) != a {
 		return refuse("perch explain PHONE tells which answers stand", "answer %d does not stand any more", answer)
 	}
-	if !e.mayObject(p, a, by) {
+	if !e.mayObject(p, k, by) {
 		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
 	}
 	e.begin()
 	defer e.end()
 	if c := e.claims[a.Claim]; c != nil && c.State == ClaimOpen {
-		e.closeClaim(p, c, ClaimRejected, by, objection(a, by))
+		e.closeClaim(p, c, ClaimRejected, by, e.objection(p, a, by))
 	}
 	k.Answer = 0
-	e.dropOwnRule(k, a)
+	e.dropOwnRule(a)
 	m := e.matchOf(p, k)
 	k.Match = m.Location
+	if q := e.prompts[k.Prompt]; q != nil && q.Open() {
+		e.closePrompt(p, Withdrawn) // it asked whether the answer still holds
+	}
+	k.Prompt = 0 // an expired question was about the answer too
 	if p.acted() == k {
 		e.assign(p, e.decide(p, k, m))
 		e.askOnceMore(p, k, m)
@@ -145,34 +153,52 @@ func (p *phone) answered(a *Answer) *known {
 	return nil
 }
 
-func (e *Engine) mayObject(p *phone, a *Answer, by string) bool {
-	return by == a.By || strings.HasPrefix(by, "cli:") || slices.Contains(e.recipients(p), by) ||
-		slices.Contains(e.dir.Admins(p.track.Attachment.Site), by)
+// mayObject reports whether somebody may withdraw the answer of a network: a user
+// of the phone, who may be the one who gave it, an admin of the network's site, or
+// who is at the command line.
+func (e *Engine) mayObject(p *phone, k *known, by string) bool {
+	return strings.HasPrefix(by, "cli:") || slices.Contains(e.recipients(p), by) || slices.Contains(e.dir.Admins(k.At.Site), by) ||
+		by == e.answers[k.Answer].By && e.isUser(p, by)
 }
 
 // objection is the reason of a claim that is rejected for one.
-func objection(a *Answer, by string) string {
-	if by == a.By {
+func (e *Engine) objection(p *phone, a *Answer, by string) string {
+	switch {
+	case by == a.By:
 		return "taken back"
+	case slices.Contains(e.recipients(p), by):
+		return "another user of the phone says that it is not right"
 	}
-	return "another user of the phone says that it is not right"
+	return "an administrator says that it is not right"
 }
 
-// dropOwnRule takes back the rule that a personal answer made for its owner.
-func (e *Engine) dropOwnRule(k *known, a *Answer) {
-	l, ok := e.dir.Location(a.Location)
-	if !ok || l.Kind != location.Personal {
+// dropOwnRule takes back the rule that a personal answer made for its owner's
+// other phones. One that was there before stays, and so does one on which the
+// answer for another phone rests: that is its keeper then.
+func (e *Engine) dropOwnRule(a *Answer) {
+	if a.Rule == (matcher.Rule{}) {
 		return
 	}
-	r, ok := ruleFor(k.At, k.At.Level())
-	if !ok {
-		return
+	rule := a.Rule
+	a.Rule = matcher.Rule{}
+	e.batch.answers[a.ID] = true
+	for _, p := range e.sortedPhones() {
+		for _, k := range p.Known {
+			b := e.standing(p, k)
+			if b == nil || b.Location != rule.Location {
+				continue
+			}
+			if r, ok := ruleFor(k.At, rule.Level()); ok && r.Key() == withoutLocation(rule).Key() {
+				b.Rule = rule
+				e.batch.answers[b.ID] = true
+				return
+			}
+		}
 	}
-	r.Location = a.Location
 	var left []matcher.Rule
 	found := false
-	for _, old := range e.dir.Wiremap().FindAll(r) {
-		if old.Location == a.Location {
+	for _, old := range e.dir.Wiremap().FindAll(rule) {
+		if old.Location == rule.Location {
 			found = true
 		} else {
 			left = append(left, old)
@@ -182,9 +208,14 @@ func (e *Engine) dropOwnRule(k *known, a *Answer) {
 		return
 	}
 	// Rules of one key go and come together.
-	if err := e.change(provisioning.Changes{GoneRules: []matcher.Rule{r}, Put: provisioning.Content{Rules: left}}); err != nil {
+	if err := e.change(provisioning.Changes{GoneRules: []matcher.Rule{rule}, Put: provisioning.Content{Rules: left}}); err != nil {
 		e.log().Error("the rule of an answer that was taken back could not be removed", "location", a.Location, "error", err)
 	}
+}
+
+func withoutLocation(r matcher.Rule) matcher.Rule {
+	r.Location = ""
+	return r
 }
 
 // askOnceMore asks about a network, also where the map would be taken silently.
@@ -234,8 +265,14 @@ func (e *Engine) retireProposed(c *Claim) {
 		return
 	}
 	l.Retired = true
-	// A pending location is referred to by nothing but its claim.
-	if err := e.change(provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}); err != nil {
+	change := provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}
+	// Nothing but its claim refers to a pending location, or an import's rules do.
+	for _, r := range e.dir.Wiremap().Rules() {
+		if r.Location == l.ID {
+			change.GoneRules = append(change.GoneRules, r)
+		}
+	}
+	if err := e.change(change); err != nil {
 		e.log().Error("a rejected location could not be retired", "location", l.ID, "error", err)
 	}
 }
@@ -268,11 +305,15 @@ func (e *Engine) Readers(purpose Purpose, id int64) []string {
 	return nil
 }
 
+// readersOf returns who has to do with a phone: its users, those who said that it
+// is not theirs, and of others only those who are users of it still.
 func (e *Engine) readersOf(p *phone, also ...string) []string {
 	if p == nil {
-		return sorted(also)
+		return slices.DeleteFunc(sorted(also), func(email string) bool { _, listed := e.dir.User(email); return !listed })
 	}
-	return sorted(slices.Concat(also, e.recipients(p), p.Declined))
+	also = slices.DeleteFunc(slices.Clone(also), func(email string) bool { return !e.isUser(p, email) })
+	declined := slices.DeleteFunc(slices.Clone(p.Declined), func(email string) bool { _, listed := e.dir.User(email); return !listed })
+	return sorted(slices.Concat(also, e.recipients(p), declined))
 }
 
 // unknownPhone stands for a phone that was forgotten.

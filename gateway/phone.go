@@ -100,6 +100,9 @@ func (e *Engine) isKnown(p *phone, k *known) bool {
 // stands while its location is live, its claim not rejected and, if personal,
 // its owner still a user of the phone.
 func (e *Engine) standing(p *phone, k *known) *Answer {
+	if k == nil {
+		return nil
+	}
 	a := e.answers[k.Answer]
 	if a == nil {
 		return nil
@@ -276,17 +279,33 @@ func (e *Engine) drop(tr *discovery.Track) {
 	}
 	p.track = tr
 	e.closePrompt(p, Withdrawn)
+	for _, k := range p.Known {
+		e.dropClaim(p, k.Answer, "the device is no phone")
+	}
 	e.touch(p)
 	delete(e.phones, tr.ID)
 }
 
+// dropClaim rejects the claim of an answer that nobody will hear of any more.
+func (e *Engine) dropClaim(p *phone, answer int64, why string) {
+	a := e.answers[answer]
+	if a == nil {
+		return
+	}
+	if c := e.claims[a.Claim]; c != nil && c.State == ClaimOpen {
+		e.closeClaim(p, c, ClaimRejected, "", why)
+	}
+}
+
 // inherit takes over a network that was known for the phone under another name,
 // with its answer if there is none yet.
-func (p *phone) inherit(k *known) {
+func (e *Engine) inherit(p *phone, k *known) {
 	for _, own := range p.Known {
 		if discovery.Compare(own.At, k.At) == discovery.Same {
 			if own.Answer == 0 {
 				own.Answer = k.Answer
+			} else {
+				e.dropClaim(p, k.Answer, "the phone has another answer")
 			}
 			return
 		}
@@ -302,6 +321,7 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 		return
 	}
 	e.closePrompt(q, Withdrawn)
+	p.Declined = sorted(append(p.Declined, q.Declined...))
 	e.prune(q)
 	acted := q.acted()
 	if p.acted() == nil && acted != nil && e.isKnown(q, acted) {
@@ -312,8 +332,14 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 	} else {
 		for _, k := range q.Known {
 			if k != acted || e.isKnown(q, k) {
-				p.inherit(k)
+				e.inherit(p, k)
 			}
+		}
+	}
+	for _, id := range sortedKeys(e.prompts) {
+		if x := e.prompts[id]; x.Phone == from {
+			x.Phone = p.id
+			e.batch.prompts[id] = true
 		}
 	}
 	for _, id := range sortedKeys(e.answers) {

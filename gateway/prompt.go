@@ -38,6 +38,7 @@ func (e *Engine) question(p *phone, k *known, q *Prompt, email string, inForce A
 	l.Location = e.visible(q.Location, email)
 	l.InForce = e.placeFor(inForce.Location, email)
 	l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
+	l.Evidence = p.evidenceOf(q.Attachment)
 	if k != nil && k.From != nil {
 		l.From, l.FromPlace = *k.From, e.placeFor(k.Left, email)
 	}
@@ -108,6 +109,14 @@ func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 		l.AORs = append(l.AORs, string(aor))
 	}
 	return l
+}
+
+// evidenceOf is what a network is believed for, as long as the phone is on it.
+func (p *phone) evidenceOf(at discovery.Attachment) []discovery.Evidence {
+	if discovery.Compare(at, p.track.Attachment) == discovery.Different {
+		return nil
+	}
+	return p.track.Evidence()
 }
 
 // visible returns a location for one reader: a personal one only to its owner.

@@ -20,6 +20,7 @@ type Question struct {
 	Personal []location.Location // the reader's own live ones
 	Unmoved  string              // the place of the last reported network, for the reader; empty: there is none
 	Standing bool                // Letter.Answer, which closed it, still stands
+	Object   bool                // and the reader may object to it
 	Current  int64               // the phone's open prompt, if it is another one that the reader is asked by
 	Askable  bool                // it expired, and the reader may have it asked again
 }
@@ -29,7 +30,8 @@ type Question struct {
 // may see it.
 type Told struct {
 	Letter
-	Standing bool // it holds, and the reader may object to it
+	Standing bool // it holds
+	Object   bool // and the reader may object to it
 	There    bool // the phone is on the network that was answered for
 }
 

@@ -67,7 +67,7 @@ func (e *Engine) renewRecipients(p *phone, k *known, q *Prompt) {
 	to := e.recipients(p)
 	if len(to) == 0 || p.kind(e) != provisioning.Desk {
 		e.closePrompt(p, Withdrawn)
-		k.Nobody = true
+		k.Nobody = e.standing(p, k) == nil
 		return
 	}
 	if !q.Open() || slices.Equal(to, q.To) {

@@ -42,6 +42,10 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 		out.Current = open.ID
 	}
 	if a := e.answers[e.replies[q.ID]]; a != nil {
+		if by := e.phones[a.Phone]; by != nil {
+			p, k = by, by.answered(a)
+			out.There = k != nil && p.acted() == k
+		}
 		c := *a
 		out.Answer, out.By = &c, a.By
 		out.Letter.Location = e.visible(a.Location, reader)
@@ -49,7 +53,8 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 			c := *claim
 			out.Claim, out.Reason = &c, claim.Reason
 		}
-		out.Standing = k != nil && k.Answer == a.ID && e.standing(p, k) == a
+		out.Standing = k != nil && e.standing(p, k) == a
+		out.Object = out.Standing && e.mayObject(p, k, reader)
 	}
 	if q.Open() {
 		e.choices(&out, p, q, reader)
@@ -117,7 +122,8 @@ func (e *Engine) Told(answer int64, reader string) (Told, bool) {
 	}
 	if k := p.answered(a); k != nil {
 		out.Attachment, out.There = k.At, p.acted() == k
-		out.Standing = e.standing(p, k) == a && e.mayObject(p, a, reader)
+		out.Standing = e.standing(p, k) == a
+		out.Object = out.Standing && e.mayObject(p, k, reader)
 	}
 	return out, true
 }

@@ -90,7 +90,7 @@ type Mailer struct {
 	down       bool                // the operator was told, and not yet that it is over
 }
 
-// NewMailer checks a configuration. It connects to nothing and reads no file.
+// NewMailer checks a configuration and opens the journal. It connects to nothing.
 func NewMailer(c MailerConfig) (*Mailer, error) {
 	switch {
 	case c.Server.IsZero():
@@ -105,7 +105,14 @@ func NewMailer(c MailerConfig) (*Mailer, error) {
 	if need := c.Timeouts.setup() + c.Timeouts.attempt(); c.Lease < need {
 		return nil, fmt.Errorf("mailer: a lease of %s is shorter than an attempt may take, %s", c.Lease, need)
 	}
-	return &Mailer{cfg: c, changed: make(chan struct{}), unrecorded: map[int64]gateway.Outcome{}, denied: map[int64]time.Time{}}, nil
+	var j *journal
+	if c.Journal != "" {
+		var err error
+		if j, err = openJournal(c.Journal); err != nil {
+			return nil, err
+		}
+	}
+	return &Mailer{cfg: c, journal: j, changed: make(chan struct{}), unrecorded: map[int64]gateway.Outcome{}, denied: map[int64]time.Time{}}, nil
 }
 
 // deliverable reports whether an address can stand in MAIL and RCPT: a bare
@@ -119,13 +126,8 @@ func deliverable(address string) bool {
 // what is being handed over the time of Grace, and returns, at the latest some
 // seconds after that. It is called once.
 func (m *Mailer) Run(ctx context.Context) error {
-	if m.cfg.Journal != "" {
-		j, err := openJournal(m.cfg.Journal)
-		if err != nil {
-			return err
-		}
-		defer j.close()
-		m.journal = j
+	if m.journal != nil {
+		defer m.journal.close()
 	}
 	if !m.free(ctx) {
 		return nil

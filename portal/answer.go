@@ -12,7 +12,7 @@ func (v *visit) told(status int, n *notice) {
 		return
 	}
 	a := answeredOf(v, t.Letter)
-	a.Standing, a.There = t.Standing, t.There
+	a.Standing, a.Object, a.There = t.Standing, t.Object, t.There
 	v.answered(a, status, n)
 }
 
@@ -25,7 +25,7 @@ func objectToAnswer(v *visit) {
 		v.closed()
 	case v.r.PostForm.Get("do") != "object":
 		v.badForm()
-	case !t.Standing: // a double click
+	case !t.Object: // a double click
 		v.redirect(v.path)
 	default:
 		v.finish(v.office.Object(v.r.Context(), v.id, v.who), "The answer may have been taken back already.", v.told)

@@ -74,6 +74,7 @@ type answeredView struct {
 	When     string
 	Place    *words.Place // nil: somebody else's own
 	Standing bool
+	Object   bool // the reader may object to it
 	There    bool // the phone is where the answer is about
 	Open     bool // it waits for review
 	Rejected bool
@@ -103,7 +104,7 @@ func (a answeredView) Sent() bool {
 // answeredIn makes the view of a question that was answered.
 func answeredIn(v *visit, q gateway.Question) answeredView {
 	a := answeredOf(v, q.Letter)
-	a.Standing, a.There, a.Current = q.Standing, q.There, q.Current != 0
+	a.Standing, a.Object, a.There, a.Current = q.Standing, q.Object, q.There, q.Current != 0
 	return a
 }
 

@@ -377,7 +377,7 @@ func TestConnectionSettings(t *testing.T) {
 // What cannot be read is an error that names its table, not a zero value.
 func TestDamagedRows(t *testing.T) {
 	for name, damage := range map[string]string{
-		"answers":     "INSERT INTO answers VALUES (1, '', 0, 'perhaps', '', '', 0, 0)",
+		"answers":     "INSERT INTO answers VALUES (1, '', 0, 'perhaps', '', '', 0, 0, '{}')",
 		"phone_state": "UPDATE phone_state SET phone = 'nobody'",
 		"sites":       "INSERT INTO sites VALUES ('hq', '', '', '', '[\"10.0.0.0/33\"]', '[]')",
 		"meta":        "UPDATE meta SET value = 'soon' WHERE key = 'time'",

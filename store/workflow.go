@@ -42,11 +42,11 @@ var claims = table[gateway.Claim]{
 
 var answers = table[gateway.Answer]{
 	name:    "answers",
-	columns: []string{"id", "phone", "prompt_id", "kind", "location_id", "answered_by", "time", "claim_id"},
+	columns: []string{"id", "phone", "prompt_id", "kind", "location_id", "answered_by", "time", "claim_id", "rule"},
 	key:     1,
 	fields: func(dst []any, x *gateway.Answer) []any {
 		return append(dst,
-			&x.ID, word{&x.Phone}, &x.Prompt, word{&x.Kind}, &x.Location, &x.By, micros{&x.Time}, &x.Claim)
+			&x.ID, word{&x.Phone}, &x.Prompt, word{&x.Kind}, &x.Location, &x.By, micros{&x.Time}, &x.Claim, objectOf(&x.Rule))
 	},
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -175,8 +176,12 @@ func parseConfig(name string, b []byte) (config, error) {
 	if _, err := c.renderer(); err != nil {
 		return c, configFault(name, "%v", err)
 	}
-	if _, _, err := net.SplitHostPort(c.Portal.Listen); err != nil {
+	_, port, err := net.SplitHostPort(c.Portal.Listen)
+	if err != nil {
 		return c, configFault(name, "portal.listen: %v", err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return c, configFault(name, "portal.listen %q: the port is no number up to 65535", c.Portal.Listen)
 	}
 	if c.Mail.SMTP != "" {
 		if _, err := notify.ParseServer(c.Mail.SMTP); err != nil {

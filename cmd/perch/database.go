@@ -202,9 +202,8 @@ func (t *told) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// decisionTime is when a decision is made: as told, else engine time in a replay
-// database. In a live one time is the clock's: a decision can be dated back to
-// engine time, and never into the future.
+// decisionTime is when a decision is made: as told, else engine time. In a live
+// database that is the clock's, and nothing is decided in the future.
 func (s *session) decisionTime(at time.Time) (time.Time, error) {
 	if s.engine.Type() != gateway.Live {
 		return at, nil

@@ -70,8 +70,8 @@ type demo struct {
 
 // prepare makes everything that can fail before anything is shown.
 func (d *demo) prepare(ctx context.Context, c *demoCmd) error {
-	if c.Speed <= 0 {
-		return &usageError{fmt.Sprintf("speed %g", c.Speed), "a number above 0, such as 30"}
+	if !(c.Speed > 0 && c.Speed <= 1e6) {
+		return &usageError{fmt.Sprintf("speed %g", c.Speed), "a number above 0 and up to a million, such as 30"}
 	}
 	pages, err := listenPages(c.Listen)
 	if err != nil {

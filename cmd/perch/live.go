@@ -121,7 +121,7 @@ func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err
 	return l.events, l.count(), err
 }
 
-// observe hands over an observation, stamped by the clock.
+// observe hands over an observation, which its source has stamped by the clock.
 func (l *live) observe(o *discovery.Observation) {
 	l.mu.Lock()
 	l.engine.Observe(o)

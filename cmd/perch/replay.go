@@ -335,6 +335,9 @@ func lastWritten(dir string) (int64, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "[0-9]*-*.eml"))
 	var last int64
 	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
 		number, _, _ := strings.Cut(filepath.Base(name), "-")
 		if n, err := strconv.ParseInt(number, 10, 64); err == nil {
 			last = max(last, n)

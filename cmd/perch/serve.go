@@ -161,7 +161,10 @@ func (v *service) setMailer(url, journal string) error {
 			return key.Token(l), true
 		},
 	})
-	return err
+	if err != nil {
+		return withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
+	}
+	return nil
 }
 
 // How long things get at the end, in the order in which they end.

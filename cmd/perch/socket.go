@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -120,12 +121,16 @@ type adminServer struct {
 // peerKey is where the connection of a request is in its context.
 type peerKey struct{}
 
-// listenAdmin makes the socket. The caller holds the database, so a socket that is
-// there was left behind.
+// listenAdmin makes the socket. One that is there and on which nobody answers was
+// left behind by a process that was killed.
 func listenAdmin(path string) (net.Listener, error) {
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode().Type() != os.ModeSocket {
 			return nil, withHint(fmt.Errorf("%s: is no socket", path), "move it away, or name another one with socket: in the configuration")
+		}
+		if other, running := findServer(path, ""); running {
+			other.close()
+			return nil, withHint(fmt.Errorf("%s: another serve listens there", path), "name another one with socket: in the configuration")
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, withHint(err, "name another one with socket: in the configuration")
@@ -166,7 +171,11 @@ func (a *adminServer) serve(l net.Listener) error {
 }
 
 func (a *adminServer) shutdown(ctx context.Context) error {
-	return errors.Join(a.http.Shutdown(ctx), os.Remove(a.path))
+	err := a.http.Shutdown(ctx)
+	if gone := os.Remove(a.path); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return err
 }
 
 func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {

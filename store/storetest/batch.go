@@ -59,7 +59,7 @@ func fullBatch() *gateway.Batch {
 		}},
 		Answers: []gateway.Answer{{
 			ID: 3, Phone: phone, Prompt: 1, Kind: gateway.AnswerAddPersonal, Location: "hq-1", By: "ann@example.com",
-			Time: at(2), Claim: 2,
+			Time: at(2), Claim: 2, Rule: fullRule(),
 		}},
 		Events:    []gateway.Event{event(4)},
 		Mails:     []gateway.Mail{mail(5)},
@@ -76,6 +76,14 @@ func fullLocation() location.Location {
 			Building: "B", Floor: "3", Room: "312", Unit: "4", PostalCode: "62701", Additional: "behind the door",
 		},
 		ELIN: "+12175550100", Version: 2, Pending: true, Retired: true,
+	}
+}
+
+func fullRule() matcher.Rule {
+	return matcher.Rule{
+		Location: "hq-1", Site: "hq", ChassisID: "00:11:22:33:44:55", Port: "Gi1/0/1-24",
+		RemoteID: "\x00\x06\xaa\xff", CircuitID: "\x00\x04\x00\x01\x80", BSSID: "00:11:22:33:44:*", VLAN: 4094,
+		Subnet: prefix("10.1.2.0/24"), PublicIP: prefix("203.0.113.5/32"),
 	}
 }
 
@@ -176,6 +184,6 @@ func checkComplete(t *testing.T, b *gateway.Batch) {
 // unstored reports fields that no store keeps, or that exclude each other.
 func unstored(name string) bool {
 	return strings.HasPrefix(name, "batch.Directory.Gone") ||
-		strings.HasSuffix(name, ".Rules.Line") ||
+		strings.HasSuffix(name, ".Rules.Line") || strings.HasSuffix(name, ".Rule.Line") ||
 		strings.Contains(name, ".Phone.") // a MAC, or an AOR with its number
 }

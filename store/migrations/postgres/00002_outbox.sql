@@ -6,6 +6,9 @@ ALTER TABLE mails ADD COLUMN answer_id BIGINT NOT NULL DEFAULT 0;
 -- What a claim's attachment was believed for when it was made: JSON list.
 ALTER TABLE claims ADD COLUMN evidence TEXT COLLATE "C" NOT NULL DEFAULT '[]';
 
+-- The rule that a personal answer made for its owner's other phones: JSON.
+ALTER TABLE answers ADD COLUMN rule TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+
 -- How far each mail of a live database got on its way to a server. A mail waits
 -- until a server has taken it, or refused it for good.
 CREATE TABLE outbox (

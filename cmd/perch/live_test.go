@@ -18,7 +18,7 @@ import (
 
 // What a deadline queues must wake the mailer too, not only what a request or an
 // observation does.
-func TestReviewDeadlineWakesMailer(t *testing.T) {
+func TestDeadlineWakesMailer(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	conf := defaults()
@@ -103,7 +103,7 @@ func TestReviewDeadlineWakesMailer(t *testing.T) {
 }
 
 // An error of a failing database is two lines.
-func TestReviewFailingIsTwoLines(t *testing.T) {
+func TestFailingIsTwoLines(t *testing.T) {
 	conf := defaults()
 	ec, err := conf.engine()
 	if err != nil {
@@ -126,7 +126,7 @@ func TestReviewFailingIsTwoLines(t *testing.T) {
 
 // A decision that panics (net/http recovers it) must not leave serve alive and
 // deaf.
-func TestReviewPanicLeavesNoLock(t *testing.T) {
+func TestPanicLeavesNoLock(t *testing.T) {
 	conf := defaults()
 	ec, err := conf.engine()
 	if err != nil {
@@ -158,7 +158,7 @@ func TestReviewPanicLeavesNoLock(t *testing.T) {
 }
 
 // A demo whose service fails ends, and says why.
-func TestReviewDemoEndsWhenItsServiceFails(t *testing.T) {
+func TestDemoEndsWhenItsServiceFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	dir := t.TempDir()
 	d := demoIn(t, ctx, dir)
@@ -176,7 +176,7 @@ func TestReviewDemoEndsWhenItsServiceFails(t *testing.T) {
 	cancel()
 }
 
-func TestReviewRedacted(t *testing.T) {
+func TestRedacted(t *testing.T) {
 	for _, u := range []string{
 		"postgres://db.example.com/perch?user=perch&password=geheim",
 		"postgres://perch:x@db.example.com/perch?sslpassword=geheim",

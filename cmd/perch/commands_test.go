@@ -15,7 +15,7 @@ import (
 
 // A command on a live database that is not served goes on from the past as serve
 // does: a phone does not vanish since nobody listened.
-func TestReviewCommandAfterDowntime(t *testing.T) {
+func TestCommandAfterDowntime(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "p.db")
 	liveDatabase(t, db, "company-claim-port")
@@ -50,7 +50,7 @@ func TestReviewCommandAfterDowntime(t *testing.T) {
 }
 
 // A clock that is a little behind stops serve from nothing, and should not stop commands.
-func TestReviewCommandWithClockBehind(t *testing.T) {
+func TestCommandWithClockBehind(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "p.db")
 	liveDatabase(t, db, "company-claim-port")
@@ -72,7 +72,7 @@ func TestReviewCommandWithClockBehind(t *testing.T) {
 
 // Mails that were committed and not yet written to -mail DIR are written by the
 // next start.
-func TestReviewReplayMailsAfterFailure(t *testing.T) {
+func TestReplayMailsAfterFailure(t *testing.T) {
 	dir := t.TempDir()
 	story := filepath.Join(root, "testdata", "replay", "company-claim-port")
 	mails := filepath.Join(dir, "mail")
@@ -94,7 +94,7 @@ func TestReviewReplayMailsAfterFailure(t *testing.T) {
 
 // What a command imports into a live database that is not served happens now, not
 // when the database was last served.
-func TestReviewImportHappensNow(t *testing.T) {
+func TestImportHappensNow(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "p.db")
 	liveDatabase(t, db, "company-claim-port") // last served 5 hours ago
@@ -136,7 +136,7 @@ func (s *slowStore) Commit(ctx context.Context, b *gateway.Batch) error {
 
 // Nothing is told that is not durable: a refusal because of an answer that is not
 // stored yet (a double click) tells of that answer.
-func TestReviewRefusalBeforeItsReasonIsDurable(t *testing.T) {
+func TestRefusalBeforeItsReasonIsDurable(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "p.db")
 	liveDatabase(t, db, "company-claim-port")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -189,7 +189,7 @@ func TestReviewRefusalBeforeItsReasonIsDurable(t *testing.T) {
 // database B, killed before as well, is served next with the same socket: (or as
 // another PostgreSQL database in the same directory, where it is perch.sock for
 // all). B's mail 1 must be sent.
-func TestReviewJournalOfAnotherDatabase(t *testing.T) {
+func TestJournalOfAnotherDatabase(t *testing.T) {
 	dir := t.TempDir()
 	db, journal := filepath.Join(dir, "b.db"), filepath.Join(dir, "perch.sent")
 	liveDatabase(t, db, "company-claim-port")
@@ -249,7 +249,7 @@ func TestReviewJournalOfAnotherDatabase(t *testing.T) {
 }
 
 // A command is for the database that it names, whoever listens at socket:.
-func TestReviewCommandReachesItsDatabase(t *testing.T) {
+func TestCommandReachesItsDatabase(t *testing.T) {
 	dir := t.TempDir()
 	config := serveConfig(t, dir, filepath.Join(dir, "a.db"), "")
 	startServe(t, config).ready()
@@ -262,7 +262,7 @@ func TestReviewCommandReachesItsDatabase(t *testing.T) {
 }
 
 // Two names of a database that is not there yet share a lock.
-func TestReviewDanglingLinkIsOneDatabase(t *testing.T) {
+func TestDanglingLinkIsOneDatabase(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "real.db"), filepath.Join(dir, "link.db")
 	if err := os.Symlink(file, link); err != nil {
@@ -282,7 +282,7 @@ func TestReviewDanglingLinkIsOneDatabase(t *testing.T) {
 }
 
 // Captures of one base name given in another order go on as the same sources.
-func TestReviewReplayOtherOrder(t *testing.T) {
+func TestReplayOtherOrder(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
 	for i, name := range []string{"swp7.pcap", "swp9.pcap"} {
@@ -308,7 +308,7 @@ func TestReviewReplayOtherOrder(t *testing.T) {
 
 // A capture that starts before engine time is refused beside one that is known,
 // too.
-func TestReviewReplayOlderCaptureBesideAKnownOne(t *testing.T) {
+func TestReplayOlderCaptureBesideAKnownOne(t *testing.T) {
 	dir := t.TempDir()
 	db := filepath.Join(dir, "p.db")
 	run := func(args ...string) (int, string) {
