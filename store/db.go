@@ -21,6 +21,10 @@ type db struct {
 	chunk   int    // rows that one statement takes, at most
 	prepare bool   // the driver does not prepare statements by itself
 
+	// lost reports errors of a connection that had ended before it was used; nil
+	// if there are no connections to lose.
+	lost func(error) bool
+
 	mu    sync.Mutex // one commit at a time
 	known marks      // as this holder last read or wrote them; nil: never yet
 	doubt bool       // the last commit failed, and may be durable all the same
@@ -170,20 +174,33 @@ func sameEvent(got, want gateway.Event) bool {
 // view runs f in a transaction that only reads, so that all it reads is of one
 // moment, and of one connection.
 func (d *db) view(ctx context.Context, f func(querier) error) error {
-	tx, err := d.sql.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := d.begin(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
 	defer tx.Rollback()
 	return f(tx)
 }
 
+// begin begins a transaction. A session that ended while it was idle shows only
+// now, when nothing has been done in it: there is no need to fail.
+func (d *db) begin(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
+	tx, err := d.sql.BeginTx(ctx, options)
+	if err != nil && d.lost != nil && d.lost(err) {
+		tx, err = d.sql.BeginTx(ctx, options)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return tx, nil
+}
+
 // transact runs f in a transaction, which is rolled back if f or the commit
 // fails.
 func (d *db) transact(ctx context.Context, f func(*writer) error) error {
-	tx, err := d.sql.BeginTx(ctx, nil)
+	tx, err := d.begin(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
 	defer tx.Rollback() // has no effect after a commit
 	w := &writer{tx: tx, chunk: d.chunk}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -19,8 +21,21 @@ const (
 	insufficientPrivilege = "42501"
 	tooManyConnections    = "53300"
 	lockNotAvailable      = "55P03"
+	adminShutdown         = "57P01" // of the server or of one session
+	crashShutdown         = "57P02"
 	cannotConnectNow      = "57P03" // starting up or shutting down
+	idleSession           = "57P05"
 )
+
+// sessionLost reports errors that say that the session has ended.
+func sessionLost(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code == adminShutdown || pe.Code == crashShutdown || pe.Code == idleSession
+	}
+	return errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 var errNoURL = errors.New("not a URL of the form postgres://USER:PASSWORD@HOST:PORT/NAME; " +
 	"write special characters of the password as %XX")

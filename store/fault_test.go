@@ -126,6 +126,11 @@ func TestPostgresTerminated(t *testing.T) {
 			failed++
 			commitAtLast(t, p, heavy(n))
 		}
+		for deadline := time.Now().Add(patience); ; { // the order to end may come late
+			if _, err := p.Load(t.Context()); err == nil || time.Now().After(deadline) {
+				break
+			}
+		}
 		holdsBatches(t, p, n)
 	}
 	if failed == 0 {
@@ -199,6 +204,30 @@ func TestPostgresEndedInMidTransaction(t *testing.T) {
 			}
 			holdsBatches(t, p, 3)
 		})
+	}
+}
+
+// A session that ended while nobody used it is replaced without an error.
+func TestPostgresEndedWhileIdle(t *testing.T) {
+	server := postgres.Server(t)
+	name := server.NewDatabase(t)
+	proxy, databaseURL := startProxy(t, server.URL(name))
+	p := openPostgres(t, databaseURL)
+	for n := int64(1); n <= 3; n++ {
+		if err := p.Commit(t.Context(), batch(n)); err != nil {
+			t.Errorf("commit %d: %v", n, err)
+		}
+		if n%2 == 0 {
+			proxy.breakAll()
+			continue
+		}
+		server.Terminate(t, name)
+		for deadline := time.Now().Add(patience); len(server.Backends(t, name)) > 0; {
+			if time.Now().After(deadline) {
+				t.Fatal("the session does not end")
+			}
+		}
+		holdsBatches(t, p, n)
 	}
 }
 
