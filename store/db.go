@@ -21,6 +21,11 @@ type db struct {
 	chunk   int    // rows that one statement takes, at most
 	prepare bool   // the driver does not prepare statements by itself
 
+	// byIndex is a statement that makes the transaction use indexes, even for a
+	// table that grew so quickly that its statistics are not there yet; empty if
+	// the database always does.
+	byIndex string
+
 	// lost reports errors of a connection that had ended before it was used; nil
 	// if there are no connections to lose.
 	lost func(error) bool
@@ -203,7 +208,7 @@ func (d *db) transact(ctx context.Context, f func(*writer) error) error {
 		return err
 	}
 	defer tx.Rollback() // has no effect after a commit
-	w := &writer{tx: tx, chunk: d.chunk}
+	w := &writer{tx: tx, chunk: d.chunk, byIndex: d.byIndex}
 	if d.prepare {
 		w.stmts = map[string]*sql.Stmt{}
 	}

@@ -70,7 +70,9 @@ func OpenPostgres(ctx context.Context, databaseURL string) (*Postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	p := &Postgres{db: db{name: postgresName(config), chunk: postgresChunk, lost: sessionLost}}
+	p := &Postgres{db: db{
+		name: postgresName(config), chunk: postgresChunk, byIndex: "SET LOCAL enable_seqscan = off", lost: sessionLost,
+	}}
 	p.sql = sql.OpenDB(connector{stdlib.GetConnector(*config), p})
 	p.sql.SetMaxOpenConns(1)
 	p.sql.SetMaxIdleConns(1)

@@ -367,6 +367,7 @@ func TestConnectionSettings(t *testing.T) {
 		"synchronous":  "2", // full
 		"busy_timeout": "5000",
 		"mmap_size":    "0",
+		"cache_size":   "-65536", // KiB
 	} {
 		if got := store.Pragma(t, s, pragma); got != want {
 			t.Errorf("%s is %s, want %s", pragma, got, want)

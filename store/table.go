@@ -126,10 +126,11 @@ func each[T any](ctx context.Context, q querier, t *table[T], sel selection, f f
 
 // writer runs the statements of one transaction.
 type writer struct {
-	tx    *sql.Tx
-	chunk int                  // rows that one statement takes, at most
-	stmts map[string]*sql.Stmt // each prepared once, closed with the transaction; nil: the driver keeps its own
-	args  []any
+	tx      *sql.Tx
+	chunk   int                  // rows that one statement takes, at most
+	byIndex string               // see db
+	stmts   map[string]*sql.Stmt // each prepared once, closed with the transaction; nil: the driver keeps its own
+	args    []any
 }
 
 func (w *writer) exec(ctx context.Context, query string, args []any) error {

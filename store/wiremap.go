@@ -71,6 +71,11 @@ func (w *writer) wiremap(ctx context.Context, gone, puts []matcher.Rule) error {
 		return err
 	}
 	if !empty { // a first import has nothing to replace
+		if w.byIndex != "" {
+			if err := w.exec(ctx, w.byIndex, nil); err != nil {
+				return err
+			}
+		}
 		for _, list := range [][]matcher.Rule{gone, puts} {
 			for part := range slices.Chunk(list, rulesAtOnce) {
 				if err := remove(ctx, w, &wiremap, ruleRows(part)); err != nil {
