@@ -326,6 +326,9 @@ func (e *Engine) locate(k *known, q *Prompt, r Reply) (location.ID, matcher.Rule
 		return l.ID, rule, err
 	}
 	l := r.Address
+	if err := checkTexts(l.Name, l.Address); err != nil {
+		return "", matcher.Rule{}, untaken(err)
+	}
 	l.Kind, l.Version = location.Company, 1
 	if l.Site == "" {
 		l.Site = k.At.Site
@@ -342,6 +345,19 @@ func (e *Engine) locate(k *known, q *Prompt, r Reply) (location.ID, matcher.Rule
 		e.ids.Location++
 	}
 	return l.ID, rule, err
+}
+
+// checkTexts refuses what cannot stand in an address, nor in every database.
+func checkTexts(name string, a location.CivicAddress) error {
+	if err := location.CheckText(name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	for _, c := range a.Cells() {
+		if err := location.CheckText(c.Value); err != nil {
+			return fmt.Errorf("%s: %w", c.Column, err)
+		}
+	}
+	return nil
 }
 
 // untaken turns the directory's objection into a refusal.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"perch/discovery"
 	"perch/location"
@@ -76,6 +77,12 @@ func (e *Engine) Review(d Decision) error {
 	if l, _ := e.dir.Location(c.Location); d.Edit != nil && !l.Pending {
 		return refuse("approve it as it is, or reject it and say why", "location %s of claim %d is in the list already", c.Location, c.ID)
 	}
+	if d.Edit != nil {
+		if err := checkTexts("", *d.Edit); err != nil {
+			return untaken(err)
+		}
+	}
+	d.Reason = plainText(d.Reason)
 	if d.Level == discovery.LevelNone {
 		d.Level = c.Attachment.Level()
 	}
@@ -184,4 +191,15 @@ func (e *Engine) phoneOf(c *Claim) *phone {
 		return p
 	}
 	return unknownPhone(c.Phone)
+}
+
+// plainText makes a reason that somebody wrote one that every database and mail can
+// hold: UTF-8 without control characters, line ends as spaces.
+func plainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }

@@ -586,3 +586,25 @@ func TestEvidenceOfClaim(t *testing.T) {
 		}
 	}
 }
+
+// TestTextsOfForms: what a form can hold and a database cannot is refused, or made
+// plain; a batch that no database takes would stop everything.
+func TestTextsOfForms(t *testing.T) {
+	d := newDesk(t, "two-users", gateway.DefaultPolicy(), map[string]string{"wiremap": "location_id,site,subnet\n"})
+	d.until("08:05")
+	for _, bad := range []string{"a\x00b", "a\xffb", "a\nb"} {
+		err := d.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerPropose, By: alice, Address: location.Location{
+			Address: location.CivicAddress{City: bad, Street: "Mill Lane"},
+		}})
+		if !errors.As(err, new(*gateway.Refusal)) {
+			t.Errorf("city %q: got %v, want a refusal", bad, err)
+		}
+	}
+	d.must(d.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerPropose, By: alice, Address: location.Location{
+		Address: location.CivicAddress{Country: "US", City: "Springfield", Street: "Mill Lane", HouseNumber: "3"},
+	}}))
+	d.must(d.Review(gateway.Decision{Claim: 1, Reason: "no\x00such\r\nplace\xff", By: "cli:root"}))
+	if got := d.Claims()[0].Reason; got != "no such  place\ufffd" {
+		t.Errorf("the reason is %q", got)
+	}
+}

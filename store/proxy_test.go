@@ -114,13 +114,14 @@ func (p *proxy) forward(client, server net.Conn, replies chan<- cut) {
 			return
 		case afterReply:
 			replies <- how
+		case afterCommit:
+			client.Close() // first: the server is quick
 		}
 		if _, err := server.Write(b[:n]); err != nil {
 			client.Close()
 			return
 		}
 		if how == afterCommit {
-			client.Close()
 			server.Close()
 			return
 		}
