@@ -76,6 +76,7 @@ func (e *Engine) Answer(r Reply) error {
 	e.answers[a.ID], e.replies[q.ID] = a, a.ID
 	e.batch.answers[a.ID] = true
 	claim := e.replace(p, k, a)
+	told := claim != nil // its reviewers were, when it was opened
 	k.Answer = a.ID
 	e.closePrompt(p, Answered)
 	if claim == nil && (r.Kind == AnswerCompany || r.Kind == AnswerPropose) {
@@ -85,6 +86,9 @@ func (e *Engine) Answer(r Reply) error {
 		e.assign(p, e.decide(p, k, e.matchOf(p, k)))
 	}
 	e.tellAnswered(p, k, a, claim, q.To)
+	if claim != nil && !told {
+		e.tellReviewers(p, claim)
+	}
 	e.touch(p)
 	if rule != (matcher.Rule{}) {
 		e.rematch() // the owner's other phones there
@@ -104,15 +108,16 @@ func (e *Engine) replace(p *phone, k *known, a *Answer) *Claim {
 		return nil
 	}
 	if a.Location == old.Location {
-		a.Claim = c.ID
+		a.Claim, c.Answer = c.ID, a.ID
+		e.batch.claims[c.ID] = true
 		return c
 	}
 	e.closeClaim(p, c, ClaimRejected, a.By, "replaced by another answer")
 	return nil
 }
 
-// tellAnswered mails a receipt to who answered, a notice to the phone's other
-// users, and the claim, if there is one, to who reviews it.
+// tellAnswered mails a receipt to who answered, and a notice to the phone's other
+// users.
 func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []string) {
 	about := func(why Purpose, email string) Letter {
 		l := e.letter(p, why, email)
@@ -131,9 +136,10 @@ func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []s
 			e.post(p, l)
 		}
 	}
-	if c == nil || c.Answer != a.ID { // who reviews it was told when it was opened
-		return
-	}
+}
+
+// tellReviewers mails a claim to who reviews it.
+func (e *Engine) tellReviewers(p *phone, c *Claim) {
 	for _, email := range e.dir.Reviewers(c.Attachment.Site) {
 		e.tell(p, c, MailClaim, email)
 	}
@@ -208,7 +214,7 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 	case AnswerCompany:
 		return e.checkLive(r.Location, location.Company)
 	case AnswerPersonal:
-		if err := e.checkPersonal(p, r.By); err != nil {
+		if err := e.checkUser(p, q, r.By); err != nil {
 			return err
 		}
 		if err := e.checkLive(r.Location, location.Personal); err != nil {
@@ -219,7 +225,7 @@ func (e *Engine) check(p *phone, q *Prompt, r *Reply) error {
 				"location %s does not belong to %s", r.Location, r.By)
 		}
 	case AnswerAddPersonal:
-		return e.checkPersonal(p, r.By)
+		return e.checkUser(p, q, r.By)
 	}
 	return nil
 }
@@ -288,8 +294,10 @@ func (e *Engine) checkAnswerer(p *phone, q *Prompt, by string) error {
 	return refuse("give the email of a user of the phone with -by, or leave it away", "%s is not a user of %s", by, p.id)
 }
 
-func (e *Engine) checkPersonal(p *phone, by string) error {
-	if !slices.Contains(e.recipients(p), by) {
+// checkUser refuses somebody who is no user of the phone. Who was asked at a hot
+// desk and has logged off since still is one.
+func (e *Engine) checkUser(p *phone, q *Prompt, by string) error {
+	if !slices.Contains(e.recipients(p), by) && !(slices.Contains(q.To, by) && e.isUser(p, by)) {
 		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
 	}
 	return nil

@@ -21,8 +21,8 @@ func (e *Engine) Disown(prompt int64, by string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(e.recipients(p), by) {
-		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	if err := e.checkUser(p, q, by); err != nil { // nobody else was asked
+		return err
 	}
 	e.begin()
 	defer e.end()
