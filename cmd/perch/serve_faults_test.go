@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +100,7 @@ type fault struct {
 	repair  func()
 	lasts   time.Duration
 	restart bool // what it befalls cannot be repaired under a running program
+	down    bool // nothing can be stored until it is repaired
 }
 
 // TestServeFaults lets things befall serve's database while people answer: what
@@ -137,12 +139,16 @@ func underFault(t *testing.T, dir, home, db string, f fault) {
 	}
 	before := len(c.taken)
 	f.strike()
+	struck := time.Now()
 	worked := make(chan struct{})
 	go func() { // an answer may wait for longer than the fault lasts
 		defer close(worked)
 		c.work(f.lasts)
 	}()
-	time.Sleep(f.lasts)
+	if f.down { // and says so
+		s.waitFor("a /healthz of 503", func() bool { code, _ := s.health(); return code == http.StatusServiceUnavailable })
+	}
+	time.Sleep(time.Until(struck.Add(f.lasts)))
 	if f.restart {
 		<-worked
 		s.kill()
@@ -283,11 +289,13 @@ func postgresFault(t *testing.T, server *storetest.Server, name, url string) fau
 	case "sessions ended":
 		f.strike = func() { server.Terminate(t, database) }
 	case "server restarted":
+		f.down = true
 		f.strike = func() { server.Stop(t, storetest.Fast) }
 		f.repair = func() { server.Start(t) }
 	case "server restarted at once":
 		f.strike = func() { server.Restart(t, storetest.Immediate) }
 	case "server killed":
+		f.down = true
 		f.strike = func() { server.Kill(t) }
 		f.repair = func() { server.Start(t) }
 	}
