@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -189,7 +190,7 @@ func TestKilledWhileMailing(t *testing.T) {
 		config := serveConfig(t, t.TempDir(), db, sink.url())
 		random := rand.New(rand.NewPCG(5, 6))
 		each := max(1, *mailCount / *mailKills)
-		var deaths []time.Time
+		var deaths []death
 		var noted []notedMail
 		dots := 0
 		for len(deaths) < *mailKills && dots < *mailCount {
@@ -202,8 +203,10 @@ func TestKilledWhileMailing(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Duration(random.Int64N(int64(8 * time.Millisecond)))) // a moment before, in or after the gap
-			deaths = append(deaths, time.Now())                                   // it dies a moment later
+			d := death{from: time.Now()}
 			s.kill()
+			d.by = time.Now()
+			deaths = append(deaths, d)
 			noted = append(noted, journalOf(t, config)...)
 			checkIntegrity(t, db)
 		}
@@ -255,8 +258,11 @@ func (s *mailSink) notAgain(t *testing.T, n notedMail) {
 	}
 }
 
+// death is when a process was killed: at some moment between the two.
+type death struct{ from, by time.Time }
+
 // report checks what came in.
-func (s *mailSink) report(t *testing.T, deaths []time.Time) {
+func (s *mailSink) report(t *testing.T, deaths []death) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,20 +278,14 @@ func (s *mailSink) report(t *testing.T, deaths []time.Time) {
 				t.Errorf("%s: the copy is another one", id)
 			}
 			// The process that had handed it over died before it could record that.
-			died := time.Time{}
-			for _, d := range deaths {
-				if d.After(h.dot) {
-					died = d
-					break
-				}
-			}
+			at := slices.IndexFunc(deaths, func(d death) bool { return d.by.After(h.dot) })
 			switch {
-			case died.IsZero() || died.After(all[i+1].dot):
+			case at < 0 || deaths[at].by.After(all[i+1].dot):
 				t.Errorf("%s: handed over again by the same process", id)
-			case h.replied.IsZero() || died.Before(h.replied):
+			case h.replied.IsZero() || deaths[at].from.Before(h.replied):
 				unanswered++
 			default:
-				longest = max(longest, died.Sub(h.replied))
+				longest = max(longest, deaths[at].from.Sub(h.replied))
 			}
 		}
 	}
