@@ -59,7 +59,7 @@ func (e *Engine) arrive(p *phone, a discovery.Attachment) {
 	left := p.Assignment
 	m := e.matchOf(p, k)
 	k.Match = m.Location
-	e.ask(p, k, m, from, left)
+	e.ask(p, k, m, from, left, e.cfg.Policy.NoBootstrap)
 	e.assign(p, e.decide(p, k, m))
 	e.prune(p)
 }
@@ -80,14 +80,15 @@ func (e *Engine) enter(p *phone, k *known) {
 	k.Since, k.InForce = e.now, e.now
 }
 
-// ask opens a prompt for a network that has none, if it must be asked about.
-func (e *Engine) ask(p *phone, k *known, m matcher.Match, from *discovery.Network, left Assignment) {
+// ask opens a prompt for a network that has none, if it must be asked about; a
+// company location that matches is taken without asking if silent.
+func (e *Engine) ask(p *phone, k *known, m matcher.Match, from *discovery.Network, left Assignment, silent bool) {
 	k.Silent, k.Nobody = false, false
 	to := e.recipients(p)
 	switch {
 	case m.Ignored.IsValid(), p.kind(e) != provisioning.Desk, len(to) == 0:
 		k.Nobody = true
-	case e.cfg.Policy.NoBootstrap && m.Found() && !m.Personal:
+	case silent && m.Found() && !m.Personal:
 		k.Silent = true
 	case m.Found():
 		e.open(p, k, Confirm, m.Location, m, to, from, left)
@@ -198,14 +199,14 @@ func (e *Engine) recipientsChanged(p *phone) {
 	if m.Ignored.IsValid() {
 		return
 	}
-	e.askAnew(p, k, m)
+	e.askAnew(p, k, m, e.cfg.Policy.NoBootstrap)
 	e.touch(p)
 }
 
 // askAnew asks about the network that a phone is on, as if it had come there
 // only now, and puts in force what holds meanwhile.
-func (e *Engine) askAnew(p *phone, k *known, m matcher.Match) {
+func (e *Engine) askAnew(p *phone, k *known, m matcher.Match, silent bool) {
 	k.Match = m.Location
-	e.ask(p, k, m, nil, p.Assignment)
+	e.ask(p, k, m, nil, p.Assignment, silent)
 	e.assign(p, e.decide(p, k, m))
 }

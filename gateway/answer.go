@@ -43,12 +43,8 @@ type Reply struct {
 func (e *Engine) Answer(r Reply) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.checkTime(r.At); err != nil {
+	if err := e.decideAt(r.At); err != nil {
 		return err
-	}
-	// What falls due before the answer may close its prompt.
-	if !r.At.IsZero() {
-		e.advance(r.At)
 	}
 	q := e.prompts[r.Prompt]
 	if q == nil {
@@ -100,38 +96,30 @@ func (e *Engine) Answer(r Reply) error {
 // new answer says the same, which then goes on with it.
 func (e *Engine) replace(p *phone, k *known, a *Answer) *Claim {
 	old := e.answers[k.Answer]
-	if old == nil {
-		return nil
-	}
-	c := e.claims[old.Claim]
-	if c == nil || c.State != ClaimOpen {
-		return nil
-	}
-	if a.Location == old.Location {
+	c := e.openClaimOf(old)
+	if c != nil && a.Location == old.Location {
 		a.Claim, c.Answer = c.ID, a.ID
 		e.batch.claims[c.ID] = true
 		return c
 	}
-	e.closeClaim(p, c, ClaimRejected, a.By, "replaced by another answer")
+	e.dropClaim(p, old, a.By, "replaced by another answer")
 	return nil
 }
 
 // tellAnswered mails a receipt to who answered, and a notice to the phone's other
 // users.
 func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []string) {
-	about := func(why Purpose, email string) Letter {
-		l := e.letter(p, why, email)
-		l.Attachment, l.Prompt, l.Answer, l.Claim, l.By = k.At, a.Prompt, a, c, a.By
-		l.Location = e.visible(a.Location, email)
-		l.InForce = e.placeFor(p.Assignment.Location, email)
+	letter := func(why Purpose, email string) Letter {
+		l := e.about(p, why, email, k.At, a.Location)
+		l.Prompt, l.Answer, l.Claim, l.By = a.Prompt, a, c, a.By
 		return l
 	}
 	if _, listed := e.dir.User(a.By); listed {
-		e.post(p, about(MailReceipt, a.By))
+		e.post(p, letter(MailReceipt, a.By))
 	}
 	for _, email := range sorted(append(e.recipients(p), asked...)) {
 		if email != a.By && e.isUser(p, email) {
-			l := about(MailNotice, email)
+			l := letter(MailNotice, email)
 			l.Notice = NoticeAnswered
 			e.post(p, l)
 		}
@@ -148,13 +136,29 @@ func (e *Engine) tellReviewers(p *phone, c *Claim) {
 // asked returns the known network that a prompt asks about; nil if the phone or
 // the network is not known any more.
 func (p *phone) asked(q *Prompt) *known {
+	return p.network(func(k *known) bool { return k.Prompt == q.ID })
+}
+
+// network returns the first known network of which something is so, or nil; a
+// phone that is not known any more has none.
+func (p *phone) network(is func(*known) bool) *known {
 	if p == nil {
 		return nil
 	}
-	for _, k := range p.Known {
-		if k.Prompt == q.ID {
-			return k
-		}
+	if i := slices.IndexFunc(p.Known, is); i >= 0 {
+		return p.Known[i]
+	}
+	return nil
+}
+
+// decideAt lets what falls due before a decision happen first, which may close a
+// prompt. A decision in the engine's past is refused; the zero time is now.
+func (e *Engine) decideAt(at time.Time) error {
+	if err := e.checkTime(at); err != nil {
+		return err
+	}
+	if !at.IsZero() {
+		e.advance(at)
 	}
 	return nil
 }
@@ -298,9 +302,13 @@ func (e *Engine) checkAnswerer(p *phone, q *Prompt, by string) error {
 // desk and has logged off since still is one.
 func (e *Engine) checkUser(p *phone, q *Prompt, by string) error {
 	if !slices.Contains(e.recipients(p), by) && !(slices.Contains(q.To, by) && e.isUser(p, by)) {
-		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+		return notUser(p, by)
 	}
 	return nil
+}
+
+func notUser(p *phone, by string) error {
+	return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
 }
 
 func (e *Engine) checkLive(id location.ID, kind location.Kind) error {

@@ -33,11 +33,8 @@ func (e *Engine) tell(p *phone, c *Claim, why Purpose, email string) {
 	if _, ok := e.dir.User(email); !ok {
 		return
 	}
-	l := e.letter(p, why, email)
+	l := e.about(p, why, email, c.Attachment, c.Location)
 	l.Claim, l.Prompt, l.By, l.Reason = c, c.Prompt, c.By, c.Reason
-	l.Attachment = c.Attachment
-	l.Location = e.visible(c.Location, email)
-	l.InForce = e.placeFor(p.Assignment.Location, email)
 	e.post(p, l)
 }
 

@@ -49,7 +49,7 @@ func (e *Engine) AskAgain(prompt int64, by string, at time.Time) error {
 		return err
 	}
 	if !slices.Contains(e.recipients(p), by) {
-		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+		return notUser(p, by)
 	}
 	if !e.askable(p, q) {
 		return refuse("list the open prompts: perch prompts list", "prompt %d did not expire, or its phone is elsewhere, or was asked about since", q.ID)
@@ -57,10 +57,7 @@ func (e *Engine) AskAgain(prompt int64, by string, at time.Time) error {
 	e.begin()
 	defer e.end()
 	k := p.acted()
-	m := e.matchOf(p, k)
-	k.Match = m.Location
-	e.askOnceMore(p, k, m)
-	e.assign(p, e.decide(p, k, m))
+	e.askAnew(p, k, e.matchOf(p, k), false)
 	e.touch(p)
 	return nil
 }
@@ -76,11 +73,8 @@ func (e *Engine) askable(p *phone, q *Prompt) bool {
 // decideOn lets what is due happen before a decision about a prompt, and returns
 // the prompt and its phone.
 func (e *Engine) decideOn(prompt int64, at time.Time) (*Prompt, *phone, error) {
-	if err := e.checkTime(at); err != nil {
+	if err := e.decideAt(at); err != nil {
 		return nil, nil, err
-	}
-	if !at.IsZero() {
-		e.advance(at)
 	}
 	q := e.prompts[prompt]
 	if q == nil {
@@ -99,11 +93,8 @@ func (e *Engine) decideOn(prompt int64, at time.Time) (*Prompt, *phone, error) {
 func (e *Engine) Object(answer int64, by string, at time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.checkTime(at); err != nil {
+	if err := e.decideAt(at); err != nil {
 		return err
-	}
-	if !at.IsZero() {
-		e.advance(at)
 	}
 	a := e.answers[answer]
 	if a == nil {
@@ -115,13 +106,11 @@ func (e *Engine) Object(answer int64, by string, at time.Time) error {
 		return refuse("perch explain PHONE tells which answers stand", "answer %d does not stand any more", answer)
 	}
 	if !e.mayObject(p, k, by) {
-		return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+		return notUser(p, by)
 	}
 	e.begin()
 	defer e.end()
-	if c := e.claims[a.Claim]; c != nil && c.State == ClaimOpen {
-		e.closeClaim(p, c, ClaimRejected, by, e.objection(p, a, by))
-	}
+	e.dropClaim(p, a, by, e.objection(p, a, by))
 	k.Answer = 0
 	e.dropOwnRule(a)
 	m := e.matchOf(p, k)
@@ -131,8 +120,7 @@ func (e *Engine) Object(answer int64, by string, at time.Time) error {
 	}
 	k.Prompt = 0 // an expired question was about the answer too
 	if p.acted() == k {
-		e.assign(p, e.decide(p, k, m))
-		e.askOnceMore(p, k, m)
+		e.askAnew(p, k, m, false)
 	}
 	e.tellObjected(p, k, a, by)
 	e.touch(p)
@@ -142,15 +130,7 @@ func (e *Engine) Object(answer int64, by string, at time.Time) error {
 
 // answered returns the known network for which an answer was given, or nil.
 func (p *phone) answered(a *Answer) *known {
-	if p == nil {
-		return nil
-	}
-	for _, k := range p.Known {
-		if k.Answer == a.ID {
-			return k
-		}
-	}
-	return nil
+	return p.network(func(k *known) bool { return k.Answer == a.ID })
 }
 
 // mayObject reports whether somebody may withdraw the answer of a network: a user
@@ -188,7 +168,7 @@ func (e *Engine) dropOwnRule(a *Answer) {
 			if b == nil || b.Location != rule.Location {
 				continue
 			}
-			if r, ok := ruleFor(k.At, rule.Level()); ok && r.Key() == withoutLocation(rule).Key() {
+			if r, ok := ruleFor(k.At, rule.Level()); ok && r.Key() == rule.Key() {
 				b.Rule = rule
 				e.batch.answers[b.ID] = true
 				return
@@ -213,34 +193,13 @@ func (e *Engine) dropOwnRule(a *Answer) {
 	}
 }
 
-func withoutLocation(r matcher.Rule) matcher.Rule {
-	r.Location = ""
-	return r
-}
-
-// askOnceMore asks about a network, also where the map would be taken silently.
-func (e *Engine) askOnceMore(p *phone, k *known, m matcher.Match) {
-	to := e.recipients(p)
-	k.Silent = false
-	k.Nobody = m.Ignored.IsValid() || p.kind(e) != provisioning.Desk || len(to) == 0
-	switch {
-	case k.Nobody || p.Prompt != 0:
-	case m.Found():
-		e.open(p, k, Confirm, m.Location, m, to, nil, p.Assignment)
-	default:
-		e.open(p, k, Add, "", m, to, nil, p.Assignment)
-	}
-}
-
 // tellObjected tells who gave the answer, if somebody else objected.
 func (e *Engine) tellObjected(p *phone, k *known, a *Answer, by string) {
 	if _, listed := e.dir.User(a.By); !listed || a.By == by {
 		return
 	}
-	l := e.letter(p, MailNotice, a.By)
-	l.Notice, l.By, l.Answer, l.Prompt, l.Attachment = NoticeObjected, by, a, a.Prompt, k.At
-	l.Location = e.visible(a.Location, a.By)
-	l.InForce = e.placeFor(p.Assignment.Location, a.By)
+	l := e.about(p, MailNotice, a.By, k.At, a.Location)
+	l.Notice, l.By, l.Answer, l.Prompt = NoticeObjected, by, a, a.Prompt
 	e.post(p, l)
 }
 
@@ -267,9 +226,11 @@ func (e *Engine) retireProposed(c *Claim) {
 	l.Retired = true
 	change := provisioning.Changes{Put: provisioning.Content{Locations: []location.Location{l}}}
 	// Nothing but its claim refers to a pending location, or an import's rules do.
-	for _, r := range e.dir.Wiremap().Rules() {
-		if r.Location == l.ID {
-			change.GoneRules = append(change.GoneRules, r)
+	if e.dir.Wiremap().Leading(l.ID) > 0 {
+		for _, r := range e.dir.Wiremap().Rules() {
+			if r.Location == l.ID {
+				change.GoneRules = append(change.GoneRules, r)
+			}
 		}
 	}
 	if err := e.change(change); err != nil {

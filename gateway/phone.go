@@ -280,21 +280,28 @@ func (e *Engine) drop(tr *discovery.Track) {
 	p.track = tr
 	e.closePrompt(p, Withdrawn)
 	for _, k := range p.Known {
-		e.dropClaim(p, k.Answer, "the device is no phone")
+		e.dropClaim(p, e.answers[k.Answer], "", "the device is no phone")
 	}
 	e.touch(p)
 	delete(e.phones, tr.ID)
 }
 
-// dropClaim rejects the claim of an answer that nobody will hear of any more.
-func (e *Engine) dropClaim(p *phone, answer int64, why string) {
-	a := e.answers[answer]
+// dropClaim rejects the open claim of an answer, if it has one; a may be nil.
+func (e *Engine) dropClaim(p *phone, a *Answer, by, why string) {
+	if c := e.openClaimOf(a); c != nil {
+		e.closeClaim(p, c, ClaimRejected, by, why)
+	}
+}
+
+// openClaimOf returns the claim of an answer while it waits for review, or nil.
+func (e *Engine) openClaimOf(a *Answer) *Claim {
 	if a == nil {
-		return
+		return nil
 	}
 	if c := e.claims[a.Claim]; c != nil && c.State == ClaimOpen {
-		e.closeClaim(p, c, ClaimRejected, "", why)
+		return c
 	}
+	return nil
 }
 
 // inherit takes over a network that was known for the phone under another name,
@@ -305,7 +312,7 @@ func (e *Engine) inherit(p *phone, k *known) {
 			if own.Answer == 0 {
 				own.Answer = k.Answer
 			} else {
-				e.dropClaim(p, k.Answer, "the phone has another answer")
+				e.dropClaim(p, e.answers[k.Answer], "", "the phone has another answer")
 			}
 			return
 		}

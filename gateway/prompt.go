@@ -91,7 +91,7 @@ func (e *Engine) askAgain(q *Prompt) {
 	if k == nil || k.Prompt != q.ID || e.standing(p, k) != nil {
 		return
 	}
-	e.askAnew(p, k, e.matchOf(p, k))
+	e.askAnew(p, k, e.matchOf(p, k), e.cfg.Policy.NoBootstrap)
 }
 
 // letter begins a mail about a phone.
@@ -117,6 +117,14 @@ func (p *phone) evidenceOf(at discovery.Attachment) []discovery.Evidence {
 		return nil
 	}
 	return p.track.Evidence()
+}
+
+// about begins a mail or a page about what was said of one network of a phone.
+func (e *Engine) about(p *phone, why Purpose, email string, at discovery.Attachment, said location.ID) Letter {
+	l := e.letter(p, why, email)
+	l.Attachment, l.Location = at, e.visible(said, email)
+	l.InForce = e.placeFor(p.Assignment.Location, email)
+	return l
 }
 
 // visible returns a location for one reader: a personal one only to its owner.

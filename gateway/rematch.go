@@ -52,7 +52,7 @@ func (e *Engine) rematchPhone(p *phone) {
 		k.Silent && !m.Found(),
 		k.Nobody && len(e.recipients(p)) > 0 && !m.Ignored.IsValid():
 		k.Answer = 0
-		e.askAnew(p, k, m)
+		e.askAnew(p, k, m, e.cfg.Policy.NoBootstrap)
 	default:
 		k.Match = m.Location
 		e.assign(p, e.decide(p, k, m))
@@ -114,13 +114,13 @@ func (e *Engine) listedAnew(changes provisioning.Changes) {
 		}
 	}
 	for _, p := range e.sortedPhones() {
-		if p.Declined == nil {
-			continue
+		before := len(p.Declined)
+		p.Declined = slices.DeleteFunc(p.Declined, func(email string) bool {
+			return slices.ContainsFunc(changes.Put.Users, func(u provisioning.User) bool { return u.Email == email })
+		})
+		if len(p.Declined) != before {
+			e.touch(p)
 		}
-		for _, u := range changes.Put.Users {
-			p.Declined = slices.DeleteFunc(p.Declined, func(email string) bool { return email == u.Email })
-		}
-		e.touch(p)
 	}
 }
 

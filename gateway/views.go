@@ -46,15 +46,8 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 			p, k = by, by.answered(a)
 			out.There = k != nil && p.acted() == k
 		}
-		c := *a
-		out.Answer, out.By = &c, a.By
 		out.Letter.Location = e.visible(a.Location, reader)
-		if claim := e.claims[a.Claim]; claim != nil {
-			c := *claim
-			out.Claim, out.Reason = &c, claim.Reason
-		}
-		out.Standing = k != nil && e.standing(p, k) == a
-		out.Object = out.Standing && e.mayObject(p, k, reader)
+		out.Standing, out.Object = e.said(&out.Letter, p, k, a, reader)
 	}
 	if q.Open() {
 		e.choices(&out, p, q, reader)
@@ -108,24 +101,31 @@ func (e *Engine) Told(answer int64, reader string) (Told, bool) {
 	if p == nil {
 		p = unknownPhone(a.Phone)
 	}
-	out := Told{Letter: e.letter(p, MailNotice, reader)}
-	c := *a
-	out.Answer, out.By, out.Prompt, out.Notice = &c, a.By, a.Prompt, NoticeAnswered
-	out.Location = e.visible(a.Location, reader)
-	out.InForce = e.placeFor(p.Assignment.Location, reader)
-	if q := e.prompts[a.Prompt]; q != nil {
-		out.Attachment = q.Attachment
+	k := p.answered(a)
+	at := p.track.Attachment
+	if k != nil {
+		at = k.At
+	} else if q := e.prompts[a.Prompt]; q != nil {
+		at = q.Attachment
 	}
-	if claim := e.claims[a.Claim]; claim != nil {
-		c := *claim
-		out.Claim, out.Reason = &c, claim.Reason
-	}
-	if k := p.answered(a); k != nil {
-		out.Attachment, out.There = k.At, p.acted() == k
-		out.Standing = e.standing(p, k) == a
-		out.Object = out.Standing && e.mayObject(p, k, reader)
-	}
+	out := Told{Letter: e.about(p, MailNotice, reader, at, a.Location), There: k != nil && p.acted() == k}
+	out.Prompt, out.Notice = a.Prompt, NoticeAnswered
+	out.Standing, out.Object = e.said(&out.Letter, p, k, a, reader)
 	return out, true
+}
+
+// said adds an answer to what a page shows, with the claim that came of it. It
+// reports whether the answer stands for the network k, and whether the reader may
+// object to it.
+func (e *Engine) said(l *Letter, p *phone, k *known, a *Answer, reader string) (standing, object bool) {
+	answer := *a
+	l.Answer, l.By = &answer, a.By
+	if c := e.claims[a.Claim]; c != nil {
+		claim := *c
+		l.Claim, l.Reason = &claim, c.Reason
+	}
+	standing = k != nil && e.standing(p, k) == a
+	return standing, standing && e.mayObject(p, k, reader)
 }
 
 // ReviewOf returns a claim as a reviewer sees it; false if there is no such
@@ -138,12 +138,9 @@ func (e *Engine) ReviewOf(claim int64, reader string) (Review, bool) {
 		return Review{}, false
 	}
 	p := e.phoneOf(c)
-	out := Review{Letter: e.letter(p, MailClaim, reader), Default: c.Attachment.Level()}
+	out := Review{Letter: e.about(p, MailClaim, reader, c.Attachment, c.Location), Default: c.Attachment.Level()}
 	held := *c
-	out.Claim, out.Prompt, out.By, out.Reason = &held, c.Prompt, c.By, c.Reason
-	out.Attachment, out.Evidence = c.Attachment, c.Evidence
-	out.Location = e.visible(c.Location, reader)
-	out.InForce = e.placeFor(p.Assignment.Location, reader)
+	out.Claim, out.Prompt, out.By, out.Reason, out.Evidence = &held, c.Prompt, c.By, c.Reason, c.Evidence
 	if a := e.answers[c.Answer]; a != nil {
 		c := *a
 		out.Answer = &c
