@@ -57,7 +57,7 @@ func (f *databaseFlags) socket(c *config) string {
 // symbolic links, or a URL without password.
 func identity(name string) string {
 	if isPostgres(name) {
-		u, err := url.Parse(name)
+		u, err := withoutPassword(name)
 		if err != nil {
 			return name
 		}
@@ -65,9 +65,6 @@ func identity(name string) string {
 		q := u.Query()
 		q.Del("password")
 		u.RawQuery = q.Encode()
-		if u.User != nil {
-			u.User = url.User(u.User.Username())
-		}
 		return u.String()
 	}
 	abs, err := filepath.Abs(name)
@@ -85,17 +82,10 @@ func isPostgres(name string) bool {
 	return found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql"))
 }
 
-// openExisting opens a database that must be there already.
-func (f *databaseFlags) openExisting(ctx context.Context) (*session, error) {
-	c, err := loadConfig(f.Config)
-	if err != nil {
-		return nil, err
-	}
-	name := f.name(&c)
-	if _, err := os.Stat(name); !isPostgres(name) && errors.Is(err, fs.ErrNotExist) {
-		return nil, &noDatabase{name}
-	}
-	return f.open(ctx, false)
+// isThere reports whether a database is there; of a server's only opening it tells.
+func isThere(name string) bool {
+	_, err := os.Stat(name)
+	return isPostgres(name) || !errors.Is(err, fs.ErrNotExist)
 }
 
 // noDatabase reports that a database is not there.
@@ -142,15 +132,21 @@ func redacted(name string) string {
 	if !isPostgres(name) {
 		return name
 	}
-	u, err := url.Parse(name)
+	u, err := withoutPassword(name)
 	if err != nil {
 		return "the PostgreSQL database"
 	}
-	if u.User != nil {
-		u.User = url.User(u.User.Username())
-	}
 	u.RawQuery, u.Fragment = "", ""
 	return u.String()
+}
+
+// withoutPassword reads a URL and drops the password in front of its host.
+func withoutPassword(name string) (*url.URL, error) {
+	u, err := url.Parse(name)
+	if err == nil && u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	return u, err
 }
 
 func openStore(ctx context.Context, name string) (s gateway.Store, err error) {

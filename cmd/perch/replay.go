@@ -316,11 +316,11 @@ func (r *replayer) commit(ctx context.Context) error {
 
 // letOut prints the events and writes the mails that were committed.
 func (r *replayer) letOut(ctx context.Context) error {
+	if r.mails == "" {
+		return r.out.flush()
+	}
 	err := r.store.Mails(ctx, r.lastMail, func(m gateway.Mail) error {
 		r.lastMail = m.ID
-		if r.mails == "" {
-			return nil
-		}
 		return writeWhole(filepath.Join(r.mails, fmt.Sprintf("%04d-%s.eml", m.ID, m.Purpose)), m.Body)
 	})
 	return errors.Join(err, r.out.flush())

@@ -55,10 +55,11 @@ func (f *databaseFlags) ask(env *environment, name string, r request, m missing)
 			return err
 		}
 	}
-	s, err := f.openExisting(ctx)
-	if errors.As(err, new(*noDatabase)) && m != refuseMissing {
-		s, err = f.open(ctx, m == pretendMissing)
+	there := isThere(f.name(&c))
+	if !there && m == refuseMissing {
+		return &noDatabase{f.name(&c)}
 	}
+	s, err := openSession(ctx, c, f.name(&c), !there && m == pretendMissing, f.noMails)
 	if err != nil {
 		return err
 	}
