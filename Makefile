@@ -1,6 +1,7 @@
 # make alone lists the targets.
 GO ?= go
 FUZZTIME ?= 10s
+EXECS ?= 0
 VERSION_FLAGS = -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
@@ -27,8 +28,8 @@ race: ## run everything with the race detector (needs a C compiler)
 faults: ## kill, fill, lock and cut off everything, at length; prints the table of docs/reliability.md (as root, half an hour)
 	@GO="$(GO)" sh testdata/faults.sh
 
-fuzz: ## fuzz each decoder for FUZZTIME (default 10s)
-	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh testdata/fuzz.sh
+fuzz: ## fuzz each decoder for FUZZTIME (default 10s), then try EXECS mutations of what that found
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" EXECS="$(EXECS)" sh testdata/fuzz.sh $(TARGETS)
 
 bench: build ## measure the figures of docs/performance.md
 	$(GO) run ./testdata/bench -perch ./perch

@@ -2,59 +2,72 @@ package discovery_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"perch/discovery"
+	"perch/testdata/swarm"
 )
 
-// checkFrame decodes a frame and checks what holds for every frame: what is
+// checkFrame decodes a frame and checks what holds for every frame.
+func checkFrame(t *testing.T, d *discovery.Decoder, linkType uint16, frame string) {
+	t.Helper()
+	if err := faultOf(d, linkType, frame); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// faultOf returns what of a decoded frame does not hold for every frame: what is
 // printed of it is one line of JSON in UTF-8, not out of proportion to the frame,
 // does not change when the frame's memory is used again, and is the same the
 // next time.
-func checkFrame(t *testing.T, d *discovery.Decoder, linkType uint16, frame string) {
-	t.Helper()
+func faultOf(d *discovery.Decoder, linkType uint16, frame string) error {
 	f := &discovery.Frame{Time: testTime, Number: 1, LinkType: linkType, Data: []byte(frame)}
 	var seen []*discovery.Observation
 	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
-	before := printAll(t, seen)
+	before, err := printAll(seen)
+	if err != nil {
+		return err
+	}
 	for i := range f.Data {
 		f.Data[i] ^= 0x55
 	}
-	if after := printAll(t, seen); !bytes.Equal(before, after) {
-		t.Fatalf("an observation refers to the frame's memory:\nfirst %s\nthen  %s", before, after)
+	if after, err := printAll(seen); err != nil || !bytes.Equal(before, after) {
+		return fmt.Errorf("an observation refers to the frame's memory:\nfirst %s\nthen  %s %w", before, after, err)
 	}
 	// A byte of a frame becomes at most six, as \u00ff or as hex with its key's
 	// share; each message has fixed keys besides.
 	if limit := 12*len(frame) + 1000*(1+len(frame)/64); len(before) > limit {
-		t.Fatalf("got %d bytes printed of %d, want at most %d", len(before), len(frame), limit)
+		return fmt.Errorf("got %d bytes printed of %d, want at most %d", len(before), len(frame), limit)
 	}
 	f.Data = []byte(frame)
 	seen = nil
 	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
-	if again := printAll(t, seen); !bytes.Equal(before, again) {
-		t.Fatalf("the same frame again:\nfirst %s\nthen  %s", before, again)
+	if again, err := printAll(seen); err != nil || !bytes.Equal(before, again) {
+		return fmt.Errorf("the same frame again:\nfirst %s\nthen  %s %w", before, again, err)
 	}
+	return nil
 }
 
-func printAll(t *testing.T, seen []*discovery.Observation) []byte {
-	t.Helper()
+func printAll(seen []*discovery.Observation) ([]byte, error) {
 	var all []byte
 	for _, o := range seen {
 		start := len(all)
 		var err error
 		if all, err = o.AppendJSON(all, true); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		line := all[start:]
 		if !json.Valid(line) || !utf8.Valid(line) || bytes.ContainsAny(line, "\n\r") {
-			t.Fatalf("got line %q", line)
+			return nil, fmt.Errorf("got line %q", line)
 		}
 		all = append(all, '\n')
 	}
-	return all
+	return all, nil
 }
 
 // fuzzPayload fuzzes what stands inside of a sound frame.
@@ -62,10 +75,33 @@ func fuzzPayload(f *testing.F, linkType uint16, wrap func(string) string, seeds 
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
+	swarmFrames(f, func(s string) (uint16, string) { return linkType, wrap(s) }, seeds...)
 	d := discovery.NewDecoder(discovery.DecoderConfig{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) <= 1500 {
 			checkFrame(t, d, linkType, wrap(string(b)))
+		}
+	})
+}
+
+// swarmFrames runs the swarm over what wrap makes frames of. Each frame is decoded;
+// of one in sixteen it is checked what holds for every frame.
+func swarmFrames(f *testing.F, wrap func(string) (linkType uint16, frame string), seeds ...string) {
+	var inputs [][]byte
+	for _, s := range seeds {
+		inputs = append(inputs, []byte(s))
+	}
+	swarm.Run(f, inputs, func() func([]byte) {
+		d, n := discovery.NewDecoder(discovery.DecoderConfig{}), 0
+		return func(b []byte) {
+			linkType, frame := wrap(string(b))
+			if n++; n%16 == 0 {
+				if err := faultOf(d, linkType, frame); err != nil {
+					panic(err)
+				}
+				return
+			}
+			d.Decode(&discovery.Frame{Time: testTime, Number: 1, LinkType: linkType, Data: []byte(frame)}, func(*discovery.Observation) {})
 		}
 	})
 }
@@ -102,12 +138,27 @@ func FuzzRegister(f *testing.F) {
 
 func FuzzFrame(f *testing.F) {
 	packet := sipPacket()
-	f.Add(uint16(1), []byte(ethernet(routerMAC, phoneMAC, 0x88a8, tag(20, 0x8100, tag(110, 0x0800, packet)))))
-	f.Add(uint16(1), []byte(frame802(cdpMAC, phoneMAC, cdp(2, cdpTLV(1, "sw")))))
-	f.Add(uint16(0), []byte("\x02\x00\x00\x00"+packet))
-	f.Add(uint16(101), []byte(ipv4(ip1, ip2, udp(67, 68, bootp(2, ip2, "", "")+"\xff"))))
-	f.Add(uint16(113), []byte("\x00\x00\x00\x01\x00\x06"+phoneMAC+"\x00\x00\x08\x00"+packet))
-	f.Add(uint16(276), []byte("\x08\x06\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06"+phoneMAC+"\x00\x00"+arp(1, phoneMAC, ip1, ip2)))
+	var seeds []string
+	for _, s := range []struct {
+		linkType uint16
+		frame    string
+	}{
+		{1, ethernet(routerMAC, phoneMAC, 0x88a8, tag(20, 0x8100, tag(110, 0x0800, packet)))},
+		{1, frame802(cdpMAC, phoneMAC, cdp(2, cdpTLV(1, "sw")))},
+		{0, "\x02\x00\x00\x00" + packet},
+		{101, ipv4(ip1, ip2, udp(67, 68, bootp(2, ip2, "", "")+"\xff"))},
+		{113, "\x00\x00\x00\x01\x00\x06" + phoneMAC + "\x00\x00\x08\x00" + packet},
+		{276, "\x08\x06\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06" + phoneMAC + "\x00\x00" + arp(1, phoneMAC, ip1, ip2)},
+	} {
+		f.Add(s.linkType, []byte(s.frame))
+		seeds = append(seeds, string(binary.BigEndian.AppendUint16(nil, s.linkType))+s.frame)
+	}
+	swarmFrames(f, func(s string) (uint16, string) {
+		if len(s) < 2 {
+			return 1, s
+		}
+		return binary.BigEndian.Uint16([]byte(s)), s[2:]
+	}, seeds...)
 	d := discovery.NewDecoder(discovery.DecoderConfig{})
 	f.Fuzz(func(t *testing.T, linkType uint16, b []byte) {
 		if len(b) <= 2000 {

@@ -2,11 +2,14 @@ package sip
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"perch/testdata/swarm"
 )
 
 // message joins lines as SIP does; the body, if any, stands behind an empty one.
@@ -325,39 +328,61 @@ func TestTorture(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(message(requestLine, via, from, to, callID, cseq, `Contact: "x" <sip:a@192.0.2.7;y>;expires=60;+sip.instance="<urn:uuid:1>"`, "Expires: 3600")))
-	f.Add([]byte(message("SIP/2.0 200 OK", via, to, callID, cseq, "m: *", "l: 0") + message(requestLine, "v: SIP / 2.0 / UDP a", "t: <sip:a@b>", "i: x", cseq)))
-	f.Add([]byte("REGISTER sip:a SIP/2.0\r\nTo: \"\\\" <sip:[::1]>;;=\r\n ,\r\n\r\n"))
-	p := NewParser()
-	f.Fuzz(func(t *testing.T, b []byte) {
-		whole := len(b)
-		for len(b) > 0 {
-			m, n, err := p.Parse(b)
-			if n < 1 || n > len(b) {
-				t.Fatalf("got %d bytes taken of %d", n, len(b))
+	seeds := [][]byte{
+		[]byte(message(requestLine, via, from, to, callID, cseq, `Contact: "x" <sip:a@192.0.2.7;y>;expires=60;+sip.instance="<urn:uuid:1>"`, "Expires: 3600")),
+		[]byte(message("SIP/2.0 200 OK", via, to, callID, cseq, "m: *", "l: 0") + message(requestLine, "v: SIP / 2.0 / UDP a", "t: <sip:a@b>", "i: x", cseq)),
+		[]byte("REGISTER sip:a SIP/2.0\r\nTo: \"\\\" <sip:[::1]>;;=\r\n ,\r\n\r\n"),
+	}
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	swarm.Run(f, seeds, func() func([]byte) {
+		p := NewParser()
+		return func(b []byte) {
+			if err := parseAll(p, b); err != nil {
+				panic(err)
 			}
-			if m.Register != nil && m.Response != nil {
-				t.Fatal("got a request and a response in one")
-			}
-			if r := m.Register; r != nil {
-				size := 0
-				for _, c := range r.Contacts {
-					size += len(c.Raw)
-				}
-				for _, v := range append(r.Via, r.Path...) {
-					size += len(v)
-				}
-				if size > whole {
-					t.Fatalf("got %d bytes of values out of %d", size, whole)
-				}
-				if again, err := ParseAOR(string(r.AOR)); r.AOR != "" && (err != nil || again != r.AOR) {
-					t.Fatalf("AOR %q: got %q, %v", r.AOR, again, err)
-				}
-			}
-			if errors.Is(err, ErrNotSIP) {
-				return
-			}
-			b = b[n:]
 		}
 	})
+	p := NewParser()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := parseAll(p, b); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// parseAll parses the messages of a datagram and returns what does not hold for
+// every datagram.
+func parseAll(p *Parser, b []byte) error {
+	whole := len(b)
+	for len(b) > 0 {
+		m, n, err := p.Parse(b)
+		if n < 1 || n > len(b) {
+			return fmt.Errorf("got %d bytes taken of %d", n, len(b))
+		}
+		if m.Register != nil && m.Response != nil {
+			return errors.New("got a request and a response in one")
+		}
+		if r := m.Register; r != nil {
+			size := 0
+			for _, c := range r.Contacts {
+				size += len(c.Raw)
+			}
+			for _, v := range append(r.Via, r.Path...) {
+				size += len(v)
+			}
+			if size > whole {
+				return fmt.Errorf("got %d bytes of values out of %d", size, whole)
+			}
+			if again, err := ParseAOR(string(r.AOR)); r.AOR != "" && (err != nil || again != r.AOR) {
+				return fmt.Errorf("AOR %q: got %q, %v", r.AOR, again, err)
+			}
+		}
+		if errors.Is(err, ErrNotSIP) {
+			return nil
+		}
+		b = b[n:]
+	}
+	return nil
 }

@@ -3,10 +3,13 @@ package capture
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strconv"
 	"testing"
+
+	"perch/testdata/swarm"
 )
 
 // FuzzFile reads arbitrary octets as a capture. Whatever they are, reading ends
@@ -15,11 +18,11 @@ import (
 // octets claim; and the frames, written anew, read the same.
 func FuzzFile(f *testing.F) {
 	p, ng := pcapLayout(f).file, pcapngLayout(f).file
-	f.Add(p)
-	f.Add(ng)
-	f.Add(gzipped(f, p))
-	f.Add(gzipped(f, ng))
-	f.Add(pcapFile(1, record(1, 0, 1<<31, 60, "abc")))
+	seeds := [][]byte{p, ng, gzipped(f, p), gzipped(f, ng), pcapFile(1, record(1, 0, 1<<31, 60, "abc"))}
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	swarm.Run(f, seeds, func() func([]byte) { return readMost })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const most = 10_000 // frames: a few octets of gzip can hold millions
 		var before, after runtime.MemStats
@@ -60,6 +63,22 @@ func FuzzFile(f *testing.F) {
 		}
 		rewrite(t, b, n)
 	})
+}
+
+// readMost reads a capture as far as the swarm's patience goes. Counting memory
+// stops all goroutines, so that is left to the swarm and the fuzzer.
+func readMost(b []byte) {
+	r, err := newFile("swarm", bytes.NewReader(b), 64)
+	for n := 0; err == nil && n < 1000; n++ {
+		var f *Frame
+		if f, err = r.Next(); err == nil && (f.Length < len(f.Data) || len(f.Data) > maxData || !f.LinkType.Known()) {
+			panic(fmt.Sprintf("frame %d: %d octets of %d, %v", f.Number, len(f.Data), f.Length, f.LinkType))
+		}
+	}
+	var e *Error
+	if err != nil && err != io.EOF && (!errors.As(err, &e) || e.Hint() == "") {
+		panic(fmt.Sprintf("got error %#v, want an *Error", err))
+	}
 }
 
 // rewrite writes the first n frames of b as pcapng and compares.
