@@ -36,9 +36,10 @@ func (t *Tracker) dhcp(s *sight) {
 		}
 	}
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
-		tr := t.device(d.Chaddr)
-		tr.Model = valid(d.VendorClass)
-		t.promote(tr, s, true)
+		t.promote(t.device(d.Chaddr), s, true)
+	}
+	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && d.Op == 1 {
+		t.saysDHCP(tr, s, d)
 	}
 }
 

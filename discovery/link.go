@@ -175,26 +175,13 @@ func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
 	w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
 
 	tr := t.device(s.MAC)
-	if model := s.model(); model != "" {
-		tr.Model = valid(model)
-	}
+	t.saysAnnounced(tr, s)
 	t.promote(tr, s, true)
 	tr.TTL = ttl
 	if n := w.port(s.now); n != nil && w.isLink(s.now) {
 		t.attribute(tr, s, n, s.now.Add(ttl))
 	}
 	t.alive(tr, s)
-}
-
-// model is how a phone describes itself in an announcement.
-func (o *Observation) model() string {
-	if o.CDP != nil {
-		return o.CDP.Platform
-	}
-	if m := o.LLDP.MED; m != nil && m.Model != "" {
-		return strings.TrimSpace(m.Manufacturer + " " + m.Model)
-	}
-	return o.LLDP.SystemDescription
 }
 
 func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {

@@ -2,12 +2,6 @@ package discovery
 
 import "strings"
 
-// DeskPhoneOUI reports whether the MAC belongs to a maker of desk phones. Cisco's
-// many OUIs are not among them: its phones are told by CDP, LLDP and option 60.
-func DeskPhoneOUI(m MAC) bool {
-	return isDeskPhoneOUI(uint32(m[0])<<16 | uint32(m[1])<<8 | uint32(m[2]))
-}
-
 // vendorClasses are the beginnings of the vendor class (DHCP option 60) of desk
 // phones, in lower case. Where a maker sells gateways or access points as well,
 // its phones' families are named.

@@ -111,9 +111,7 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 		t.report(tr, Conflicting)
 	}
 	t.promote(tr, s, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
-	if tr.Model == "" {
-		tr.Model = valid(r.UserAgent)
-	}
+	t.saysUserAgent(tr, s, r.UserAgent)
 	expires := time.Duration(seconds) * time.Second
 	tr.Expires = expires
 

@@ -13,9 +13,11 @@ import (
 // tracker alone changes them.
 type Track struct {
 	ID      PhoneID
-	IsPhone bool   `json:",omitempty"` // false: a device that may turn out to be one
-	Desk    bool   `json:",omitempty"` // there is evidence that it is a desk phone
-	Model   string `json:",omitempty"` // as it describes itself, free text
+	IsPhone bool `json:",omitempty"` // false: a device that may turn out to be one
+	Desk    bool `json:",omitempty"` // there is evidence that it is a desk phone
+	// Said is what it says of itself: see Identity. Stored under the name of the
+	// one text that earlier versions kept.
+	Said sayings `json:"Model,omitempty"`
 
 	Attachment Attachment
 	Changed    time.Time `json:",omitzero"`  // when a level or the site last changed

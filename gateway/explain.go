@@ -16,7 +16,7 @@ type Explanation struct {
 	Phone      discovery.PhoneID
 	Kind       provisioning.PhoneKind
 	Label      string
-	Model      string
+	Identity   discovery.Identity // what the phone says of itself
 	Users      []string
 	AORs       []sip.AOR
 	Attachment discovery.Attachment
@@ -78,7 +78,7 @@ func (p *phone) answersTo(query string) bool {
 func (e *Engine) explain(p *phone) Explanation {
 	tr := p.track
 	x := Explanation{
-		Phone: p.id, Kind: p.kind(e), Model: tr.Model, Users: e.recipients(p), AORs: tr.AORs(e.now),
+		Phone: p.id, Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
 		Attachment: tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
 		Arrived: tr.Arrived, LastSeen: tr.Life, Settles: p.Due,
 		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,

@@ -97,7 +97,7 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id, Model: p.track.Model,
+		Time: e.now, Purpose: why, Phone: p.id, Model: model(p.track),
 		Attachment: p.track.Attachment, Evidence: p.track.Evidence(),
 	}
 	l.To, _ = e.dir.User(email)
@@ -109,6 +109,12 @@ func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 		l.AORs = append(l.AORs, string(aor))
 	}
 	return l
+}
+
+// model names what the phone says that it is.
+func model(tr *discovery.Track) string {
+	id := tr.Identity()
+	return id.Name()
 }
 
 // evidenceOf is what a network is believed for, as long as the phone is on it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"perch/discovery"
 	"perch/gateway"
@@ -66,7 +67,8 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 		title += "  " + x.Label
 	}
 	fmt.Fprintln(w, title)
-	row("  kind", "%s%s", x.Kind, inParens(x.Model))
+	row("  kind", "%s%s", x.Kind, inParens(x.Identity.Name()))
+	printIdentity(row, &x.Identity)
 	row("  users", "%s", dash(strings.Join(x.Users, " ")))
 	for _, u := range x.Users {
 		if r, ok := refused[u]; ok {
@@ -111,6 +113,51 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 		row("    "+t.Rule.String()+" -> "+string(t.Rule.Location), "%s", t.Reason)
 	}
 	return w.Flush()
+}
+
+// printIdentity writes what the phone says of itself, and in which way.
+func printIdentity(row func(name, format string, args ...any), id *discovery.Identity) {
+	if len(id.Fields)+len(id.Programs)+len(id.Unread) == 0 {
+		return
+	}
+	row("  identity", "what it says of itself, which proves nothing")
+	for _, f := range id.Fields {
+		var by []string
+		for _, w := range f.Words {
+			s := w.By.String()
+			if w.Value != f.Words[0].Value {
+				s += " (" + w.Value + ")"
+			}
+			by = append(by, s)
+		}
+		row("    "+f.Name, "%s, from its %s%s", f.Words[0].Value, strings.Join(by, ", "), since(f.Words[0].Since))
+	}
+	for _, w := range id.Programs {
+		row("    program", "%s, from its %s%s", w.Value, w.By, since(w.Since))
+	}
+	for _, w := range id.Unread {
+		row("    says", "%q, in its %s%s", w.Value, w.By, since(w.Since))
+	}
+	for i := 0; i < len(id.Contradictions); {
+		c := id.Contradictions[i]
+		a, b := c.Words[0], c.Words[1]
+		by := []string{b.By.String()}
+		for i++; i < len(id.Contradictions) && id.Contradictions[i].Words[1].Value == b.Value; i++ {
+			by = append(by, id.Contradictions[i].Words[1].By.String())
+			if s := id.Contradictions[i].Since; s.Before(c.Since) {
+				c.Since = s
+			}
+		}
+		row("    contradiction", "%s by its %s, but %s by its %s%s", a.Value, a.By, b.Value, strings.Join(by, ", "), since(c.Since))
+	}
+}
+
+// since writes a time that may not be known.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return ", since " + stamp(t)
 }
 
 func states(x *gateway.Explanation) string {

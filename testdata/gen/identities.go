@@ -27,6 +27,17 @@ var identities = []timeline{
 		desk.Boot(at("2026-03-09 08:00:02"), floor3, "10.1.2.129") // renumbered over the weekend
 		desk.Register(at("2026-03-09 08:00:06"))
 	}},
+	{"other-vendor-than-its-oui", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20")
+		desk.Register(at("08:00:06"))
+		desk.agent = "Yealink SIP-T46S 66.86.0.15" // a firmware update
+		desk.Register(at("08:50:06"))
+		desk.agent = snom.agent // forged, or another phone with a cloned MAC
+		desk.Register(at("09:40:06"))
+		desk.Register(at("10:30:06"))
+	}},
 	{"provisional-reboots", func(s *story) {
 		core := s.mirror("mirror-core")
 		desk := newPhone(polycom, 1, core)

@@ -30,6 +30,7 @@ var programs = []struct{ name, pkg string }{
 	{"saslpasswd2", "sasl2-bin"},
 	{"/usr/lib/*/sasl2/libplain.so*", "libsasl2-modules"},
 	{"mkfs.ext4", "e2fsprogs"},
+	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 
 // there reports whether a program or file is on this machine.
@@ -63,7 +64,7 @@ func suite(race bool, packages []string) (int, error) {
 	if out, err := exec.Command("gofmt", "-l", ".").CombinedOutput(); err != nil || len(out) > 0 {
 		return 1, fmt.Errorf("gofmt: not formatted: %s%w", strings.ReplaceAll(string(out), "\n", " "), err)
 	}
-	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/suite")...)...)
+	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/oui", "./testdata/suite")...)...)
 	vet.Stdout, vet.Stderr = os.Stdout, os.Stderr
 	if err := vet.Run(); err != nil {
 		return 1, fmt.Errorf("go vet: %w", err)
