@@ -127,7 +127,7 @@ func (t *Tracker) says(tr *Track, by Sayer, text string, s *sight) {
 		tr.Said[i] = x
 	} else {
 		tr.Said = slices.DeleteFunc(tr.Said, func(x saying) bool { return x.by == SayerUnknown })
-		tr.Said = append(slices.Clip(tr.Said), x)
+		tr.Said = slices.Concat(tr.Said, sayings{x}) // of just that size
 		slices.SortFunc(tr.Said, func(a, b saying) int { return cmp.Compare(b.by, a.by) })
 	}
 	t.report(tr, Touched)

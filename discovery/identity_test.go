@@ -147,6 +147,15 @@ func TestIdentity(t *testing.T) {
 		{"a program on a listed computer", computer, func(s *scene) {
 			s.registersAs(10, computer, "Zoiper rv2.10.3.2")
 		}, []string{"vendor: HP (OUI)", "program: Zoiper rv2.10.3.2 (User-Agent @10)"}},
+		{"a Poly with an OUI of HP, who owns it", computer, func(s *scene) {
+			s.registersAs(10, computer, "PolycomVVX-VVX_450-UA/6.4.3.5018")
+		}, []string{"vendor: Poly (User-Agent @10)", "model: VVX 450 (User-Agent @10)", "firmware: 6.4.3.5018 (User-Agent @10)"}},
+		{"a Yealink with an OUI of HP", computer, func(s *scene) {
+			s.registersAs(10, computer, "Yealink SIP-T46S 66.84.0.125")
+		}, []string{
+			"vendor: Yealink (User-Agent @10)", "model: T46S (User-Agent @10)", "firmware: 66.84.0.125 (User-Agent @10)",
+			"not both: vendor Yealink T46S (User-Agent), HP (OUI) @10",
+		}},
 		{"a program that has a phone's MAC", yealink, func(s *scene) {
 			s.registersAs(10, yealink, "baresip v1.0.0 (x86_64/linux)")
 		}, []string{"vendor: Yealink (OUI)", "program: baresip v1.0.0 (User-Agent @10)", "not both: vendor baresip (User-Agent), Yealink (OUI) @10"}},

@@ -93,7 +93,7 @@ func TestParseUserAgent(t *testing.T) {
 		"Nero SIPPS IP Phone Version 2.0.51.16":               program("Nero SIPPS IP Phone", "2.0.51.16"),
 		// Nobody's, and look-alikes.
 		"friendly-scanner": d, "": d, "yealinked 1.2.3.4": d, "Polygon-VVX_450-UA/1.2": d, "algorithm/1.0": d, "Cisc": d,
-		"IPhone/16.1": d, "snow370/1": d,
+		"IPhone/16.1": d, "snow370/1": d, "not a Yealink SIP-T42S 66.84.0.125": d,
 		"Yealink SIP-T46S":                         device("Yealink", "", ""), // no version: cut short
 		"Yealink T46S; DROP TABLE 66.84.0.1":       device("Yealink", "", ""),
 		"PolycomVVX-VVX_450-UA/x":                  device("Poly", "", ""),

@@ -47,8 +47,8 @@ func TestOUITable(t *testing.T) {
 	}
 	desk := 0
 	for i, v := range ouiTable {
-		if int(v>>1&0x7f) >= len(ouiVendors) || i > 0 && ouiTable[i-1]>>8 == v>>8 {
-			t.Errorf("row %#08x: no such vendor, or its OUI twice", v)
+		if int(v>>1&0x7f) >= len(ouiVendors) || i > 0 && ouiTable[i-1]>>8 == v>>8 || v>>24&3 != 0 {
+			t.Errorf("row %#08x: no such vendor, its OUI twice, or no OUI", v)
 		}
 		desk += int(v & 1)
 	}

@@ -73,8 +73,9 @@ func letterOrDigit(c byte) bool {
 }
 
 // OUIVendor returns the maker that a MAC's OUI was given to, of those in the
-// table, or "". Group addresses and those that an administrator or a computer
-// made up (IEEE 802 8.4, the bit of value 2) are nobody's. It allocates nothing.
+// table, or "". The table has no group addresses and none that an administrator or
+// a computer made up (IEEE 802 8.2.2, the bits of value 1 and 2). It allocates
+// nothing.
 func OUIVendor(m MAC) Vendor {
 	if v, ok := findOUI(m); ok {
 		return ouiVendors[v>>1&0x7f]
@@ -89,9 +90,9 @@ func DeskPhoneOUI(m MAC) bool {
 	return ok && v&1 != 0
 }
 
-// findOUI finds the table's row of a MAC.
+// findOUI finds the table's row of a MAC; the zero MAC is nobody's, its OUI Xerox's.
 func findOUI(m MAC) (uint32, bool) {
-	if m[0]&3 != 0 || m.IsZero() {
+	if m.IsZero() {
 		return 0, false
 	}
 	key := uint32(m[0])<<24 | uint32(m[1])<<16 | uint32(m[2])<<8
