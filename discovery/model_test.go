@@ -1,10 +1,15 @@
 package discovery_test
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"perch/discovery"
+	"perch/testdata/swarm"
 )
 
 // device is a short way to write a discovery.Device: vendor, model, firmware.
@@ -214,36 +219,52 @@ func TestParseAnnouncements(t *testing.T) {
 	}
 }
 
-// checkDevice checks what holds for whatever a device sends.
-func checkDevice(t *testing.T, from string, d discovery.Device) {
-	t.Helper()
+// faultOfDevice returns what of a device does not hold for whatever a device sends:
+// fields are printable UTF-8 of at most 64 bytes.
+func faultOfDevice(d discovery.Device) error {
 	for _, s := range []string{string(d.Vendor), d.Model, d.Firmware, d.Hardware, d.Serial} {
-		if len(s) > 64 || !utf8.ValidString(s) {
-			t.Errorf("%s: got field %q of %d bytes, want at most 64 of UTF-8", from, s, len(s))
-		}
-		for _, r := range s {
-			if r < ' ' || r == 0x7f {
-				t.Errorf("%s: got field %q with a control character", from, s)
-			}
+		if len(s) > 64 || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("field %q of %d bytes, want at most 64 of printable UTF-8", s, len(s))
 		}
 	}
+	return nil
+}
+
+// describe reads a text in every way in which a device says what it is; where a
+// way has two texts, they are parted by a line end.
+func describe(text string) error {
+	s, other, _ := strings.Cut(text, "\n")
+	return errors.Join(
+		faultOfDevice(discovery.ParseUserAgent(s)),
+		faultOfDevice(discovery.ParseVendorClass(text)),
+		faultOfDevice(discovery.ParseSystemDescription(text)),
+		faultOfDevice(discovery.ParseCDP(s, other)),
+		faultOfDevice(discovery.ParseParamList([]byte(text))),
+		faultOfDevice(discovery.ParseInventory(&discovery.MED{Manufacturer: other, Model: s, Hardware: s, Software: other, Serial: s})),
+	)
 }
 
 func FuzzDevice(f *testing.F) {
+	var seeds [][]byte
 	for _, s := range []string{
 		"Yealink SIP-T42S 66.84.0.125", "PolycomVVX-VVX_150-UA/6.4.1.2280_482567164887", "Cisco/SPA508G-7.4.4 (0002FDFF2103)(CBT141400UK)",
 		"snomM700/03.23.0005 (MAC=0004136322A0; SER=00000; HW=255)", "Gigaset N870 IP PRO/83.V2.11.0+build;7C2F80E0D605", "Zoiper rv2.10.3.2",
 		"Cisco Systems, Inc. IP Phone CP-7911G\x00", polyClass, "Cisco IP Phone CP-7911G,V2, SCCP11.8-4-3S", "Polycom;VVX-VVX_410;SIP/5.9.5.0614;UP/5",
-		"Avaya H175 Collaboration Station H1xx_SIP-R1_0_2_3_3050.tar", "\xff\xfe\x1b[31m\u202eYealink",
+		"Avaya H175 Collaboration Station H1xx_SIP-R1_0_2_3_3050.tar", "Cisco IP Phone 7970\nSIP70.8-5-3S", "SIP-T46S\nYealink", "\xff\xfe\x1b[31m\u202eYealink",
 	} {
-		f.Add(s, "SIP70.8-5-3S")
+		seeds = append(seeds, []byte(s))
+		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, s, other string) {
-		checkDevice(t, "user-agent", discovery.ParseUserAgent(s))
-		checkDevice(t, "vendor class", discovery.ParseVendorClass(s))
-		checkDevice(t, "system description", discovery.ParseSystemDescription(s))
-		checkDevice(t, "cdp", discovery.ParseCDP(s, other))
-		checkDevice(t, "parameter list", discovery.ParseParamList([]byte(s)))
-		checkDevice(t, "inventory", discovery.ParseInventory(&discovery.MED{Manufacturer: other, Model: s, Hardware: s, Software: other, Serial: s}))
+	swarm.Run(f, seeds, func() func([]byte) {
+		return func(b []byte) {
+			if err := describe(string(b)); err != nil {
+				panic(err)
+			}
+		}
+	})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := describe(string(b)); err != nil {
+			t.Error(err)
+		}
 	})
 }
