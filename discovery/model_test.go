@@ -251,6 +251,7 @@ func FuzzDevice(f *testing.F) {
 		"snomM700/03.23.0005 (MAC=0004136322A0; SER=00000; HW=255)", "Gigaset N870 IP PRO/83.V2.11.0+build;7C2F80E0D605", "Zoiper rv2.10.3.2",
 		"Cisco Systems, Inc. IP Phone CP-7911G\x00", polyClass, "Cisco IP Phone CP-7911G,V2, SCCP11.8-4-3S", "Polycom;VVX-VVX_410;SIP/5.9.5.0614;UP/5",
 		"Avaya H175 Collaboration Station H1xx_SIP-R1_0_2_3_3050.tar", "Cisco IP Phone 7970\nSIP70.8-5-3S", "SIP-T46S\nYealink", "\xff\xfe\x1b[31m\u202eYealink",
+		"baresip v1." + strings.Repeat("0", 100),
 	} {
 		seeds = append(seeds, []byte(s))
 		f.Add([]byte(s))
