@@ -1,4 +1,7 @@
-// Package capture reads recorded traffic: it turns capture files into frames.
+// Package capture turns traffic into frames: recorded traffic, from capture
+// files, and live traffic, from the host's network interfaces.
+//
+// # Files
 //
 // A capture file is what tcpdump or Wireshark wrote while listening on a wire:
 // a short header, then each frame as it stood on the wire, with the time at
@@ -42,4 +45,50 @@
 // believed before it was compared with a bound.
 //
 // Writer and NGWriter write captures for tests and generators.
+//
+// # Interfaces
+//
+// Live listens to one Ethernet interface of a Linux host, such as the one that a
+// switch mirrors its ports to:
+//
+//	l, err := capture.Listen("eth1", capture.LiveConfig{SIPPorts: []uint16{5060}})
+//	if err != nil {
+//		return err
+//	}
+//	defer l.Close()
+//	for {
+//		f, err := l.Next(ctx)
+//		if err != nil {
+//			break
+//		}
+//		if f == nil {
+//			// nothing heard for a second, or l.Stats().State is another now
+//			continue
+//		}
+//		...
+//	}
+//
+// Linux shows a program every frame that an interface receives or sends by a
+// packet socket (packet(7)). The interface is made promiscuous, so that its card
+// hands up what is for others. Filter, a small program that the kernel runs over
+// each frame, throws away what nothing in Perch reads, which is most: those frames
+// cost next to nothing and are never copied. What is left the kernel writes into
+// a ring of memory that it shares with us, and we read it there: no system call
+// and no copy for a frame. Where a kernel gives no ring, each frame is received by
+// a system call. A VLAN tag that the card or the kernel took out of a frame is put
+// back, so that a frame is the same live and in a file.
+//
+// Listen needs CAP_NET_RAW and nothing else, not even root; after it nothing is
+// needed any more. An interface that is not there is waited for, one that goes
+// down, changes its address or is made anew is followed by its name, and Stats
+// tells at any time whether we hear and how much was lost because it was not read
+// in time. It moves with the host's names: not with an interface that is renamed.
+//
+// It hears what reaches the interface, and only that. LLDP and CDP end at the next
+// switch, so only a port's own are heard; a switch that mirrors ports often leaves
+// them out, and VLAN tags as well. What the card, or the switch in front of it,
+// drops is in no counter here. Frames inside of tunnels (ERSPAN, VXLAN, GRE), MPLS
+// or PPPoE do not pass the filter, SIP in TLS cannot be read, and SIP on ports that
+// are not configured is not looked for. Interfaces without an Ethernet header
+// (tun, WireGuard, PPP) are refused.
 package capture

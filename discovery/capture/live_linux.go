@@ -32,7 +32,7 @@ type Live struct {
 	queue   queue
 	arrival arrival
 	taken   bool // by poll
-	failed  bool // poll saw an error of the socket
+	failed  bool // by poll, as take says
 	lent    bool // the caller has a frame
 	frame   Frame
 	clock   clock
@@ -50,10 +50,18 @@ type Live struct {
 
 // queue is where the kernel leaves frames: ring or mailbox.
 type queue interface {
-	ready() bool                  // the next frame can be taken without the socket
-	take(fd int, a *arrival) bool // the frame before is given back
+	// ready reports whether the next frame can be taken without the socket.
+	ready() bool
+
+	// take takes the next frame, if there is one, and gives the one before back.
+	// The socket has failed when its interface went down or vanished: ENETDOWN.
+	take(fd int, a *arrival) (taken, failed bool)
+
+	// losses returns the counters since they were last asked for.
 	losses(fd int) (dropped, freezes uint32)
-	close() // may be called again
+
+	// close gives the memory back. It may be called again.
+	close()
 }
 
 // Listen makes a listener on the network interface of that name. It does not
@@ -93,8 +101,7 @@ func listen(name string, cfg LiveConfig, noRing bool) (*Live, error) {
 	}
 	l.frame.Interface, l.frame.LinkType = name, Ethernet
 	l.poll = func(fd uintptr) bool {
-		l.taken = l.queue.take(int(fd), &l.arrival)
-		l.failed = !l.taken && socketFailed(int(fd))
+		l.taken, l.failed = l.queue.take(int(fd), &l.arrival)
 		return l.taken || l.failed
 	}
 	if l.conn, err = l.file.SyscallConn(); err != nil {
@@ -138,13 +145,6 @@ func attachFilter(fd int, program []bpf.Instruction) error {
 		return fmt.Errorf("a filter of %d instructions, at most %d are allowed", len(code), unix.BPF_MAXINSNS)
 	}
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]})
-}
-
-// socketFailed reports whether the socket has an error waiting, and takes it:
-// ENETDOWN when the interface went down or vanished.
-func socketFailed(fd int) bool {
-	code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	return err != nil || code != 0
 }
 
 // Name returns the interface's name.

@@ -37,10 +37,10 @@ func openMailbox(fd, size int) (*mailbox, error) {
 func (*mailbox) ready() bool { return false }
 
 // take receives the next frame, if there is one.
-func (m *mailbox) take(fd int, a *arrival) bool {
+func (m *mailbox) take(fd int, a *arrival) (taken, failed bool) {
 	n, controls, err := m.receive(fd)
 	if err != nil {
-		return false // EAGAIN; another is seen as the socket's error
+		return false, err != unix.EAGAIN
 	}
 	*a = arrival{data: m.buffer[tagLength : tagLength+n], length: n, stamp: time.Now(), first: true}
 	for len(controls) > 0 {
@@ -61,7 +61,7 @@ func (m *mailbox) take(fd int, a *arrival) bool {
 			}
 		}
 	}
-	return true
+	return true, false
 }
 
 // receive returns the length of the frame that it put into the buffer.

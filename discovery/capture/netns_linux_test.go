@@ -152,6 +152,7 @@ func ways(t *testing.T, f func(t *testing.T, noRing bool)) {
 		noRing bool
 	}{{"ring", false}, {"mailbox", true}} {
 		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
 			namespace(t)
 			f(t, way.noRing)
 		})

@@ -67,11 +67,12 @@ func (r *ring) ready() bool { return r.left > 0 }
 
 // take gives the frame that was taken last back and takes the next, if there is
 // one.
-func (r *ring) take(_ int, a *arrival) bool {
+func (r *ring) take(fd int, a *arrival) (taken, failed bool) {
 	a.first = false
 	for r.left == 0 {
 		if !r.enter() {
-			return false
+			code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR) // which sets it to zero
+			return false, err != nil || code != 0
 		}
 		a.first = true
 	}
@@ -86,7 +87,7 @@ func (r *ring) take(_ int, a *arrival) bool {
 	}
 	r.left--
 	r.next += int(h.Next_offset)
-	return true
+	return true, false
 }
 
 // enter gives the block that was read back, and begins the next if it is ours.
@@ -122,7 +123,6 @@ func (r *ring) losses(fd int) (dropped, freezes uint32) {
 	return s.Drops, s.Freeze_q_cnt
 }
 
-// close gives the memory back. The frames in it are gone.
 func (r *ring) close() {
 	if r.memory == nil {
 		return
