@@ -145,6 +145,27 @@ func (t *Tracker) PauseAll(now time.Time) {
 		if !w.paused() {
 			w.PausedAt = now
 		}
+		w.Held = false
+	}
+}
+
+// PauseInterface notes that a live interface is not listening from now on, or is
+// losing frames: what was heard on it does not age until ResumeInterface, also if
+// some frames come through.
+func (t *Tracker) PauseInterface(name string, now time.Time) {
+	if w := t.wires[name]; w != nil {
+		if !w.paused() {
+			w.PausedAt = now
+		}
+		w.Held = true
+	}
+}
+
+// ResumeInterface notes that a live interface is listening, though it may be
+// quiet: from now on silence on it means something.
+func (t *Tracker) ResumeInterface(name string, now time.Time) {
+	if w := t.wires[name]; w != nil && w.paused() {
+		t.resume(w, now)
 	}
 }
 
@@ -153,17 +174,21 @@ func (w *wire) paused() bool { return !w.PausedAt.IsZero() }
 // resume notes that an interface is heard again, at stamp at. The time between
 // did not pass for what was heard there.
 func (t *Tracker) resume(w *wire, at time.Time) {
-	gap := at.Sub(w.PausedAt)
-	w.PausedAt = time.Time{}
-	if gap <= 0 {
-		return
+	paused := w.PausedAt
+	w.PausedAt, w.Held = time.Time{}, false
+	// gap is how much of the pause something last heard then has waited out.
+	gap := func(heard time.Time) time.Duration {
+		if heard.Before(paused) {
+			heard = paused
+		}
+		return max(at.Sub(heard), 0)
 	}
 	for _, tr := range t.tracks {
-		if tr.Stay.Link.Wire == w.Name {
-			tr.Stay.Link.Until = tr.Stay.Link.Until.Add(gap)
+		if l := &tr.Stay.Link; l.Wire == w.Name {
+			l.Until = l.Until.Add(gap(l.Heard))
 		}
 		if tr.LifeWire == w.Name {
-			tr.Life = tr.Life.Add(gap)
+			tr.Life = tr.Life.Add(gap(tr.Life))
 			t.watch(tr)
 		}
 	}

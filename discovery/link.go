@@ -16,6 +16,7 @@ type wire struct {
 	Phones   []speaker  `json:",omitempty"` // that announced themselves here, by MAC
 	Switches []neighbor `json:",omitempty"` // switch ports heard here
 	PausedAt time.Time  `json:",omitzero"`  // since when its source is not listening
+	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
 }
 
 // speaker is a phone that announced itself.
@@ -53,7 +54,7 @@ func (t *Tracker) wire(o *Observation) *wire {
 		w = &wire{Name: name, File: o.File, Site: site, Role: role}
 		t.wires[name] = w
 	}
-	if w.paused() {
+	if w.paused() && !w.Held {
 		t.resume(w, o.Time)
 	}
 	return w
@@ -103,10 +104,10 @@ const (
 	SwitchAnnouncer
 )
 
-// announcer tells a phone's frame from a switch's. A phone with a PC port is a
+// Announcer tells a phone's frame from a switch's. A phone with a PC port is a
 // bridge too, so what makes a phone is checked first (TIA-1057 10.2.2.3: class
 // III; IEEE 802.1AB 8.5.8).
-func (o *Observation) announcer() Announcer {
+func (o *Observation) Announcer() Announcer {
 	switch {
 	case o.LLDP != nil:
 		l := o.LLDP
@@ -153,7 +154,7 @@ func (t *Tracker) announcement(s *sight) {
 	}
 	ttl = max(ttl, leastTTL)
 	wasLink := s.wire.isLink(s.now)
-	switch s.announcer() {
+	switch s.Announcer() {
 	case PhoneAnnouncer:
 		t.phoneAnnounced(s, ttl)
 	case SwitchAnnouncer:

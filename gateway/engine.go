@@ -270,6 +270,28 @@ func (e *Engine) Pause(file string) {
 	e.tracker.Pause(file, e.now)
 }
 
+// PauseInterface notes that a live interface has no carrier, is gone, or loses
+// frames: what was heard there does not age until ResumeInterface.
+func (e *Engine) PauseInterface(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tracker.PauseInterface(name, e.now)
+}
+
+// ResumeInterface notes that a live interface is listening (again).
+func (e *Engine) ResumeInterface(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tracker.ResumeInterface(name, e.now)
+}
+
+// Wires returns what the captured interfaces show, by name.
+func (e *Engine) Wires() []discovery.Wire {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tracker.Wires(e.now)
+}
+
 // Resume takes up the clock again after a time in which nobody listened and
 // nothing was sent: what was heard does not age for it, and what fell due
 // meanwhile happens once, now, rather than as often as it would have.

@@ -30,6 +30,7 @@ type session struct {
 	store  gateway.Store
 	engine *gateway.Engine
 	live   *live // in serve: what decisions go through
+	ears   *ears // in serve: what listens; nil if nothing is captured
 }
 
 // name is the database's: a file, or the URL of a PostgreSQL database.

@@ -51,7 +51,8 @@ type live struct {
 
 	mu     sync.Mutex // one change at a time, so that events are known to be its own
 	events []gateway.Event
-	wake   chan struct{} // there is something to commit, or to plan anew
+	wake   chan struct{} // there is something to commit
+	heard  chan struct{} // there is something to plan anew: what is heard is committed in groups
 
 	state     sync.Mutex
 	asked     uint64        // changes made
@@ -59,6 +60,7 @@ type live struct {
 	committed chan struct{} // closed, and made anew, when durable grows
 	failing   error         // why the last commit failed; nil if it did not
 	since     time.Time     // when it began to
+	planned   time.Time     // by the clock, when run looks at the engine next
 }
 
 // ticker is a clock for a live engine; the demo's runs faster than the wall.
@@ -71,7 +73,7 @@ type ticker interface {
 func (c clock) wait(t time.Time) time.Duration { return t.Sub(c.now()) }
 
 func newLive(e *gateway.Engine, c ticker, log *slog.Logger, after func()) *live {
-	l := &live{engine: e, clock: c, log: log, after: after, wake: make(chan struct{}, 1), committed: make(chan struct{})}
+	l := &live{engine: e, clock: c, log: log, after: after, wake: make(chan struct{}, 1), heard: make(chan struct{}, 1), committed: make(chan struct{})}
 	e.OnEvent(func(ev gateway.Event) { l.events = append(l.events, ev) })
 	return l
 }
@@ -128,6 +130,34 @@ func (l *live) observe(o *discovery.Observation) {
 	l.events = nil
 	l.count()
 	l.mu.Unlock()
+	l.heed()
+}
+
+// hearing takes in whether an interface is being listened to.
+func (l *live) hearing(name string, yes bool) {
+	_, _, _ = l.change(func() error { // nobody waits for it
+		if yes {
+			l.engine.ResumeInterface(name)
+		} else {
+			l.engine.PauseInterface(name)
+		}
+		return nil
+	})
+	l.heed()
+}
+
+// heed makes run plan anew if it would sleep too long now.
+func (l *live) heed() {
+	l.state.Lock()
+	planned := l.planned
+	l.state.Unlock()
+	at, ok := l.engine.Next()
+	if l.engine.Pending() > 0 && l.clock.wait(planned) > liveGroup || ok && at.Before(planned) {
+		select {
+		case l.heard <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (l *live) count() uint64 {
@@ -182,6 +212,11 @@ func (l *live) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return l.stop()
 		case <-l.wake:
+		case <-l.heard:
+			if l.trouble() == nil { // else it is tried again when that is due
+				timer.Reset(l.sleep(next))
+			}
+			continue
 		case <-timer.C:
 		}
 		err := l.commit(ctx, &next)
@@ -207,7 +242,11 @@ func (l *live) sleep(checkpoint time.Time) time.Duration {
 	if l.engine.Pending() > 0 {
 		d = min(d, liveGroup)
 	}
-	return max(d, time.Millisecond)
+	d = max(d, time.Millisecond)
+	l.state.Lock()
+	l.planned = l.clock.now().Add(d)
+	l.state.Unlock()
+	return d
 }
 
 // commit does what fell due and makes everything durable that was done so far.

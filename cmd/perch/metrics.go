@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"perch/discovery/capture"
 	"perch/gateway"
 )
 
@@ -29,6 +30,12 @@ var (
 	pendingDesc = prometheus.NewDesc("perch_effects_pending", "Effects that are not durable yet.", nil, nil)
 	mailsDesc   = prometheus.NewDesc("perch_mails", "Mails by how far their delivery got.", []string{"state"}, nil)
 	refusedDesc = prometheus.NewDesc("perch_users_undeliverable", "Users whose mail is refused for good.", nil, nil)
+	framesDesc  = prometheus.NewDesc("perch_capture_frames_total", "Frames that were heard, after the kernel's filter.", []string{"interface"}, nil)
+	droppedDesc = prometheus.NewDesc("perch_capture_dropped_total", "Frames that were lost because they were not read in time.", []string{"interface"}, nil)
+	reopensDesc = prometheus.NewDesc("perch_capture_reopens_total", "How often an interface was opened again.", []string{"interface"}, nil)
+	hearingDesc = prometheus.NewDesc("perch_capture_listening", "1 while an interface is listened to without loss.", []string{"interface"}, nil)
+	heardDesc   = prometheus.NewDesc("perch_observations_total", "Messages that were read, by protocol.", []string{"interface", "kind"}, nil)
+	brokenDesc  = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only.", []string{"interface"}, nil)
 	infoDesc    = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -54,6 +61,7 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
+		framesDesc, droppedDesc, reopensDesc, hearingDesc, heardDesc, brokenDesc,
 	} {
 		to <- d
 	}
@@ -76,6 +84,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(failingDesc, failing)
 	gauge(infoDesc, 1, version, runtime.Version())
+	m.collectEars(to)
 	box, ok := s.store.(gateway.Outbox)
 	if !ok || failing == 1 {
 		return // a database in trouble is left alone
@@ -89,6 +98,30 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	if u, err := box.Undeliverable(ctx); err == nil {
 		gauge(refusedDesc, len(u))
+	}
+}
+
+// collectEars tells what was heard on each interface.
+func (m *metrics) collectEars(to chan<- prometheus.Metric) {
+	if m.service.ears == nil {
+		return
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	for _, r := range m.service.ears.reports("", nil) {
+		count(framesDesc, r.Frames, r.Interface)
+		count(droppedDesc, r.Dropped, r.Interface)
+		count(reopensDesc, r.Reopens, r.Interface)
+		count(brokenDesc, uint64(r.Heard.Malformed), r.Interface)
+		for kind, k := range r.Heard.Kinds {
+			count(heardDesc, uint64(k.Count), r.Interface, kind)
+		}
+		listening := 0.0
+		if r.State == capture.Listening.String() {
+			listening = 1
+		}
+		to <- prometheus.MustNewConstMetric(hearingDesc, prometheus.GaugeValue, listening, r.Interface)
 	}
 }
 

@@ -63,15 +63,21 @@ func (p *eventPrinter) end() error {
 type progress struct{ bar *progressbar.ProgressBar }
 
 func newProgress(w io.Writer) *progress {
+	if !isTerminal(w) {
+		return &progress{}
+	}
+	return &progress{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("replaying"),
+		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(200*time.Millisecond))}
+}
+
+// isTerminal reports whether somebody reads along.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
-		return &progress{}
+		return false
 	}
-	if st, err := f.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 {
-		return &progress{}
-	}
-	return &progress{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription("replaying"),
-		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(200*time.Millisecond))}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
 func (p *progress) set(frames int, now time.Time) {

@@ -30,6 +30,7 @@ var requests = map[string]func() request{
 	"import":         func() request { return new(importRequest) },
 	"export":         func() request { return new(exportRequest) },
 	"explain":        func() request { return new(explainRequest) },
+	"doctor":         func() request { return new(doctorRequest) },
 }
 
 // missing says what to do when there is no database.

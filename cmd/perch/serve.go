@@ -70,6 +70,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		return nil, errors.Join(err, v.pages.Close())
 	}
 	v.admin = newAdminServer(s, path, c.name(&s.config), log)
+	v.listen()
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -86,6 +87,25 @@ type service struct {
 	web      http.Server
 	commands net.Listener // nil: none are taken
 	admin    *adminServer
+	ears     *ears // nil: nothing is captured
+}
+
+// listen opens the interfaces that are to be captured. One that cannot be opened
+// is told of, and keeps nothing else from being served.
+func (v *service) listen() {
+	s := v.session
+	if len(s.config.Capture) == 0 {
+		v.log.Warn("capture is not set: no phone is heard until it is; see perch config example")
+		return
+	}
+	s.ears = newEars(&s.config, s.live.clock.now, s.live, v.log)
+	v.ears = s.ears
+	for _, err := range flatten(v.ears.open()) {
+		if err != nil {
+			v.log.Error("an interface cannot be listened to", "error", err, "hint", hintOf(err))
+		}
+	}
+	v.log.Info("listening", "interfaces", v.ears.String())
 }
 
 // newService composes what a live session needs. The database gets its secret;
@@ -173,10 +193,10 @@ const (
 	stopAdmin = 10 * time.Second // commands under way
 )
 
-// run serves until ctx ends, and stops in order: no new requests, those under way
+// run serves until ctx ends, and stops in order: nothing more heard, no new requests, those under way
 // finished, the mails under way handed over, everything stored.
 func (v *service) run(ctx context.Context) error {
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	start := func(f func() error) <-chan struct{} {
 		done := make(chan struct{})
 		go func() {
@@ -187,12 +207,20 @@ func (v *service) run(ctx context.Context) error {
 		}()
 		return done
 	}
+	captureCtx, stopCapture := context.WithCancel(context.Background())
+	defer stopCapture()
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	mailCtx, stopMail := context.WithCancel(context.Background())
 	defer stopEngine()
 	defer stopMail()
 
 	engine := start(func() error { return v.session.live.run(engineCtx) })
+	capture := start(func() error {
+		if v.ears != nil {
+			v.ears.run(captureCtx)
+		}
+		return nil
+	})
 	mail := start(func() error {
 		if v.mailer == nil {
 			return nil
@@ -217,6 +245,8 @@ func (v *service) run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	stopCapture()
+	<-capture
 	err = errors.Join(err, v.stopRequests())
 	<-pages
 	<-admin

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"perch/discovery"
+	"perch/discovery/capture"
+)
+
+// listener hears frames on one interface. It is capture.Live, or in tests a
+// capture that is played.
+type listener interface {
+	Name() string
+	Next(context.Context) (*capture.Frame, error)
+	Stats() capture.LiveStats
+	Close() error
+}
+
+// audience is who is told what is heard: a live engine, or doctor's tracker.
+type audience interface {
+	observe(*discovery.Observation)
+	// hearing tells whether an interface is being listened to without loss.
+	hearing(name string, yes bool)
+}
+
+// ears listen on all configured interfaces.
+type ears struct {
+	captures []captureConfig
+	ports    []uint16
+	now      func() time.Time
+	to       audience
+	log      *slog.Logger
+	listen   func(name string, cfg capture.LiveConfig) (listener, error)
+
+	mu  sync.Mutex
+	all []*ear // in order of name
+}
+
+func newEars(c *config, now func() time.Time, to audience, log *slog.Logger) *ears {
+	return &ears{
+		captures: c.Capture, ports: c.SIP.Ports, now: now, to: to, log: log,
+		listen: func(name string, cfg capture.LiveConfig) (listener, error) { return capture.Listen(name, cfg) },
+	}
+}
+
+// ear listens on one interface.
+type ear struct {
+	name  string
+	in    listener // nil if it cannot be opened
+	err   error    // why
+	heard heard
+	log   *slog.Logger
+
+	state capture.LiveState // that was told last
+	told  bool
+	speak *rate.Limiter // for the log: a link that comes and goes all the time fills no disk
+}
+
+// lookEvery is how often the machine's interfaces are compared with patterns.
+const lookEvery = 5 * time.Second
+
+// open opens what is configured and there. The error joins those of interfaces
+// that cannot be listened to; the others can.
+func (e *ears) open() error {
+	var errs []error
+	for _, name := range e.names() {
+		errs = append(errs, e.add(name))
+	}
+	return errors.Join(errs...)
+}
+
+// add opens one more interface.
+func (e *ears) add(name string) error {
+	in, err := e.listen(name, capture.LiveConfig{SIPPorts: e.ports, Now: e.now})
+	a := &ear{name: name, in: in, err: err, log: e.log.With("interface", name), speak: rate.NewLimiter(rate.Every(time.Minute), 4)}
+	if err != nil {
+		a.in = nil // not a listener that is nil inside
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, a)
+	slices.SortFunc(e.all, func(a, b *ear) int { return strings.Compare(a.name, b.name) })
+	return err
+}
+
+// list returns the ears there are.
+func (e *ears) list() []*ear {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
+}
+
+// names returns the interfaces that are configured: those that are named, there or
+// not, and those there are that fit a pattern. A pattern never means the loopback.
+func (e *ears) names() []string {
+	var out []string
+	take := func(name string) {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, c := range e.captures {
+		if !strings.ContainsAny(c.Interface, `*?[\`) {
+			take(c.Interface)
+			continue
+		}
+		there, err := net.Interfaces()
+		if err != nil {
+			e.log.Warn("the interfaces of this machine cannot be listed", "error", err)
+		}
+		for _, i := range there {
+			if ok, err := path.Match(c.Interface, i.Name); ok && err == nil && i.Flags&net.FlagLoopback == 0 {
+				take(i.Name)
+			}
+		}
+	}
+	return out
+}
+
+// patterns reports whether interfaces may be added that are not there yet.
+func (e *ears) patterns() bool {
+	return slices.ContainsFunc(e.captures, func(c captureConfig) bool { return strings.ContainsAny(c.Interface, `*?[\`) })
+}
+
+// run listens until ctx ends, and closes everything.
+func (e *ears) run(ctx context.Context) {
+	var group sync.WaitGroup
+	started := map[string]bool{}
+	start := func() {
+		for _, a := range e.list() {
+			if !started[a.name] {
+				started[a.name] = true
+				if a.in != nil {
+					group.Go(func() { a.run(ctx, e) })
+				}
+			}
+		}
+	}
+	start()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil && e.patterns() {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			for _, name := range e.names() {
+				if !started[name] {
+					if err := e.add(name); err != nil {
+						e.log.Error("an interface cannot be listened to", "error", err, "hint", hintOf(err))
+					}
+				}
+			}
+			start()
+		}
+	}
+	group.Wait()
+}
+
+// run hands on what is heard until ctx ends.
+func (a *ear) run(ctx context.Context, e *ears) {
+	defer func() {
+		if err := a.in.Close(); err != nil {
+			a.log.Warn("closing an interface", "error", err)
+		}
+	}()
+	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: e.ports})
+	observe := func(o *discovery.Observation) {
+		a.heard.add(o)
+		e.to.observe(o)
+	}
+	for {
+		f, err := a.in.Next(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Error("listening ended", "error", err, "hint", hintOf(err))
+				e.to.hearing(a.name, false)
+			}
+			return
+		}
+		if f == nil {
+			a.tell(e)
+			continue
+		}
+		if f.Number%1024 == 0 {
+			a.tell(e)
+		}
+		in := observed(f)
+		decoder.Decode(&in, observe)
+	}
+}
+
+// tell tells the audience and the log that the state has changed.
+func (a *ear) tell(e *ears) {
+	s := a.in.Stats()
+	if a.told && s.State == a.state {
+		return
+	}
+	if now := s.State == capture.Listening; !a.told || now != (a.state == capture.Listening) {
+		e.to.hearing(a.name, now)
+	}
+	a.state, a.told = s.State, true
+	if !a.speak.Allow() {
+		return
+	}
+	args := []any{"state", s.State.String()}
+	if s.Err != nil {
+		args = append(args, "because", s.Err.Error())
+	}
+	if s.Dropped > 0 {
+		args = append(args, "lost", s.Dropped)
+	}
+	a.log.Info("capture", args...)
+}
+
+// heard counts what was heard on an interface. The zero value has heard nothing.
+type heard struct {
+	mu    sync.Mutex
+	count counts
+}
+
+// counts are what doctor judges by.
+type counts struct {
+	First     time.Time            `json:"first,omitzero"`
+	Kinds     map[string]kindCount `json:"kinds,omitempty"`
+	VLANs     map[uint16]int       `json:"vlans,omitempty"`
+	Malformed int                  `json:"malformed,omitempty"`
+	Answered  int                  `json:"answered,omitempty"` // REGISTERs accepted
+	Relayed   int                  `json:"relayed,omitempty"`  // DHCP messages with a relay's address
+	Option82  int                  `json:"option_82,omitempty"`
+	IPSenders map[string]int       `json:"ip_senders,omitempty"` // MACs of frames with IP, the first few
+	Phones    int                  `json:"phones,omitempty"`     // LLDP and CDP frames of phones
+	Switches  int                  `json:"switches,omitempty"`   // and of switches
+}
+
+// kindCount is how often something was heard, and when last.
+type kindCount struct {
+	Count int       `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// What is kept apart in counts is bounded: a wire can show any number of these.
+const (
+	mostVLANs   = 32
+	mostSenders = 8
+)
+
+func (h *heard) add(o *discovery.Observation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := &h.count
+	if c.Kinds == nil {
+		c.First = o.Time
+		c.Kinds, c.VLANs, c.IPSenders = map[string]kindCount{}, map[uint16]int{}, map[string]int{}
+	}
+	k := o.Kind.String()
+	c.Kinds[k] = kindCount{c.Kinds[k].Count + 1, o.Time}
+	if v := o.VLAN(); v != 0 {
+		if _, known := c.VLANs[v]; known || len(c.VLANs) < mostVLANs {
+			c.VLANs[v]++
+		}
+	}
+	if o.SrcIP.IsValid() {
+		m := o.MAC.String()
+		if _, known := c.IPSenders[m]; known || len(c.IPSenders) < mostSenders {
+			c.IPSenders[m]++
+		}
+	}
+	if o.Malformed != "" {
+		c.Malformed++
+	}
+	switch {
+	case o.Response != nil && o.Response.Status/100 == 2:
+		c.Answered++
+	case o.DHCP != nil:
+		if o.DHCP.Giaddr.IsValid() {
+			c.Relayed++
+		}
+		if o.DHCP.CircuitID != "" {
+			c.Option82++
+		}
+	case o.LLDP != nil, o.CDP != nil:
+		switch o.Announcer() {
+		case discovery.PhoneAnnouncer:
+			c.Phones++
+		case discovery.SwitchAnnouncer:
+			c.Switches++
+		}
+	}
+}
+
+// counted returns a copy of the counts.
+func (h *heard) counted() counts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.count
+	c.Kinds, c.VLANs, c.IPSenders = copied(c.Kinds), copied(c.VLANs), copied(c.IPSenders)
+	return c
+}
+
+func copied[K comparable, V any](m map[K]V) map[K]V {
+	out := make(map[K]V, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+// earReport is what one interface has heard, for doctor.
+type earReport struct {
+	Interface string    `json:"interface"`
+	Site      string    `json:"site,omitempty"`
+	State     string    `json:"state"`
+	Since     time.Time `json:"since,omitzero"`
+	Error     string    `json:"error,omitempty"`
+	Hint      string    `json:"hint,omitempty"`
+	Frames    uint64    `json:"frames"`
+	Dropped   uint64    `json:"dropped"`
+	Reopens   uint64    `json:"reopens"`
+
+	Heard counts         `json:"heard,omitzero"`
+	Wire  discovery.Wire `json:"wire,omitzero"`
+}
+
+// reports returns what each interface has heard, in order of name; wires are the
+// tracker's verdicts.
+func (e *ears) reports(site string, wires []discovery.Wire) []earReport {
+	var out []earReport
+	for _, a := range e.list() {
+		r := earReport{Interface: a.name, Site: e.siteOf(a.name, site), State: "not opened"}
+		if a.err != nil {
+			r.Error, r.Hint = a.err.Error(), hintOf(a.err)
+		}
+		if a.in != nil {
+			s := a.in.Stats()
+			r.State, r.Since, r.Frames, r.Dropped, r.Reopens = s.State.String(), s.Since, s.Frames, s.Dropped, s.Reopens
+			if s.Err != nil {
+				r.Error, r.Hint = s.Err.Error(), hintOf(s.Err)
+			}
+		}
+		r.Heard = a.heard.counted()
+		r.Wire = discovery.Wire{Name: a.name, Role: "auto", Why: "nothing was heard"}
+		for _, w := range wires {
+			if w.Name == a.name {
+				r.Wire = w
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (e *ears) siteOf(name, site string) string {
+	for _, c := range e.captures {
+		if ok, err := path.Match(c.Interface, name); ok && err == nil {
+			if c.Site != "" {
+				return c.Site
+			}
+			break
+		}
+	}
+	return site
+}
+
+// String names the interfaces, for the log.
+func (e *ears) String() string {
+	var names []string
+	for _, a := range e.list() {
+		if a.in != nil {
+			names = append(names, a.name)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, " ")
+}
