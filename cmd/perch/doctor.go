@@ -161,7 +161,9 @@ func (d *diagnosis) print(out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s  %s\n", d.Interface, state)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
 	if d.Error != "" {
 		row("error", "%s", d.Error)
 		row("hint", "%s", d.Hint)
