@@ -79,12 +79,19 @@ func freeAddress(t *testing.T) string {
 // test if it still runs.
 func startServe(t *testing.T, config string) *served {
 	t.Helper()
+	return startServeBy(t, config)
+}
+
+// startServeBy is startServe by way of another program, such as "ip netns exec".
+func startServeBy(t *testing.T, config string, by ...string) *served {
+	t.Helper()
 	c, err := loadConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &served{t: t, log: &logBuffer{}, url: "http://" + c.Portal.Listen, done: make(chan struct{})}
-	s.cmd = exec.Command(builtPerch(t), "serve", "-config", config)
+	args := append(by, builtPerch(t), "serve", "-config", config)
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Stderr = s.log
 	s.cmd.Dir = filepath.Dir(config)
 	if err := s.cmd.Start(); err != nil {
