@@ -52,7 +52,7 @@ func (s *scene) see(at float64, o Observation) {
 	o.Time = t0.Add(time.Duration(at * float64(time.Second)))
 	s.frame++
 	o.Frame = s.frame
-	if o.File == "" {
+	if o.File == "" && o.Interface == "" {
 		o.File = "mirror.pcap"
 	}
 	for _, c := range s.tracker.Advance(o.Time) {

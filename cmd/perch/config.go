@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +169,9 @@ func parseConfig(name string, b []byte) (config, error) {
 	for i, ic := range c.Capture {
 		if _, err := path.Match(ic.Interface, ""); err != nil || ic.Interface == "" {
 			return c, configFault(name, "capture[%d]: interface %q is not a pattern", i, ic.Interface)
+		}
+		if slices.ContainsFunc(c.Capture[:i], func(o captureConfig) bool { return o.Interface == ic.Interface }) {
+			return c, configFault(name, "capture[%d]: interface %q is configured twice", i, ic.Interface)
 		}
 		if _, ok := roleOf(ic.Role); !ok {
 			return c, configFault(name, "capture[%d]: role %q: want auto, link or mirror", i, ic.Role)

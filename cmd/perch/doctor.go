@@ -174,7 +174,7 @@ func (d *diagnosis) print(out io.Writer) error {
 	if d.Frames == 0 && d.Error != "" {
 		return w.Flush()
 	}
-	row("frames", "%d%s%s", d.Frames, counted(d.Dropped, "lost"), counted(d.Reopens, "times opened again"))
+	row("frames", "%d%s%s", d.Frames, counted(d.Dropped, "lost"), counted(d.Reopens, "reopens"))
 	verdict := "mirror"
 	if d.Wire.Link {
 		verdict = "link"

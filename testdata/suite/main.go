@@ -30,6 +30,11 @@ var programs = []struct{ name, pkg string }{
 	{"saslpasswd2", "sasl2-bin"},
 	{"/usr/lib/*/sasl2/libplain.so*", "libsasl2-modules"},
 	{"mkfs.ext4", "e2fsprogs"},
+	{"ip", "iproute2"},
+	{"sysctl", "procps"},
+	{"setpriv", "util-linux"},
+	{"tcpdump", "tcpdump"},
+	{"tcpreplay", "tcpreplay"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 

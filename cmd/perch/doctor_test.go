@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"perch/discovery"
+)
+
+func TestFindings(t *testing.T) {
+	now := time.Date(2026, 3, 2, 8, 10, 0, 0, time.UTC)
+	kinds := func(names ...string) map[string]kindCount {
+		m := map[string]kindCount{}
+		for _, n := range names {
+			m[n] = kindCount{3, now}
+		}
+		return m
+	}
+	everything := counts{
+		Kinds:    kinds("arp", "dhcp", "lldp", "register", "register_response"),
+		Answered: 3, Relayed: 3, Option82: 3, Phones: 3, Switches: 3,
+		IPSenders: map[string]int{"00:15:65:aa:00:01": 1, "00:15:65:aa:00:02": 1},
+	}
+	with := func(change func(*counts)) counts { c := everything; change(&c); return c }
+	link := discovery.Wire{Link: true}
+	for _, c := range []struct {
+		name string
+		r    earReport
+		want []string // beginnings
+	}{
+		{"all is heard", earReport{State: "listening", Heard: everything, Wire: link}, nil},
+		{"not permitted", earReport{State: "not opened", Error: "eth1: operation not permitted"}, nil},
+		{"no carrier", earReport{State: "no carrier"}, []string{"the link is down"}},
+		{"silence", earReport{State: "listening"}, []string{"nothing is heard"}},
+		{"lost frames", earReport{State: "dropping", Dropped: 7, Heard: everything, Wire: link}, []string{"7 frames were lost"}},
+		{"no phone's link", earReport{State: "listening", Heard: with(func(c *counts) { c.Phones, c.Switches = 0, 0 })}, []string{"no LLDP or CDP from a phone is heard"}},
+		{"a switch alone", earReport{State: "listening", Heard: with(func(c *counts) { c.Phones = 0 })}, []string{"no LLDP or CDP from a phone is heard"}},
+		{"a phone alone", earReport{State: "listening", Heard: with(func(c *counts) { c.Switches = 0 })}, []string{"phones announce themselves, but no switch port does"}},
+		{"a mirror of LLDP", earReport{State: "listening", Heard: everything, Wire: discovery.Wire{Why: "3 phones announce themselves"}}, []string{"phones and switch ports announce themselves"}},
+		{"no DHCP", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Kinds, c.Option82 = kinds("arp", "lldp", "register", "register_response"), 0 })}, []string{"no DHCP is heard"}},
+		{"no option 82", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Option82 = 0 })}, []string{"DHCP is heard, but no option 82"}},
+		{"no SIP", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Kinds = kinds("arp", "dhcp", "lldp") })}, []string{"no REGISTER is heard"}},
+		{"one direction", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Kinds = kinds("arp", "dhcp", "lldp", "register") })}, []string{"REGISTERs are heard, but no answers"}},
+		{"refusals", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Answered = 0 })}, []string{"no REGISTER was accepted"}},
+		{"behind a router", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) {
+			c.Kinds, c.IPSenders = kinds("dhcp", "lldp", "register", "register_response"), map[string]int{"00:00:5e:00:01:01": 9}
+		})}, []string{"no ARP is heard", "all IP traffic comes from one MAC"}},
+		{"broken messages", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Malformed = 2 })}, []string{"2 messages could be read in part only"}},
+		{"just begun", earReport{State: "listening", Wire: link, Since: now.Add(-9 * time.Second), Heard: with(func(c *counts) { c.Option82 = 0 })}, []string{"DHCP is heard, but no option 82", "it was listened to for 9s only"}},
+	} {
+		got := findings(&c.r, now)
+		if !slices.EqualFunc(got, c.want, func(s symptom, want string) bool { return strings.HasPrefix(s.What, want) && s.Remedy != "" }) {
+			t.Errorf("%s: got %+v, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// What a wire can make a report hold is bounded.
+func TestHeardIsBounded(t *testing.T) {
+	var h heard
+	for i := range 5000 {
+		h.add(&discovery.Observation{
+			Kind: discovery.KindARP, ARP: &discovery.ARP{}, VLANs: []uint16{uint16(i%4094 + 1)}, SrcIP: netip.MustParseAddr("10.0.0.1"),
+			MAC: discovery.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)},
+		})
+	}
+	c := h.counted()
+	if len(c.VLANs) != mostVLANs || len(c.IPSenders) != mostSenders || c.Kinds["arp"].Count != 5000 {
+		t.Errorf("got %d VLANs, %d senders, %d frames, want %d, %d, 5000", len(c.VLANs), len(c.IPSenders), c.Kinds["arp"].Count, mostVLANs, mostSenders)
+	}
+}
+
+// Doctor's word for people, as it stands in the README.
+func TestDoctorPrints(t *testing.T) {
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	var out bytes.Buffer
+	d := diagnosis{
+		earReport{
+			Interface: "eth1", Site: "hq", State: "listening", Since: at, Frames: 12, Dropped: 3, Reopens: 1,
+			Heard: counts{Kinds: map[string]kindCount{"register_response": {2, at}, "arp": {5, at}}, VLANs: map[uint16]int{110: 1, 20: 2}},
+			Wire:  discovery.Wire{Role: "auto", Why: "a phone announces itself, but no switch port beside it", Phones: []discovery.MAC{{0, 4, 0x13, 0, 0, 1}}},
+		},
+		[]symptom{{"what", "remedy"}},
+	}
+	if err := d.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := `eth1  listening since 2026-03-02 08:00:00
+  site    hq
+  frames  12, 3 lost, 1 reopens
+  role    mirror, because a phone announces itself, but no switch port beside it
+  phone   00:04:13:00:00:01
+  heard   arp, 5 times, last 2026-03-02 08:00:00
+  heard   register response, 2 times, last 2026-03-02 08:00:00
+  VLANs   20 110
+  - what
+    remedy
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
