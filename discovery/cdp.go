@@ -79,6 +79,9 @@ func (c *CDP) read(typ uint16, v []byte) error {
 	case cdpVoiceVLAN, cdpVoiceVLANQuery:
 		// The kind of appliance stands first. A phone that knows no VLAN yet
 		// sends only that.
+		if len(v) >= 1 {
+			c.Appliance = v[0]
+		}
 		if len(v) >= 3 {
 			c.VoiceVLAN = binary.BigEndian.Uint16(v[1:])
 		}

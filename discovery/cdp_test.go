@@ -17,12 +17,12 @@ func TestDecodeCDP(t *testing.T) {
 	runDecodeCases(t, 1, []decodeCase{
 		{"switch", frame(cdp(2, device, cdpTLV(2, be32(1)+ip4(ip2)), cdpTLV(3, "GigabitEthernet1/0/3"), cdpTLV(4, be32(0x28)), cdpTLV(5, "IOS\nline 2"),
 			cdpTLV(6, "cisco WS-C2960"), cdpTLV(9, "domain"), cdpTLV(0x0a, be16(30)), cdpTLV(0x0b, "\x01"), cdpTLV(0x0e, "\x01"+be16(110)), cdpTLV(0x16, be32(1)+ip4(ip2)))),
-			line(`,"device_id":"sw-3fl","port_id":"GigabitEthernet1/0/3","platform":"cisco WS-C2960","software":"IOS\nline 2","capabilities":40,"addresses":["10.1.2.1"],"native_vlan":30,"voice_vlan":110`)},
+			line(`,"device_id":"sw-3fl","port_id":"GigabitEthernet1/0/3","platform":"cisco WS-C2960","software":"IOS\nline 2","capabilities":40,"addresses":["10.1.2.1"],"native_vlan":30,"voice_vlan":110,"appliance":1`)},
 		{"version 1", frame(cdp(1, device, cdpTLV(3, "15"))), []string{`"kind":"cdp","cdp":{"version":1,"device_id":"sw-3fl","port_id":"15"}}`}},
 		{"padding behind the 802.3 length", frame(cdp(2, device)) + strings.Repeat("\x00", 20), line(`,"device_id":"sw-3fl"`)},
 		{"several addresses", frame(cdp(2, cdpTLV(2, be32(4)+ip4("\x00\x00\x00\x00")+ip4(ip1)+ip6+ip4(ip2)))), line(`,"addresses":["10.1.2.3","2001::1","10.1.2.1"]`)},
-		{"phone asks for its VLAN", frame(cdp(2, cdpTLV(0x0f, "\x01"))), line("")},
-		{"phone names its VLAN", frame(cdp(2, cdpTLV(0x0f, "\x01"+be16(110)))), line(`,"voice_vlan":110`)},
+		{"phone asks for its VLAN", frame(cdp(2, cdpTLV(0x0f, "\x01"))), line(`,"appliance":1`)},
+		{"phone names its VLAN", frame(cdp(2, cdpTLV(0x0f, "\x01"+be16(110)))), line(`,"voice_vlan":110,"appliance":1`)},
 		{"binary device ID", frame(cdp(2, cdpTLV(1, "\x00\x01\xfe"))), line(`,"device_id":"0001fe"`)},
 
 		{"TLV longer than the frame keeps the earlier ones", frame(cdp(2, device, be16(3)+be16(90)+"Gi")), broken("cdp: TLV 0x0003: length 90, 6 bytes left", `,"device_id":"sw-3fl"`)},

@@ -70,6 +70,11 @@ func tlv(typ int, v string) string { return be16(typ<<9|len(v)) + v }
 
 func med(subtype byte, v string) string { return tlv(127, "\x00\x12\xbb"+string([]byte{subtype})+v) }
 
+// vlanTLV composes a TLV of IEEE 802.1.
+func vlanTLV(subtype byte, v string) string {
+	return tlv(127, "\x00\x80\xc2"+string([]byte{subtype})+v)
+}
+
 // mandatory is the beginning of every LLDPDU.
 func mandatory() string {
 	return tlv(1, "\x04\x00\x04\x96\x1f\xa7\x26") + tlv(2, "\x05Gi1/0/3") + tlv(3, "\x00\x78")

@@ -83,6 +83,18 @@ func (d *Decoder) Decode(f *Frame, emit func(*Observation)) {
 			o.fault(decodeDHCP(b, o.DHCP))
 			emit(o)
 		}
+	case protoDHCP6:
+		if b, ok := d.datagram(b, o); ok {
+			o.Kind, o.DHCP6 = KindDHCP6, &DHCP6{}
+			o.fault(decodeDHCP6(b, o.DHCP6))
+			emit(o)
+		}
+	case protoND:
+		if b, ok := d.icmp6(b, o); ok {
+			o.Kind, o.ND = KindND, &ND{}
+			o.fault(decodeND(b, o.SrcIP, d.ip6.HopLimit, o.ND))
+			emit(o)
+		}
 	case protoSIP:
 		if b, ok := d.datagram(b, o); ok {
 			d.messages(b, o, emit)
@@ -127,6 +139,19 @@ func (d *Decoder) datagram(b []byte, o *Observation) ([]byte, bool) {
 		o.fault(errCut("udp", len(b), whole))
 	}
 	return d.udp.Payload, true
+}
+
+// icmp6 reads the IPv6 header and returns the ICMPv6 message behind it, as far as
+// it was captured.
+func (d *Decoder) icmp6(b []byte, o *Observation) ([]byte, bool) {
+	if d.ip6.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
+		return nil, false
+	}
+	o.SrcIP, o.DstIP = ipAddr(d.ip6.SrcIP), ipAddr(d.ip6.DstIP)
+	if whole, got := int(d.ip6.Length), len(d.ip6.Payload); whole > got {
+		o.fault(errCut("icmpv6", got, whole))
+	}
+	return d.ip6.Payload, true
 }
 
 // ipAddr converts an address; the unspecified ones are no address.

@@ -25,6 +25,13 @@ const (
 	bootpOptions = 240
 )
 
+// Options that the library has no names for.
+const (
+	optionCivic   = 99  // RFC 4776
+	optionGeoConf = 123 // RFC 6225 section 2.2.1
+	optionGeoLoc  = 144 // RFC 6225 section 2.2.2
+)
+
 // Where options may continue (RFC 2132 section 9.3).
 const (
 	overloadFile  = 1
@@ -125,11 +132,31 @@ func (m *DHCP) read(opts dhcpv4.Options) error {
 	if v := opts.Get(dhcpv4.OptionIPAddressLeaseTime); len(v) == 4 {
 		m.LeaseSeconds = binary.BigEndian.Uint32(v)
 	}
-	return m.relay(opts.Get(dhcpv4.OptionRelayAgentInformation))
+	err := m.relay(opts.Get(dhcpv4.OptionRelayAgentInformation))
+	return firstFault(err, m.readTold(opts))
+}
+
+// readTold reads where the server says that the client is: options 99, 123 and 144
+// (RFC 4776, RFC 6225). Of the last two, both of which are coordinates, 144 says
+// how exact it is and is the newer one.
+func (m *DHCP) readTold(opts dhcpv4.Options) (fault error) {
+	read := func(code dhcpv4.OptionCode, take func([]byte) error) {
+		if v := opts.Get(code); v != nil {
+			if err := take(v); err != nil {
+				fault = firstFault(fault, fmt.Errorf("dhcp: option %d: %w", code.Code(), err))
+			}
+		}
+	}
+	read(dhcpv4.GenericOptionCode(optionCivic), m.Told.civic)
+	read(dhcpv4.GenericOptionCode(optionGeoConf), m.Told.coordinate)
+	read(dhcpv4.GenericOptionCode(optionGeoLoc), m.Told.coordinate)
+	return fault
 }
 
 // relay reads option 82 (RFC 3046). Unlike an option, a sub-option that stands
-// twice is not one in pieces: the last one wins.
+// twice is not one in pieces: the last one wins. Sub-options that say nothing of
+// the client's place are passed over: vendor (9, RFC 4243), the server's address
+// (11, RFC 5107), a VPN (151, RFC 6607) and others.
 func (m *DHCP) relay(b []byte) error {
 	for len(b) > 0 {
 		if len(b) < 2 || len(b) < 2+int(b[1]) {
@@ -141,6 +168,10 @@ func (m *DHCP) relay(b []byte) error {
 			m.CircuitID = v
 		case 2:
 			m.RemoteID = v
+		case 5: // RFC 3527: the client's subnet, where giaddr is another
+			if len(v) == 4 {
+				m.LinkSelection = ipAddr([]byte(v))
+			}
 		case 6: // RFC 3993
 			m.SubscriberID = v
 		}

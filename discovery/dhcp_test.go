@@ -49,6 +49,19 @@ func TestDecodeDHCP(t *testing.T) {
 		{"option 82, one byte", frame(ack + option(82, "\x01") + option(54, ip2) + "\xff"),
 			broken("dhcp: option 82: sub-option 1 cut short", `,"server_id":"10.1.2.1"`)},
 
+		{"option 82, sub-options that are not kept", frame(ack + option(82, option(1, "a")+option(5, "\x0a\x01\x02\x00")+option(9, be32(9)+"\x02xy")+option(11, ip2)+option(151, "\x00vpn")+option(152, "")+option(2, "b")) + "\xff"),
+			line(`,"circuit_id":"61","remote_id":"62","link_selection":"10.1.2.0"`)},
+		{"option 82, link selection of a wrong length", frame(ack + option(82, option(5, "\x0a")+option(1, "a")) + "\xff"), line(`,"circuit_id":"61"`)},
+
+		// RFC 4776 and RFC 6225.
+		{"where the client is", frame(ack + option(99, "\x01US\x01\x02CA\x1a\x03R3L") + option(123, coordinate(1, 2)) + option(144, coordinate(38.5, -77.0625)) + "\xff"),
+			line(`,"civic":{"country":"US","1":"CA","26":"R3L"},"latitude":38.5,"longitude":-77.0625`)},
+		{"coordinate alone", frame(ack + option(123, coordinate(0, 0)) + "\xff"), line(`,"latitude":0,"longitude":0`)},
+		{"civic address in two options", frame(ack + option(99, "\x01US\x01\x02C") + option(99, "A") + "\xff"), line(`,"civic":{"country":"US","1":"CA"}`)},
+		{"civic element cut short keeps the others", frame(ack + option(99, "\x01US\x01\x02CA\x03\x09B") + option(54, ip2) + "\xff"),
+			broken("dhcp: option 99: civic location: CAtype 3 cut short", `,"server_id":"10.1.2.1","civic":{"country":"US","1":"CA"}`)},
+		{"coordinate of 2 bytes", frame(ack + option(123, "ab") + option(54, ip2) + "\xff"), broken("dhcp: option 123: coordinate: 2 bytes, want at least 16", `,"server_id":"10.1.2.1"`)},
+
 		// RFC 2131 section 4.1 and RFC 3396: options go on in file, then in sname.
 		{"overload of file", frame(bootp(2, relay, "", option(54, ip2)+"\xff") + option(52, "\x01") + option(53, "\x05") + "\xff"), line(`,"server_id":"10.1.2.1"`)},
 		{"overload of sname", frame(bootp(2, relay, option(54, ip2)+"\xff", "phone.cfg") + option(52, "\x02") + option(53, "\x05") + "\xff"), line(`,"server_id":"10.1.2.1"`)},

@@ -113,14 +113,30 @@ func FuzzARP(f *testing.F) {
 
 func FuzzDHCP(f *testing.F) {
 	fuzzPayload(f, 101, func(s string) string { return ipv4(ip1, ip2, udp(67, 68, s)) },
-		bootp(2, ip2, option(12, "a")+"\xff", option(12, "b")+"\xff")+option(52, "\x03")+option(53, "\x05")+option(82, option(1, "a")+option(2, "b"))+"\xff",
+		bootp(2, ip2, option(12, "a")+"\xff", option(12, "b")+"\xff")+option(52, "\x03")+option(53, "\x05")+option(82, option(1, "a")+option(2, "b")+option(5, ip1)+option(151, "\x00a"))+option(99, "\x01US\x01\x02CA")+option(123, coordinate(38.5, -77))+"\xff",
 		bootp(1, ip2, "", "")+option(60, "\x00\x00\x36\x3d")+option(55, "\x01\x42")+option(1, "\xff\xff\xff\x00")+option(3, ip2)+"\xff")
+}
+
+func FuzzDHCP6(f *testing.F) {
+	reply := "\x07\xab\xcd\xef" + option6(1, duidLLT) + option6(2, duidLL) + iaNA(iaAddr()) + iaNA(option6(13, "\x00\x02")) + option6(36, "\x01US\x01\x02CA") + option6(63, coordinate(38.5, -77))
+	fuzzPayload(f, 101, dhcp6,
+		"\x01\xab\xcd\xef"+option6(1, duidLL)+option6(6, "\x00\x17\x00\x18")+option6(16, be32(9)+"\x00\x03abc"),
+		relay6(13, 1, ip6Relay, option6(79, "\x00\x01"+phoneMAC), relay6(13, 0, ip6None, option6(18, "p7")+option6(37, be32(9)+"sw")+option6(38, "x"), reply)))
+}
+
+func FuzzND(f *testing.F) {
+	fuzzPayload(f, 101, func(s string) string { return ipv6(ip6Phone, ip6Router, 58, 255, s) },
+		"\x85\x00\x00\x00\x00\x00\x00\x00"+ndOption(1, phoneMAC),
+		"\x86\x00\x00\x00\x40\xc0\x07\x08\x00\x00\x00\x00\x00\x00\x00\x00"+ndOption(1, routerMAC)+ndPrefix(64, 0xc0, ip6Global),
+		"\x87\x00\x00\x00\x00\x00\x00\x00"+ip6Global+ndOption(1, phoneMAC),
+		"\x88\x00\x00\x00\xe0\x00\x00\x00"+ip6Global+ndOption(2, phoneMAC))
 }
 
 func FuzzLLDP(f *testing.F) {
 	fuzzPayload(f, 1, func(s string) string { return lldpFrame(s) },
 		mandatory()+tlv(5, "sw-3fl")+tlv(7, "\x00\x14\x00\x04")+tlv(8, "\x05\x01"+ip2+"\x02\x00\x00\x00\x01\x00")+lldpEnd,
-		mandatory()+med(1, "\x00\x33\x03")+med(2, "\x01\x40\xdd\x6e")+med(3, "\x02\x0e\x02US\x01\x02CA\x1a\x03R3L\x03\x00")+med(3, "\x01"+coordinate(38.5, -77))+med(10, "T46S")+lldpEnd)
+		mandatory()+med(1, "\x00\x33\x03")+med(2, "\x01\x40\xdd\x6e")+med(3, "\x02\x0e\x02US\x01\x02CA\x1a\x03R3L\x03\x00")+med(3, "\x01"+coordinate(38.5, -77))+med(10, "T46S")+lldpEnd,
+		mandatory()+vlanTLV(1, "\x00\x0a")+vlanTLV(1, "\x00\x0b")+vlanTLV(2, "\x03\x00\x6e")+vlanTLV(3, "\x00\x6e\x05voice")+vlanTLV(3, "\x00\x6e\x05voice")+lldpEnd)
 }
 
 func FuzzCDP(f *testing.F) {
@@ -147,6 +163,8 @@ func FuzzFrame(f *testing.F) {
 		{1, frame802(cdpMAC, phoneMAC, cdp(2, cdpTLV(1, "sw")))},
 		{0, "\x02\x00\x00\x00" + packet},
 		{101, ipv4(ip1, ip2, udp(67, 68, bootp(2, ip2, "", "")+"\xff"))},
+		{12, dhcp6("\x01\xab\xcd\xef" + option6(1, duidLL))},
+		{229, ndFrame(ip6Phone, 135, "\x00\x00\x00\x00"+ip6Global+ndOption(1, phoneMAC))},
 		{113, "\x00\x00\x00\x01\x00\x06" + phoneMAC + "\x00\x00\x08\x00" + packet},
 		{276, "\x08\x06\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06" + phoneMAC + "\x00\x00" + arp(1, phoneMAC, ip1, ip2)},
 	} {

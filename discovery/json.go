@@ -39,6 +39,10 @@ func (o *Observation) AppendJSON(b []byte, withFile bool) ([]byte, error) {
 		j.CDP = (*cdpJSON)(o.CDP)
 	case KindARP:
 		j.ARP = (*arpJSON)(o.ARP)
+	case KindDHCP6:
+		j.DHCP6 = newDHCP6JSON(o.DHCP6)
+	case KindND:
+		j.ND = newNDJSON(o.ND)
 	}
 	line, err := encode(&j)
 	if err != nil {
@@ -77,6 +81,8 @@ type observationJSON struct {
 	LLDP      *lldpJSON     `json:"lldp,omitempty"`
 	CDP       *cdpJSON      `json:"cdp,omitempty"`
 	ARP       *arpJSON      `json:"arp,omitempty"`
+	DHCP6     *dhcp6JSON    `json:"dhcpv6,omitempty"`
+	ND        *ndJSON       `json:"nd,omitempty"`
 }
 
 // stamp is a time as RFC 3339 with microseconds, in UTC.
@@ -181,6 +187,11 @@ type dhcpJSON struct {
 	CircuitID    Hex        `json:"circuit_id,omitempty"`
 	RemoteID     Hex        `json:"remote_id,omitempty"`
 	SubscriberID Hex        `json:"subscriber_id,omitempty"`
+
+	LinkSelection netip.Addr `json:"link_selection,omitzero"`
+	Civic         *Civic     `json:"civic,omitempty"`
+	Latitude      *float64   `json:"latitude,omitempty"`
+	Longitude     *float64   `json:"longitude,omitempty"`
 }
 
 func newDHCPJSON(m *DHCP) *dhcpJSON {
@@ -188,7 +199,8 @@ func newDHCPJSON(m *DHCP) *dhcpJSON {
 		Op: m.Op, Chaddr: m.Chaddr, Ciaddr: m.Ciaddr, Yiaddr: m.Yiaddr, Giaddr: m.Giaddr,
 		ServerID: m.ServerID, RequestedIP: m.RequestedIP, Hostname: m.Hostname, VendorClass: m.VendorClass,
 		ParamList: m.ParamList, SubnetBits: m.SubnetBits, Router: m.Router, LeaseSeconds: m.LeaseSeconds,
-		CircuitID: m.CircuitID, RemoteID: m.RemoteID, SubscriberID: m.SubscriberID,
+		CircuitID: m.CircuitID, RemoteID: m.RemoteID, SubscriberID: m.SubscriberID, LinkSelection: m.LinkSelection,
+		Civic: m.Told.Civic, Latitude: m.Told.Latitude, Longitude: m.Told.Longitude,
 	}
 	switch name := m.Type.String(); {
 	case name != "":

@@ -16,7 +16,11 @@ type lldpJSON struct {
 	SystemDescription   string   `json:"system_description,omitempty"`
 	Capabilities        []string `json:"capabilities,omitzero"` // [] if there are none enabled
 	ManagementAddresses []string `json:"management_addresses,omitempty"`
-	MED                 *medJSON `json:"med,omitempty"`
+
+	PVID          uint16     `json:"pvid,omitempty"`
+	ProtocolVLANs []uint16   `json:"protocol_vlans,omitempty"`
+	VLANNames     []VLANName `json:"vlan_names,omitempty"`
+	MED           *medJSON   `json:"med,omitempty"`
 }
 
 // newLLDPJSON takes a TTL of zero for a shutdown only in a frame that is whole.
@@ -24,7 +28,8 @@ func newLLDPJSON(l *LLDP, whole bool) *lldpJSON {
 	j := &lldpJSON{
 		ChassisIDSubtype: l.ChassisIDSubtype, ChassisID: l.ChassisID, PortIDSubtype: l.PortIDSubtype, PortID: l.PortID,
 		PortDescription: l.PortDescription, SystemName: l.SystemName, SystemDescription: l.SystemDescription,
-		ManagementAddresses: l.ManagementAddresses, MED: (*medJSON)(l.MED),
+		ManagementAddresses: l.ManagementAddresses, PVID: l.PVID, ProtocolVLANs: l.ProtocolVLANs, VLANNames: l.VLANNames,
+		MED: (*medJSON)(l.MED),
 	}
 	if l.TTL != 0 || whole {
 		j.TTL = &l.TTL
@@ -116,6 +121,7 @@ type cdpJSON struct {
 	Addresses    []netip.Addr `json:"addresses,omitempty"`
 	NativeVLAN   uint16       `json:"native_vlan,omitempty"`
 	VoiceVLAN    uint16       `json:"voice_vlan,omitempty"`
+	Appliance    uint8        `json:"appliance,omitempty"`
 }
 
 // arpJSON has the fields of ARP in its order.

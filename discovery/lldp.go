@@ -3,6 +3,7 @@ package discovery
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/mdlayher/lldp"
 )
@@ -138,19 +139,62 @@ func (l *lldpReader) managementAddress(v []byte) error {
 	return nil
 }
 
-// organization reads an organizationally specific TLV (8.6); only LLDP-MED's are
-// ours.
+// organization reads an organizationally specific TLV (8.6): LLDP-MED's, and
+// those of IEEE 802.1.
 func (l *lldpReader) organization(v []byte) error {
 	if len(v) < 4 {
 		return errShort("organization", v, 4)
 	}
-	if string(v[:3]) != medOUI {
+	switch string(v[:3]) {
+	case vlanOUI:
+		return l.vlan(v[3], v[4:])
+	case medOUI:
+	default:
 		return nil
 	}
 	if l.MED == nil {
 		l.MED = &MED{}
 	}
 	return l.MED.read(v[3], v[4:])
+}
+
+// vlanOUI marks the TLVs of IEEE 802.1 (802.1Q annex D.2).
+const vlanOUI = "\x00\x80\xc2"
+
+// Their subtypes that are read.
+const (
+	vlanPort     = 1 // the VLAN of untagged frames
+	vlanProtocol = 2
+	vlanName     = 3
+)
+
+// vlan reads a TLV of IEEE 802.1. VLAN 0 stands for none.
+func (l *lldpReader) vlan(subtype uint8, v []byte) error {
+	switch subtype {
+	case vlanPort:
+		if len(v) < 2 {
+			return errShort("port VLAN ID", v, 2)
+		}
+		if l.PVID == 0 {
+			l.PVID = binary.BigEndian.Uint16(v)
+		}
+	case vlanProtocol: // flags, then the VLAN
+		if len(v) < 3 {
+			return errShort("port and protocol VLAN ID", v, 3)
+		}
+		if id := binary.BigEndian.Uint16(v[1:]); id != 0 && !slices.Contains(l.ProtocolVLANs, id) {
+			l.ProtocolVLANs = append(l.ProtocolVLANs, id)
+		}
+	case vlanName: // VLAN, length of the name, name
+		if len(v) < 3 || len(v) < 3+int(v[2]) {
+			return fmt.Errorf("lldp: VLAN name cut short")
+		}
+		id := binary.BigEndian.Uint16(v)
+		if !slices.ContainsFunc(l.VLANNames, func(n VLANName) bool { return n.VLAN == id }) {
+			l.VLANNames = append(l.VLANNames, VLANName{id, text(v[3 : 3+int(v[2])])})
+		}
+	}
+	return nil
 }
 
 // setText takes over a text TLV that was not there yet.

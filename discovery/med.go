@@ -84,7 +84,7 @@ func (m *MED) location(format uint8, v []byte) error {
 	case locationCoordinate:
 		lat, lon, err := readCoordinate(v)
 		if err != nil {
-			return err
+			return fmt.Errorf("lldp: MED %w", err)
 		}
 		m.Latitude, m.Longitude = &lat, &lon
 	case locationCivic:
@@ -110,42 +110,8 @@ func (m *MED) civic(v []byte) error {
 	if c.Country != "" || len(c.Elements) > 0 {
 		m.Civic = c
 	}
-	if cut != nil {
-		return cut
+	if cut == nil && err != nil {
+		cut = fmt.Errorf("lldp: MED %w", err)
 	}
-	return err
-}
-
-// readCoordinate reads latitude and longitude of a coordinate-based location
-// (RFC 6225 section 2.1): each is 6 bits of resolution or uncertainty and 34 bits
-// of two's complement fixed point, 25 of them behind the point.
-func readCoordinate(v []byte) (lat, lon float64, err error) {
-	if len(v) < 16 {
-		return 0, 0, errShort("MED coordinate", v, 16)
-	}
-	fixed := func(b []byte) float64 {
-		bits := int64(b[0])<<32 | int64(binary.BigEndian.Uint32(b[1:])) // 40 bits
-		return float64(bits<<30>>30) / (1 << 25)                        // sign of bit 33
-	}
-	lat, lon = fixed(v), fixed(v[5:])
-	if lat < -90 || lat > 90 || lon < -180 || lon > 180 {
-		return 0, 0, fmt.Errorf("lldp: MED coordinate out of range")
-	}
-	return lat, lon, nil
-}
-
-// read takes over a civic address (RFC 4776 section 3.1): what it describes, the
-// country, then CAtypes, each with length and value.
-func (c *Civic) read(v []byte) error {
-	if len(v) < 3 {
-		return errShort("MED civic location", v, 3)
-	}
-	c.Country = text(v[1:3])
-	for v = v[3:]; len(v) > 0; v = v[2+int(v[1]):] {
-		if len(v) < 2 || len(v) < 2+int(v[1]) {
-			return fmt.Errorf("lldp: MED civic location: CAtype %d cut short", v[0])
-		}
-		c.Elements = append(c.Elements, CivicElement{Type: v[0], Value: text(v[2 : 2+int(v[1])])})
-	}
-	return nil
+	return cut
 }

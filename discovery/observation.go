@@ -18,9 +18,11 @@ const (
 	KindLLDP
 	KindCDP
 	KindARP
+	KindDHCP6
+	KindND
 )
 
-var kindNames = [...]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp"}
+var kindNames = [...]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd"}
 
 // String returns the word that `perch decode` prints.
 func (k Kind) String() string {
@@ -52,6 +54,8 @@ type Observation struct {
 	LLDP     *LLDP
 	CDP      *CDP
 	ARP      *ARP
+	DHCP6    *DHCP6
+	ND       *ND
 }
 
 // VLAN returns the innermost tag, or 0 for an untagged frame.
@@ -99,6 +103,9 @@ type DHCP struct {
 	CircuitID    Hex // option 82 sub-option 1
 	RemoteID     Hex // option 82 sub-option 2
 	SubscriberID Hex // option 82 sub-option 6
+
+	LinkSelection netip.Addr // option 82 sub-option 5
+	Told          Told       // options 99, 123 and 144
 }
 
 // DHCPType is option 53 (RFC 2132 section 9.6).
@@ -147,7 +154,16 @@ type LLDP struct {
 	Capabilities        Capability
 	HasCapabilities     bool // the TLV was there
 	ManagementAddresses []string
-	MED                 *MED // nil without LLDP-MED TLVs
+	PVID                uint16     // IEEE 802.1Q annex D.2.1: the port's untagged VLAN
+	ProtocolVLANs       []uint16   // D.2.2: port and protocol VLANs
+	VLANNames           []VLANName // D.2.3
+	MED                 *MED       // nil without LLDP-MED TLVs
+}
+
+// VLANName is what a switch calls a VLAN of the port.
+type VLANName struct {
+	VLAN uint16 `json:"vlan"`
+	Name string `json:"name"`
 }
 
 // MED is the LLDP-MED part of an LLDPDU.
@@ -200,6 +216,7 @@ type CDP struct {
 	Addresses    []netip.Addr
 	NativeVLAN   uint16
 	VoiceVLAN    uint16
+	Appliance    uint8 // whom the voice VLAN is for; 1 is a telephone
 }
 
 // CDP capability bits that the tracker reads.

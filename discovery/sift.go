@@ -33,6 +33,7 @@ const (
 
 const (
 	ipUDP      = 17
+	ipICMP6    = 58
 	udpHeader  = 8 // bytes
 	snapHeader = 8 // bytes: DSAP, SSAP, control, OUI, protocol
 )
@@ -47,6 +48,8 @@ const (
 	protoCDP
 	protoDHCP
 	protoSIP
+	protoDHCP6
+	protoND
 )
 
 var register = []byte("REGISTER")
@@ -55,7 +58,7 @@ var register = []byte("REGISTER")
 const maxTags = 4
 
 // sift takes a first look at a frame and returns what it holds and where that
-// begins: the ARP, LLDP or IEEE 802.2 header, or the IP header of DHCP and SIP.
+// begins: the ARP, LLDP or IEEE 802.2 header, or the IP header of DHCP, ND and SIP.
 // It allocates nothing, since most frames of a trunk are not ours.
 func (d *Decoder) sift(linkType uint16, b []byte) (p proto, off int) {
 	typ, off := etherType(linkType, b)
@@ -148,13 +151,16 @@ func (d *Decoder) siftIPv4(b []byte) proto {
 
 // siftIPv6 looks for UDP right behind an IPv6 header (RFC 8200).
 func (d *Decoder) siftIPv6(b []byte) proto {
+	if len(b) > 40 && b[6] == ipICMP6 && b[0]>>4 == 6 && isND(b[40]) {
+		return protoND
+	}
 	if len(b) < 40 || b[6] != ipUDP || b[0]>>4 != 6 {
 		return protoNone
 	}
 	return d.siftUDP(b[40:], false)
 }
 
-// siftUDP tells DHCPv4 and SIP by their ports. Of SIP only messages that name
+// siftUDP tells DHCP and SIP by their ports. Of SIP only messages that name
 // the method REGISTER are ours; keep-alives and calls are not.
 func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 	if len(b) < udpHeader {
@@ -163,6 +169,9 @@ func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	if ip4 && (isDHCPPort(src) || isDHCPPort(dst)) {
 		return protoDHCP
+	}
+	if !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)) {
+		return protoDHCP6
 	}
 	for _, port := range d.sipPorts {
 		if (src == port || dst == port) && bytes.Contains(b[udpHeader:], register) {
@@ -175,6 +184,10 @@ func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 // isDHCPPort reports whether a port is a server's or a client's (RFC 2131
 // section 4.1).
 func isDHCPPort(p uint16) bool { return p == 67 || p == 68 }
+
+// isDHCP6Port reports whether a port is a client's or a server's (RFC 8415
+// section 7.2).
+func isDHCP6Port(p uint16) bool { return p == 546 || p == 547 }
 
 // isCDP reports whether an IEEE 802.2 frame is SNAP with Cisco's OUI and the
 // protocol CDP.
