@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"strconv"
 	"strings"
 )
 
@@ -57,30 +56,4 @@ func CanonicalPort(s string) string {
 // or 0/1:2.
 func isPortNumber(s string) bool {
 	return s != "" && '0' <= s[0] && s[0] <= '9' && strings.Trim(s, "0123456789/.:") == ""
-}
-
-// CanonicalCircuit returns the form in which circuit IDs compare: known layouts
-// without their VLAN, since a phone changes its VLAN at the same port. They are
-// Cisco's default, 00 04 and two bytes of VLAN, module and port, whose VLAN
-// becomes zero; and plain text, a port's name with the VLAN behind a colon. Any
-// other circuit ID is opaque and stays as it is.
-func CanonicalCircuit(h Hex) Hex {
-	if len(h) == 6 && h[0] == 0 && h[1] == 4 {
-		return h[:2] + "\x00\x00" + h[4:]
-	}
-	port, vlan, ok := strings.Cut(string(h), ":")
-	if n, err := strconv.ParseUint(vlan, 10, 12); ok && err == nil && 0 < n && n < 4095 && namesPort(port) {
-		return Hex(port)
-	}
-	return h
-}
-
-// namesPort reports whether s has the form of a port's name: printable, from a
-// letter to a digit, without spaces.
-func namesPort(s string) bool {
-	if s == "" || !printable(s) || strings.Contains(s, " ") {
-		return false
-	}
-	first, last := s[0]|0x20, s[len(s)-1]
-	return 'a' <= first && first <= 'z' && '0' <= last && last <= '9'
 }

@@ -63,6 +63,36 @@ func TestCanonicalCircuit(t *testing.T) {
 		{"MAC as text", "aa:bb:cc:dd:ee:10", "aa:bb:cc:dd:ee:10"},
 		{"VLAN by name", "Gi1/0/3:voice", "Gi1/0/3:voice"},
 		{"no port", ":110", ":110"},
+		// circuit-id (DHCP Relay Agent), Junos: (fe | ge)-fpc/pic/port:svlan-id-vlan-id
+		{"Junos, stacked VLANs", "ge-4/1/1:122-500", "ge-4/1/1"},
+		{"Junos, VLAN by name", "ge-0/0/3.0:employee", "ge-0/0/3.0"},
+		{"Junos, prefix", "sw-3fl:ge-0/0/3:110", "sw-3fl:ge-0/0/3"},
+		{"Junos, prefix without a VLAN", "sw-3fl:ge-0/0/3", "sw-3fl:ge-0/0/3"},
+		{"Junos, another port of a fabric", "et-0/0/3:a", "et-0/0/3:a"},
+		{"Junos, two numbers are no port", "ge-0/3:a", "ge-0/3:a"},
+		// DGS-3120 CLI reference, config dhcp_relay option_82 circuit_id
+		{"D-Link vendor1", Hex("\x00\x06\x00\x6e\x00\x01\x00\x07\x01\x06abcdef"), Hex("\x00\x06\x00\x00\x00\x01\x00\x07\x01\x06abcdef")},
+		{"as long, without its second tag", Hex("\x00\x06\x00\x6e\x00\x01\x00\x07\x02\x06abcdef"), Hex("\x00\x06\x00\x6e\x00\x01\x00\x07\x02\x06abcdef")},
+		{"D-Link vendor5", "sw 3fl eth 0/1/7:110", "sw 3fl eth 0/1/7"},
+		{"D-Link vendor6", "Ethernet1/0/7:110.0 sw-3fl/0/0/1/0/0", "Ethernet1/0/7 sw-3fl/0/0/1/0/0"},
+		// MES3000 series, table 5.212: eth <stacked/slotid/interfaceid>:<vlan>
+		{"Eltex by TR-101", "sw-3fl eth 1/0/7:110", "sw-3fl eth 1/0/7"},
+		{"TR-101, no VLAN", "sw-3fl eth 1/0/7:voice", "sw-3fl eth 1/0/7:voice"},
+		// VES-1624FT-55A user's guide 29.2.1: what stands behind the colon is a virtual circuit
+		{"Zyxel by TR-101, ATM", "SYSNAME atm 0/10:0.33", "SYSNAME atm 0/10:0.33"},
+		// S series command reference, dhcp option82 format
+		{"Huawei default", "GigabitEthernet0/0/7:110.0 sw-3fl/0/0/0/0/0", "GigabitEthernet0/0/7 sw-3fl/0/0/0/0/0"},
+		{"Huawei common", "eth 0/0/7:110.20 sw-3fl0/0/0/0/0", "eth 0/0/7 sw-3fl0/0/0/0/0"},
+		{"Huawei extend", "\x00\x04\x00\x6e\x08\x07", "\x00\x04\x00\x00\x08\x07"},
+		{"the same of a PON", "PON 0/0/7:110.20 sw-3fl0/0/0/0/0", "PON 0/0/7:110.20 sw-3fl0/0/0/0/0"},
+		{"no node behind it", "GigabitEthernet0/0/7:110.0 sw", "GigabitEthernet0/0/7:110.0 sw"},
+		// Layouts that cannot be told apart, and those without a VLAN.
+		{"3Com standard or Moxa", "\x01\x00\x0f\x03", "\x01\x00\x0f\x03"},
+		{"ProCurve: port number", "\x00\x07", "\x00\x07"},
+		{"OmniSwitch: system, slot and port", "sw-3fl_1_7", "sw-3fl_1_7"},
+		{"MikroTik bridge: identity and interface", "My Mikrotik eth 0/2", "My Mikrotik eth 0/2"},
+		{"MikroTik relay and dhcrelay: interface", "ether2", "ether2"},
+		{"Cisco, text by the admin", "\x01\x07desk:12", "\x01\x07desk:12"},
 		{"word", "uplink:110", "uplink:110"},
 		{"binary before the colon", "\x00\x011:110", "\x00\x011:110"},
 		{"empty", "", ""},
@@ -76,6 +106,29 @@ func TestCanonicalCircuit(t *testing.T) {
 				t.Errorf("of its own result: got %q, want %q", string(again), string(got))
 			}
 		})
+	}
+}
+
+func TestRelayName(t *testing.T) {
+	client := MAC{0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcc}
+	for _, tc := range []struct {
+		name     string
+		in, want Hex
+	}{
+		{"switch by MAC, Cisco", "\x00\x06\x00\x1b\x54\xaa\x00\x01", "\x00\x06\x00\x1b\x54\xaa\x00\x01"},
+		{"switch by MAC, ProCurve", "\x00\x1b\x54\xaa\x00\x01", "\x00\x1b\x54\xaa\x00\x01"},
+		{"switch by name", "sw-3fl", "sw-3fl"},
+		{"client by MAC", "\x00\x15\x65\xaa\xbb\xcc", ""},
+		{"client by MAC, with type and length", "\x00\x06\x00\x15\x65\xaa\xbb\xcc", ""},
+		{"client by MAC, as text", "00:15:65:AA:BB:CC", ""},
+		{"none", "", ""},
+	} {
+		if got := relayName(tc.in, client); got != tc.want {
+			t.Errorf("%s: got %x, want %x", tc.name, string(got), string(tc.want))
+		}
+	}
+	if got := relayName("\x00\x00\x00\x00\x00\x00", MAC{}); got == "" {
+		t.Error("a remote ID of zeros was taken for nobody's MAC")
 	}
 }
 
@@ -133,7 +186,7 @@ func FuzzCanonicalPort(f *testing.F) {
 }
 
 func FuzzCanonicalCircuit(f *testing.F) {
-	for _, s := range []string{"\x00\x04\x00\x6e\x01\x07", "Gi1/0/3:110", "PON 1/1/07/01:1.0.1", "a1:1:1"} {
+	for _, s := range []string{"\x00\x04\x00\x6e\x01\x07", "Gi1/0/3:110", "PON 1/1/07/01:1.0.1", "a1:1:1", "a:ge-0/0/3:1-2", "sw eth 0/1:1", "eth 0/0/1:1.0 x:1.0 y/////", "\x00\x06\x00\x6e\x00\x01\x00\x07\x01\x06abcdef"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
