@@ -206,6 +206,7 @@ func (t *Tracker) prune(now time.Time) {
 	t.pruned = now
 	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
 	maps.DeleteFunc(t.bindings, func(_ address, b binding) bool { return now.After(b.Until) })
+	maps.DeleteFunc(t.links, func(_ subnet6, l link6) bool { return now.After(l.Until) })
 	maps.DeleteFunc(t.gateways, func(_ address, at time.Time) bool { return now.Sub(at) > routerMemory })
 	maps.DeleteFunc(t.routers, func(_ MAC, r *router) bool {
 		n := len(r.Sources)

@@ -62,6 +62,10 @@ type Attachment struct {
 	AliasChassisID string `json:"alias_chassis_id,omitempty"`
 	AliasPortID    string `json:"alias_port_id,omitempty"`
 
+	// OtherSubnet is the subnet of the phone's other addresses: of IPv6 where
+	// Subnet is of IPv4, or the other way round.
+	OtherSubnet netip.Prefix `json:"other_subnet,omitzero"`
+
 	// Shared reports that the circuit serves many phones and so ranks as a
 	// subnet. Assumed reports that Subnet was made up from the IP (/24, /64).
 	Shared  bool `json:"shared,omitempty"`

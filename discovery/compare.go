@@ -107,8 +107,13 @@ func sameCircuit(a, b Attachment) bool {
 }
 
 // sameSubnet compares subnets. A prefix that no DHCP server gave is the same as
-// any that contains the address it was made up for.
+// any that contains the address it was made up for. A phone with addresses of
+// both families is where either says, unless those that name it both times are
+// of one family.
 func sameSubnet(a, b Attachment) bool {
+	if classOf(a.Subnet.Addr()) != classOf(b.Subnet.Addr()) {
+		return a.OtherSubnet.IsValid() && a.OtherSubnet == b.Subnet || b.OtherSubnet.IsValid() && b.OtherSubnet == a.Subnet
+	}
 	return a.Subnet == b.Subnet || a.Assumed && b.Subnet.Contains(a.IP) || b.Assumed && a.Subnet.Contains(b.IP)
 }
 
@@ -138,11 +143,18 @@ func (a Attachment) Merge(now Attachment) Attachment {
 	if now.VLAN != 0 {
 		a.VLAN = now.VLAN
 	}
-	if now.Subnet.IsValid() && (!now.Assumed || a.Assumed || !a.Subnet.IsValid()) {
-		a.Subnet, a.Assumed = now.Subnet, now.Assumed
-	}
-	if now.IP.IsValid() {
-		a.IP = now.IP
+	if a.Subnet.IsValid() && now.Subnet.IsValid() && classOf(a.Subnet.Addr()) != classOf(now.Subnet.Addr()) {
+		a.OtherSubnet = now.Subnet // the network goes on being named as it was
+	} else {
+		if now.Subnet.IsValid() && (!now.Assumed || a.Assumed || !a.Subnet.IsValid()) {
+			a.Subnet, a.Assumed = now.Subnet, now.Assumed
+		}
+		if now.IP.IsValid() {
+			a.IP = now.IP
+		}
+		if now.OtherSubnet.IsValid() {
+			a.OtherSubnet = now.OtherSubnet
+		}
 	}
 	a.PublicIP = now.PublicIP
 	if !a.Subnet.IsValid() {

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -20,20 +21,31 @@ const requestLife = time.Minute
 func (t *Tracker) dhcp(s *sight) {
 	d := s.DHCP
 	t.learnGateway(s, d)
-	if d.Chaddr.Nobody() {
+	if d.Chaddr.Nobody() || d.Type > DHCPInform {
+		// FORCERENEW is the server's wish (RFC 3203), and a lease query is somebody
+		// else's question about the client (RFC 4388).
 		return
 	}
 	switch d.Type {
 	case DHCPDiscover, DHCPRequest, DHCPInform:
 		t.dhcpRequest(s, d)
 	case DHCPAck:
-		if d.Op == 2 && usable(d.Yiaddr) {
+		switch {
+		case d.Op == 2 && usable(d.Yiaddr):
 			t.dhcpAck(s, d)
+		case d.Op == 2 && usable(d.Ciaddr):
+			t.dhcpInformed(s, d)
 		}
 	case DHCPRelease:
 		if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && !s.late {
+			if tr.Lease.IP.Is6() { // it does not leave by giving up its other address
+				t.unbind(s.site, d.Ciaddr, d.Chaddr)
+				break
+			}
 			t.dhcpRelease(tr, s)
 		}
+	case DHCPDecline, DHCPNak:
+		t.dhcpRefused(s, d)
 	}
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
 		t.promote(t.device(d.Chaddr), s, true)
@@ -69,6 +81,12 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	if d.Type != DHCPDiscover && !initReboot {
 		return
 	}
+	t.boots(tr, s)
+}
+
+// boots notes that the phone starts, or that it looks for an address anew. The
+// messages of one start count once.
+func (t *Tracker) boots(tr *Track, s *sight) {
 	if !tr.BootOpen || s.now.Sub(tr.Booted) > requestLife {
 		tr.Booted = s.now
 	}
@@ -97,17 +115,37 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	if r.Forged {
 		remote, circuitID = "", ""
 	}
-	if tr.Lease.IP == d.Yiaddr && !tr.BootOpen && s.Time.Sub(tr.Lease.At) < requestLife && circuitID == "" {
+	t.leased(tr, s, grant{
+		ip: d.Yiaddr, bits: d.SubnetBits, life: time.Duration(d.LeaseSeconds) * time.Second,
+		remote: relayName(remote, d.Chaddr), circuit: circuitID, told: d.Told.text(),
+	})
+}
+
+// grant is what a DHCP server gave to a client, of either family.
+type grant struct {
+	ip              netip.Addr
+	bits            int // of the subnet; 0 if it was not said
+	life            time.Duration
+	remote, circuit Hex    // the relay's word on the client's port
+	told            string // where the server says that the client is
+}
+
+// leased takes a lease.
+func (t *Tracker) leased(tr *Track, s *sight, g grant) {
+	if tr.Lease.IP == g.ip && !tr.BootOpen && s.Time.Sub(tr.Lease.At) < requestLife && g.circuit == "" {
 		// The same ACK on another wire, or a retransmission.
 		t.alive(tr, s)
 		return
 	}
-
-	sub, assumed := t.subnetOf(s.site, d.Yiaddr, d.SubnetBits)
-	p := place{ip: d.Yiaddr, subnet: sub, assumed: assumed, source: SourceServer}
-	c := t.circuitOf(remote, circuitID)
+	sub, assumed := t.subnetOf(s.site, g.ip, g.bits, s.now)
+	p := place{ip: g.ip, subnet: sub, assumed: assumed, source: SourceServer}
+	c := t.circuitOf(g.remote, g.circuit)
 	if s.late && tr.Lease.IP.IsValid() {
 		t.alive(tr, s)
+		return
+	}
+	if t.aside(tr, s, p) {
+		t.leasedAside(tr, s, g, c)
 		return
 	}
 	before := tr.Stay.Circuit.circuit
@@ -115,16 +153,20 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
-	if old := tr.Lease.IP; old != d.Yiaddr {
-		t.unbind(s.site, old, d.Chaddr)
+	if old := tr.Lease.IP; old != g.ip && old.Is4() == g.ip.Is4() {
+		t.unbind(s.site, old, tr.ID.MAC)
 	}
 	tr.Lease = lease{
-		IP: d.Yiaddr, At: s.Time, Until: s.Time.Add(time.Duration(d.LeaseSeconds) * time.Second),
+		IP: g.ip, At: s.Time, Until: s.Time.Add(g.life),
 		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended, Counted: counted,
 	}
-	t.bind(s, d.Yiaddr, d.Chaddr, tr.Lease.Until)
-	if c != (circuit{}) && (tr.BootOpen || tr.Stay.Circuit.circuit == circuit{} || tr.Stay.Circuit.circuit == c) {
-		tr.Stay.Circuit = circuitEvidence{circuit: c, RawRemote: remote, RawCircuit: circuitID, Heard: s.Time}
+	t.bind(s, g.ip, tr.ID.MAC, tr.Lease.Until)
+	known := &tr.Stay.Circuit
+	if c != (circuit{}) && (tr.BootOpen || known.circuit == circuit{} || known.circuit == c || known.IPv6 != g.ip.Is6()) {
+		tr.Stay.Circuit = g.evidence(c, s)
+	}
+	if g.told != "" {
+		tr.Stay.Told = toldEvidence{g.told, s.Time}
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
@@ -134,11 +176,85 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	t.refresh(tr, s.now)
 }
 
+// leasedAside takes a lease on an address that does not name the phone's
+// network. What the relay says of the port fills a gap; and where it named
+// another port before, and the phone booted since, the phone moved.
+func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
+	t.bind(s, g.ip, tr.ID.MAC, s.Time.Add(g.life))
+	known, before := &tr.Stay.Circuit, tr.Stay.Circuit.circuit
+	six := g.ip.Is6()
+	moved := known.circuit != circuit{} && known.IPv6 == six && known.circuit != c && tr.Booted.After(known.Heard)
+	if c != (circuit{}) && !s.late && (moved || known.circuit == circuit{} || known.IPv6 == six && known.circuit == c) {
+		if moved {
+			t.endStay(tr, s, tr.Booted)
+		}
+		tr.Stay.Circuit = g.evidence(c, s)
+		if before != c {
+			t.setHolders(before, tr.ID, time.Time{}, s.now)
+		}
+		if tr.IsPhone {
+			t.setHolders(c, tr.ID, s.Time.Add(g.life), s.now)
+		}
+	}
+	if g.told != "" && !s.late {
+		tr.Stay.Told = toldEvidence{g.told, s.Time}
+	}
+	t.alive(tr, s)
+	t.refresh(tr, s.now)
+}
+
+func (g *grant) evidence(c circuit, s *sight) circuitEvidence {
+	return circuitEvidence{circuit: c, RawRemote: g.remote, RawCircuit: g.circuit, Heard: s.Time, IPv6: g.ip.Is6()}
+}
+
+// dhcpInformed takes the answer to an INFORM (RFC 2131 section 4.3.5). It leases
+// nothing: that the address is the client's is the client's word, and only the
+// mask is the server's.
+func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
+	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	if r := t.requests[d.Chaddr]; tr == nil || r.XID != d.XID || t.isRouter(d.Chaddr, s.now) {
+		return
+	}
+	t.bind(s, d.Ciaddr, d.Chaddr, s.Time.Add(bindingLife))
+	if text := d.Told.text(); text != "" && !s.late {
+		tr.Stay.Told = toldEvidence{text, s.Time}
+	}
+	sub, assumed := t.subnetOf(s.site, d.Ciaddr, d.SubnetBits, s.now)
+	t.at(tr, s, place{ip: d.Ciaddr, subnet: sub, assumed: assumed, source: SourceFrame})
+}
+
+// dhcpRefused takes a NAK or a DECLINE: the address is not the client's, which
+// starts over (RFC 2131 section 3.1.5, 3.2.4). Where it is, the next lease says.
+// A NAK counts as the answer to a request that was seen.
+func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
+	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	if tr == nil || s.late || !tr.Lease.IP.Is4() {
+		return
+	}
+	r := t.requests[d.Chaddr]
+	switch {
+	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.Time.Sub(r.At) <= requestLife,
+		d.Type == DHCPDecline && d.Op == 1 && d.RequestedIP == tr.Lease.IP:
+		t.voidLease(tr, s)
+	}
+}
+
+// voidLease ends the phone's lease, and nothing else of its stay.
+func (t *Tracker) voidLease(tr *Track, s *sight) {
+	t.unbind(s.site, tr.Lease.IP, tr.ID.MAC)
+	if tr.Lease.Until.After(s.now) {
+		tr.Lease.Until = s.now
+	}
+	t.hold(tr, tr.Stay.Circuit.circuit, s.now)
+	t.report(tr, Touched)
+	t.refresh(tr, s.now)
+}
+
 // takeLease decides what a new lease means for the stay. It returns the stay
 // that it ended, if it did, and whether that counts towards flapping.
 func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) (before *stay, counted bool) {
 	old := tr.Stay.Circuit.circuit
-	otherCircuit := c != (circuit{}) && old != (circuit{}) && old != c
+	otherCircuit := c != (circuit{}) && old != (circuit{}) && old != c && tr.Stay.Circuit.IPv6 == p.ip.Is6()
 	if tr.hops(s, p) && !otherCircuit {
 		t.hop(tr, p)
 		return nil, false

@@ -32,6 +32,7 @@ type neighbor struct {
 	MACs         []MAC    `json:",omitempty"` // sources of its frames
 	System       string   `json:",omitempty"` // LLDP system name
 	Description  string   `json:",omitempty"` // LLDP port description
+	Told         string   `json:",omitempty"` // where the switch says that the port is
 	Heard, Until time.Time
 }
 
@@ -149,8 +150,12 @@ func (t *Tracker) announcement(s *sight) {
 	} else {
 		ttl = time.Duration(s.CDP.TTL) * time.Second
 	}
-	if ttl == 0 || s.late {
-		return // a shutdown says nothing of where anybody is
+	if s.late {
+		return
+	}
+	if ttl == 0 {
+		s.wire.shutdown(s)
+		return
 	}
 	ttl = max(ttl, leastTTL)
 	wasLink := s.wire.isLink(s.now)
@@ -167,19 +172,54 @@ func (t *Tracker) announcement(s *sight) {
 	}
 }
 
+// shutdown takes an announcement's end (IEEE 802.1AB 9.1.2.3: a time to live of
+// zero). Anybody can send one in a switch's name, so it takes nothing away: it
+// only ends a longer time to live early, and the switch's next announcement
+// undoes it. A phone's says that it restarts, not that it leaves.
+func (w *wire) shutdown(s *sight) {
+	if s.LLDP == nil {
+		return
+	}
+	name := portName{s.LLDP.ChassisID, CanonicalPort(s.LLDP.PortID)}
+	for i := range w.Switches {
+		n := &w.Switches[i]
+		if end := s.now.Add(leastTTL); n.LLDP == name && slices.Contains(n.MACs, s.MAC) && n.Until.After(end) {
+			n.Until = end
+		}
+	}
+}
+
+// pcPort reports whether a phone's announcement is the one that it makes to the
+// computer behind it: heard there, it says nothing of the phone's switch. Phones
+// with two ports number them, as in 001B54945A8B:P2, or name the second.
+func (o *Observation) pcPort() bool {
+	if o.CDP != nil {
+		return strings.HasPrefix(o.CDP.DeviceID, "SEP") && strings.EqualFold(o.CDP.PortID, "Port 2")
+	}
+	mac, port, ok := strings.Cut(o.LLDP.PortID, ":")
+	if ok && strings.EqualFold(port, "P2") {
+		if _, err := ParseMAC(mac); err == nil {
+			return true
+		}
+	}
+	return strings.EqualFold(strings.TrimSpace(o.LLDP.PortDescription), "PC Port")
+}
+
 func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
 	if s.MAC.Nobody() || t.isRouter(s.MAC, s.now) {
 		return
 	}
-	w := s.wire
-	w.Phones = slices.DeleteFunc(w.Phones, func(p speaker) bool { return p.MAC == s.MAC || s.now.After(p.Until) })
-	w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
+	w, behind := s.wire, s.pcPort()
+	if !behind {
+		w.Phones = slices.DeleteFunc(w.Phones, func(p speaker) bool { return p.MAC == s.MAC || s.now.After(p.Until) })
+		w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
+	}
 
 	tr := t.device(s.MAC)
 	t.saysAnnounced(tr, s)
 	t.promote(tr, s, true)
 	tr.TTL = ttl
-	if n := w.port(s.now); n != nil && w.isLink(s.now) {
+	if n := w.port(s.now); n != nil && !behind && w.isLink(s.now) {
 		t.attribute(tr, s, n, s.now.Add(ttl))
 	}
 	t.alive(tr, s)
@@ -237,6 +277,10 @@ func (n *neighbor) take(o *Observation, name portName) {
 		return
 	}
 	n.LLDP, n.System, n.Description = name, o.LLDP.SystemName, CanonicalPort(o.LLDP.PortDescription)
+	if m := o.LLDP.MED; m != nil {
+		told := Told{m.Civic, m.Latitude, m.Longitude}
+		n.Told = told.text()
+	}
 }
 
 // sameAs reports whether a frame of the other protocol is of the same port.
@@ -305,7 +349,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 			heard = p.Heard
 		}
 	}
-	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until}
+	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until, Told: n.Told}
 	t.report(tr, Touched)
 	t.refresh(tr, s.now)
 	t.watch(tr)

@@ -114,13 +114,14 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	t.saysUserAgent(tr, s, r.UserAgent)
 	expires := time.Duration(seconds) * time.Second
 	tr.Expires = expires
+	named := false // the address is not the one that names the network
 
 	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
 		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
 		tr.WasPublic = tr.Stay.Net.PublicIP
 		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
 		t.report(tr, Renumbered)
-	} else if tr.elsewhere(p, s.site) {
+	} else if named = !conflict && t.registersFrom(tr, s, p); !named && tr.elsewhere(p, s.site) {
 		if s.late || conflict {
 			return
 		}
@@ -129,7 +130,10 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
-	t.settleIn(tr, s, p)
+	if !named {
+		t.settleIn(tr, s, p)
+		tr.registersOver(s, conflict)
+	}
 	t.noteVLAN(tr, s)
 	if !s.late {
 		tr.BootOpen = false
@@ -196,7 +200,7 @@ func (t *Tracker) placeOf(s *sight, r *Register, c sip.Contact) place {
 	if inner != src {
 		p.ip, p.publicIP, p.source = inner, src, SourceClaim
 	}
-	p.subnet, p.assumed = t.subnetOf(s.site, p.ip, 0)
+	p.subnet, p.assumed = t.subnetOf(s.site, p.ip, 0, s.now)
 	return p
 }
 

@@ -170,17 +170,32 @@ func (t *Tracker) arp(s *sight) {
 			r.Sources = r.Sources[:0]
 		}
 	}
-	t.bind(s, a.SenderIP, a.SenderMAC, s.Time.Add(bindingLife))
-	tr := t.tracks[PhoneID{MAC: a.SenderMAC}]
-	if tr == nil || t.isRouter(a.SenderMAC, s.now) {
-		if tr != nil || !t.isPhone(a.SenderMAC) || t.isRouter(a.SenderMAC, s.now) {
+	t.ownsAddress(s, a.SenderMAC, a.SenderIP)
+}
+
+// ownsAddress takes the word of a frame's sender that an address is its own.
+func (t *Tracker) ownsAddress(s *sight, m MAC, ip netip.Addr) {
+	t.bind(s, ip, m, s.Time.Add(bindingLife))
+	tr := t.tracks[PhoneID{MAC: m}]
+	if tr == nil || t.isRouter(m, s.now) {
+		if tr != nil || !t.isPhone(m) || t.isRouter(m, s.now) {
 			return
 		}
-		tr = t.device(a.SenderMAC)
-		t.promote(tr, s, DeskPhoneOUI(a.SenderMAC))
+		tr = t.device(m)
+		t.promote(tr, s, DeskPhoneOUI(m))
 	}
-	sub, assumed := t.subnetOf(s.site, a.SenderIP, 0)
-	p := place{ip: a.SenderIP, subnet: sub, assumed: assumed, source: SourceFrame}
+	sub, assumed := t.subnetOf(s.site, ip, 0, s.now)
+	t.at(tr, s, place{ip: ip, subnet: sub, assumed: assumed, source: SourceFrame})
+}
+
+// at takes an address that the phone has, without a lease, as evidence of where
+// it is.
+func (t *Tracker) at(tr *Track, s *sight, p place) {
+	if t.aside(tr, s, p) {
+		t.alive(tr, s)
+		t.refresh(tr, s.now)
+		return
+	}
 	if tr.elsewhere(p, s.site) {
 		if s.late {
 			return
@@ -190,8 +205,18 @@ func (t *Tracker) arp(s *sight) {
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
-	t.settleIn(tr, s, p)
+	if n := &tr.Stay.Net; p.ip.Is6() && p.ip != n.IP && p.subnet == n.Subnet && t.holds(tr, s.site, n.IP, s.now) {
+		n.Heard = s.Time // an address of its own making beside the one that is known
+	} else {
+		t.settleIn(tr, s, p)
+	}
 	t.noteVLAN(tr, s)
 	t.alive(tr, s)
 	t.refresh(tr, s.now)
+}
+
+// holds reports whether an address is still bound to the phone.
+func (t *Tracker) holds(tr *Track, site string, ip netip.Addr, now time.Time) bool {
+	m, ok := t.bound(site, ip, now)
+	return ok && m == tr.ID.MAC
 }

@@ -23,6 +23,8 @@ type state struct {
 	Tries     []storedTry      `json:",omitempty"`
 	Instances []storedInstance `json:",omitempty"`
 	Counts    []storedCount    `json:",omitempty"`
+	Requests6 []storedRequest6 `json:",omitempty"` // oldest first
+	Links     []storedLink     `json:",omitempty"`
 	Devices   []*Track         `json:",omitempty"` // not (yet) phones
 	Pruned    time.Time        `json:",omitzero"`
 }
@@ -47,6 +49,14 @@ type (
 	storedRequest struct {
 		MAC MAC
 		request
+	}
+	storedRequest6 struct {
+		DUID Hex
+		request6
+	}
+	storedLink struct {
+		subnet6
+		link6
 	}
 	storedTry struct {
 		transaction
@@ -93,6 +103,10 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 		circuit.compare,
 		func(c circuit, h []holder) storedCircuit { return storedCircuit{c, h} })
 	s.Requests = list(t.requests, compareMACs, func(m MAC, r request) storedRequest { return storedRequest{m, r} })
+	for _, duid := range t.order6 {
+		s.Requests6 = append(s.Requests6, storedRequest6{duid, t.requests6[duid]})
+	}
+	s.Links = list(t.links, subnet6.compare, func(k subnet6, l link6) storedLink { return storedLink{k, l} })
 	for _, k := range t.tryOrder {
 		s.Tries = append(s.Tries, storedTry{k, *t.tries[k]})
 	}
@@ -136,6 +150,14 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 	}
 	for _, x := range s.Requests {
 		t.requests[x.MAC] = x.request
+	}
+	for _, x := range s.Requests6 {
+		t.requests6[x.DUID] = x.request6
+		t.order6 = append(t.order6, x.DUID)
+	}
+	for _, x := range s.Links {
+		t.links[x.subnet6] = x.link6
+		t.linkBits |= 1 << (x.Prefix.Bits() - shortestLink)
 	}
 	for _, x := range s.Tries {
 		t.tries[x.transaction] = &x.try

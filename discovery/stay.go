@@ -27,12 +27,14 @@ func (tr *Track) attachment(shared bool) Attachment {
 		VLAN:   s.VLAN.VLAN,
 		Subnet: s.Net.Subnet, Assumed: s.Net.Assumed,
 		IP: s.Net.IP, PublicIP: s.Net.PublicIP,
+		OtherSubnet: s.otherSubnet(),
 	}
 }
 
 // identity is the part of an attachment whose change may be a move.
 func (a Attachment) identity() Attachment {
 	a.IP, a.VLAN, a.AliasChassisID, a.AliasPortID = netip.Addr{}, 0, "", ""
+	a.OtherSubnet = netip.Prefix{}
 	return a
 }
 
@@ -81,6 +83,12 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 	}
 	if !old.Net.Heard.Before(since) {
 		tr.Stay.Net, tr.Stay.Site, tr.Stay.VLAN = old.Net, old.Site, old.VLAN
+	}
+	if !old.Other.Since.Before(since) {
+		tr.Stay.Other = old.Other
+	}
+	if !old.Told.Heard.Before(since) {
+		tr.Stay.Told = old.Told
 	}
 	if tr.Registered.Before(since) {
 		tr.Registered = time.Time{}
@@ -171,12 +179,16 @@ func (t *Tracker) noteVLAN(tr *Track, s *sight) {
 	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.Time}
 }
 
-// subnetOf returns the subnet of an IP: from the mask if there is one, else as
-// the site is configured, else a /24 or /64. Only the first is the server's word:
-// the others are assumed, and give way to it.
-func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int) (p netip.Prefix, assumed bool) {
+// subnetOf returns the subnet of an IP: from the mask if there is one, of IPv6
+// from what a router announced, else as the site is configured, else a /24 or
+// /64. Only the first two are the network's word: the others are assumed, and
+// give way to it.
+func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int, now time.Time) (p netip.Prefix, assumed bool) {
 	if bits > 0 && bits <= ip.BitLen() {
 		p, _ = ip.Prefix(bits)
+		return p, false
+	}
+	if p, ok := t.onLink(site, ip, now); ok && ip.Is6() {
 		return p, false
 	}
 	if p, ok := t.dir.SiteSubnet(site, ip); ok {

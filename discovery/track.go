@@ -44,6 +44,7 @@ type Track struct {
 	Disputed  time.Time     `json:",omitzero"`  // since when the older port is heard again
 	Disputing time.Time     `json:",omitzero"`  // last time that it was
 	Claim     MAC           `json:",omitzero"`  // the MAC that disagreed with the binding
+	SIPClass  addressClass  `json:",omitempty"` // of the IPv6 address that it registers from; none: IPv4, or unknown
 	wake      time.Time     // when the tracker looks at it next; zero: never
 }
 
@@ -63,6 +64,14 @@ type stay struct {
 	Net     netEvidence     `json:",omitzero"`
 	Site    siteEvidence    `json:",omitzero"`
 	VLAN    vlanEvidence    `json:",omitzero"`
+	Other   otherEvidence   `json:",omitzero"`
+	Told    toldEvidence    `json:",omitzero"`
+}
+
+// toldEvidence is where the DHCP server says that the phone is.
+type toldEvidence struct {
+	Text  string    `json:",omitempty"`
+	Heard time.Time `json:",omitzero"`
 }
 
 // portName names a switch port as the switch does, in LLDP or in CDP.
@@ -73,7 +82,8 @@ type portName struct {
 // linkEvidence is the switch port on whose link the phone announced itself.
 type linkEvidence struct {
 	portName
-	Alias portName  `json:",omitzero"` // the same port's names in CDP
+	Alias portName  `json:",omitzero"`  // the same port's names in CDP
+	Told  string    `json:",omitempty"` // where the switch says that its port is
 	Wire  string    `json:",omitempty"`
 	Heard time.Time `json:",omitzero"` // the phone's own last announcement there
 	Until time.Time `json:",omitzero"` // its TTL
@@ -85,6 +95,7 @@ type circuitEvidence struct {
 	RawRemote  Hex       `json:",omitempty"`
 	RawCircuit Hex       `json:",omitempty"`
 	Heard      time.Time `json:",omitzero"`
+	IPv6       bool      `json:",omitempty"` // it was said in DHCPv6
 }
 
 // netEvidence is the phone's IP network.
@@ -117,9 +128,12 @@ type lease struct {
 	Counted  bool  `json:",omitempty"` // and that counted towards flapping
 }
 
-// Leased reports whether a lease on the phone's current IP is in force.
+// Leased reports whether a lease on the phone's current IP is in force; of IPv6
+// one on its subnet, since it makes addresses of its own beside (RFC 8981).
 func (tr *Track) Leased(now time.Time) bool {
-	return tr.Lease.IP.IsValid() && tr.Lease.IP == tr.Attachment.IP && now.Before(tr.Lease.Until)
+	l := tr.Lease.IP
+	current := l == tr.Attachment.IP || l.Is6() && tr.Attachment.Subnet.Contains(l)
+	return l.IsValid() && current && now.Before(tr.Lease.Until)
 }
 
 // Flapping reports whether the phone changes too often to be acted on.
@@ -172,7 +186,12 @@ func (tr *Track) Evidence() []Evidence {
 	if a.VLAN != 0 {
 		add("vlan", strconv.Itoa(int(a.VLAN)), SourceFrame, s.VLAN.Heard)
 	}
+	if s.Other.Subnet.IsValid() {
+		add("other_subnet", s.Other.Subnet.String()+" ("+s.Other.IP.String()+")", SourceFrame, s.Other.Since)
+	}
 	add("site", a.Site, SourceFrame, s.Site.Heard)
+	add("told", s.Link.Told, SourceSwitch, s.Link.Heard)
+	add("told", s.Told.Text, SourceServer, s.Told.Heard)
 	return out
 }
 

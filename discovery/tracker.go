@@ -63,6 +63,11 @@ type Tracker struct {
 	instances map[string]MAC
 	counts    map[sip.AOR]int // provisional phones named so far
 
+	requests6 map[Hex]request6  // by client DUID
+	order6    []Hex             // of requests6, oldest first
+	links     map[subnet6]link6 // prefixes that routers announce
+	linkBits  uint64            // their lengths: bit 0 is shortestLink
+
 	ageing  deadlines
 	pruned  time.Time // when what is of no use any more was last dropped
 	changes []Change  // of the observation at hand
@@ -83,6 +88,8 @@ func NewTracker(cfg Config, dir Directory) *Tracker {
 		tries:     map[transaction]*try{},
 		instances: map[string]MAC{},
 		counts:    map[sip.AOR]int{},
+		requests6: map[Hex]request6{},
+		links:     map[subnet6]link6{},
 	}
 }
 
@@ -134,8 +141,12 @@ func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
 	switch o.Kind {
 	case KindARP:
 		t.arp(&s)
+	case KindND:
+		t.nd(&s)
 	case KindDHCP:
 		t.dhcp(&s)
+	case KindDHCP6:
+		t.dhcp6(&s)
 	case KindLLDP, KindCDP:
 		t.announcement(&s)
 	case KindRegister:

@@ -62,7 +62,7 @@ func (p *phone) answersTo(query string) bool {
 		return id == p.id
 	}
 	if ip, err := netip.ParseAddr(query); err == nil {
-		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip
+		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip || p.track.Stay.Other.IP == ip
 	}
 	query = strings.Trim(query, "<>")
 	if !strings.HasPrefix(query, "sip:") && !strings.HasPrefix(query, "sips:") {
