@@ -10,8 +10,9 @@ type request6 struct {
 	XID     uint32
 	At      time.Time
 	MAC     MAC  `json:",omitzero"`
-	Remote  Hex  `json:",omitempty"` // what a relay put in, if it is believed
+	Remote  Hex  `json:",omitempty"` // what a relay put in
 	Circuit Hex  `json:",omitempty"`
+	Relayed bool `json:",omitempty"` // the relay itself was heard saying so
 	Forged  bool `json:",omitempty"` // the client itself sent it, heard on its own link
 }
 
@@ -68,24 +69,48 @@ func interfaceMAC(ip netip.Addr) MAC {
 	return MAC{b[8] ^ 2, b[9], b[10], b[13], b[14], b[15]}
 }
 
-// circuit6 returns the relay's word on the client's port: the interface ID of
-// the relay next to the client that gives one. Without a remote ID the relay is
-// known by its address on the client's link; an LDRA that has neither cannot be
-// told from others, and its interface IDs name no port (docs/decisions/0019).
+// circuit6 returns the relay's word on the client's port in a request: the
+// interface ID of the relay next to the client that gives one, and its remote ID.
+// Without that the relay is known by its address on the client's link; an LDRA
+// that has neither cannot be told from others, and its interface IDs name no port
+// (docs/decisions/0019).
 func circuit6(d *DHCP6, client MAC) (remote, id Hex) {
+	r := d.portRelay()
+	if r == nil {
+		return "", ""
+	}
+	if remote = relayName(r.RemoteID, client); remote == "" && usable(r.LinkAddress) {
+		remote = Hex(r.LinkAddress.String())
+	}
+	if remote == "" {
+		return "", ""
+	}
+	return remote, r.InterfaceID
+}
+
+// portRelay returns the relay next to the client that gives an interface ID.
+func (d *DHCP6) portRelay() *Relay6 {
 	for i := len(d.Relays) - 1; i >= 0; i-- {
-		r := &d.Relays[i]
-		if r.InterfaceID == "" {
-			continue
+		if r := &d.Relays[i]; r.InterfaceID != "" {
+			return r
 		}
-		remote := relayName(r.RemoteID, client)
-		if remote == "" && usable(r.LinkAddress) {
-			remote = Hex(r.LinkAddress.String())
-		}
-		if remote == "" {
-			return "", ""
-		}
-		return remote, r.InterfaceID
+	}
+	return nil
+}
+
+// circuit returns the relay's word on the client's port as the server's answer d
+// bears it out. A server gives back the interface ID (RFC 8415 section 18.3.10)
+// but mostly no remote ID: that of the request stands, if it was about the same
+// interface. An interface ID whose request was not heard names no port.
+func (r *request6) circuit(d *DHCP6, client MAC) (remote, id Hex) {
+	back := d.portRelay()
+	switch {
+	case r.Forged:
+		return "", ""
+	case back != nil && back.InterfaceID == r.Circuit, back == nil && r.Relayed:
+		return r.Remote, r.Circuit
+	case back != nil && relayName(back.RemoteID, client) != "":
+		return back.RemoteID, back.InterfaceID
 	}
 	return "", ""
 }
@@ -136,16 +161,13 @@ func (t *Tracker) remember6(s *sight, d *DHCP6, mac MAC) {
 		r.MAC = mac
 	}
 	if n := len(d.Relays); n > 0 {
-		// RFC 8415 section 19.1: a relay sends in its own name. An LDRA alone does
-		// not (RFC 6221 section 5.3): its word is taken from the server's answer.
+		// RFC 8415 section 19.1: a relay sends in its own name. An LDRA does not (RFC
+		// 6221 section 5.3): its word needs the server's answer to bear it out.
 		own := s.MAC == mac || s.SrcIP == d.Relays[n-1].PeerAddress
-		remote, id := circuit6(d, mac)
-		switch {
-		case !own && id != "":
-			r.Remote, r.Circuit = remote, id
-		case own && s.wire.isLink(s.now):
-			r.Forged = true
+		if remote, id := circuit6(d, mac); id != "" && !(own && r.Relayed) {
+			r.Remote, r.Circuit, r.Relayed = remote, id, !own
 		}
+		r.Forged = r.Forged || own && s.wire.isLink(s.now)
 	}
 	t.requests6[d.ClientDUID] = r
 }
@@ -183,13 +205,7 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 			t.bind(s, a.IP, mac, s.Time.Add(seconds32(a.Valid)))
 		}
 	}
-	remote, id := circuit6(d, mac)
-	if id == "" {
-		remote, id = r.Remote, r.Circuit
-	}
-	if r.Forged {
-		remote, id = "", ""
-	}
+	remote, id := r.circuit(d, mac)
 	tr := t.device(mac)
 	if t.isPhone(mac) {
 		t.promote(tr, s, DeskPhoneOUI(mac))

@@ -59,7 +59,7 @@ func (t *Tracker) aside(tr *Track, s *sight, p place) bool {
 	case d == classNone:
 		return false
 	case c == d:
-		return t.oneLink(s.site, n.Subnet, p.subnet)
+		return t.sameLink(tr, s, p)
 	case !tr.prefers(c, d) || s.late:
 		tr.noteOther(s, p)
 		return true
@@ -69,6 +69,19 @@ func (t *Tracker) aside(tr *Track, s *sight, p place) bool {
 		tr.stepAside()
 	}
 	return false
+}
+
+// sameLink reports whether an address is of another prefix of the same link: the
+// network goes on being named as it is.
+func (t *Tracker) sameLink(tr *Track, s *sight, p place) bool {
+	n := &tr.Stay.Net
+	if !t.oneLink(s.site, n.Subnet, p.subnet) {
+		return false
+	}
+	if s.Time.After(n.Heard) {
+		n.Heard = s.Time
+	}
+	return true
 }
 
 // noteOther remembers the subnet of an address that does not name the network.
@@ -108,7 +121,7 @@ func (t *Tracker) registersFrom(tr *Track, s *sight, p place) bool {
 		return false
 	}
 	if classOf(p.ip) == classOf(n.IP) {
-		return t.oneLink(s.site, n.Subnet, p.subnet)
+		return t.sameLink(tr, s, p)
 	}
 	if site := tr.Stay.Site.Site; site != "" && s.site != "" && site != s.site {
 		return false

@@ -12,7 +12,9 @@ const (
 	dhcpOffer    = 2
 	dhcpRequest  = 3
 	dhcpACK      = 5
+	dhcpNAK      = 6
 	dhcpRelease  = 7
+	dhcpInform   = 8
 )
 
 // A dhcpMessage is what the timelines need of a DHCPv4 message (RFC 2131 §2).
@@ -36,7 +38,7 @@ type dhcpMessage struct {
 // bytes composes the message, options in ascending order with 82 last before the end (RFC 3046 §2.1).
 func (m dhcpMessage) bytes() []byte {
 	op := byte(1)
-	if m.kind == dhcpOffer || m.kind == dhcpACK {
+	if m.kind == dhcpOffer || m.kind == dhcpACK || m.kind == dhcpNAK {
 		op = 2
 	}
 	b := make([]byte, 236)

@@ -56,8 +56,11 @@ func arp(op uint16, sender mac, senderIP netip.Addr, target mac, targetIP netip.
 	return append(append(b, target[:]...), targetIP.AsSlice()...)
 }
 
-// udp composes an IPv4 packet with a UDP datagram in it (RFC 791, RFC 768).
+// udp composes an IP packet with a UDP datagram in it (RFC 791, RFC 8200, RFC 768).
 func udp(src, dst netip.AddrPort, payload []byte) []byte {
+	if src.Addr().Is6() {
+		return udp6(src, dst, payload)
+	}
 	size := 8 + len(payload)
 	d := binary.BigEndian.AppendUint16(nil, src.Port())
 	d = binary.BigEndian.AppendUint16(d, dst.Port())

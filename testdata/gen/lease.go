@@ -88,7 +88,13 @@ func (p *phone) dhcpDown(t time.Time, kind byte, port []circuit) {
 		p.down(t, netip.AddrPortFrom(p.lan.gateway(), 67), netip.AddrPortFrom(p.ip, 68), dhcpServer.mac, m.bytes())
 		return
 	}
-	m.giaddr, m.agent = p.lan.gateway(), one(port)
+	m.agent = one(port)
+	p.dhcpDownMessage(t, m)
+}
+
+// dhcpDownMessage is any message of the server to the relay.
+func (p *phone) dhcpDownMessage(t time.Time, m dhcpMessage) {
+	m.giaddr = p.lan.gateway()
 	src, dst := netip.AddrPortFrom(dhcpServer.ip, 67), netip.AddrPortFrom(p.lan.gateway(), 67)
 	p.on.send(t, ethernet(p.lan.router, dhcpServer.mac, 0, typeIPv4, udp(src, dst, m.bytes())))
 }

@@ -34,6 +34,7 @@ type phone struct {
 	on        *link  // where its frames are caught
 	lan       *lan
 	ip        netip.Addr
+	ip6       netip.Addr     // it registers from, if from IPv6
 	nat       netip.AddrPort // its address outside, when it sits behind NAT
 	stun      netip.AddrPort // its address outside as STUN told it, for its messages alone
 	port      uint16         // where it takes SIP
@@ -155,7 +156,12 @@ func (p *phone) registration(expires int, nonce string) register {
 	return r
 }
 
-func (p *phone) local() netip.AddrPort { return netip.AddrPortFrom(p.ip, p.port) }
+func (p *phone) local() netip.AddrPort {
+	if p.ip6.IsValid() {
+		return netip.AddrPortFrom(p.ip6, p.port)
+	}
+	return netip.AddrPortFrom(p.ip, p.port)
+}
 
 // exchange is a REGISTER and its answer 1 ms later.
 func (p *phone) exchange(t time.Time, status int, r register) {
@@ -173,18 +179,18 @@ func (p *phone) exchange(t time.Time, status int, r register) {
 // has the phone's MAC and its router's, one on the far side the router's and the server's.
 func (p *phone) up(t time.Time, src, dst netip.AddrPort, server mac, payload []byte) {
 	if p.on.routed {
-		p.on.send(t, ethernet(server, p.lan.router, 0, typeIPv4, udp(src, dst, payload)))
+		p.on.send(t, ethernet(server, p.lan.router, 0, typeOf(src), udp(src, dst, payload)))
 		return
 	}
-	p.on.send(t, ethernet(p.lan.router, p.mac, p.lan.vlan, typeIPv4, udp(src, dst, payload)))
+	p.on.send(t, ethernet(p.lan.router, p.mac, p.lan.vlan, typeOf(src), udp(src, dst, payload)))
 }
 
 func (p *phone) down(t time.Time, src, dst netip.AddrPort, server mac, payload []byte) {
 	if p.on.routed {
-		p.on.send(t, ethernet(p.lan.router, server, 0, typeIPv4, udp(src, dst, payload)))
+		p.on.send(t, ethernet(p.lan.router, server, 0, typeOf(src), udp(src, dst, payload)))
 		return
 	}
-	p.on.send(t, ethernet(p.mac, p.lan.router, p.lan.vlan, typeIPv4, udp(src, dst, payload)))
+	p.on.send(t, ethernet(p.mac, p.lan.router, p.lan.vlan, typeOf(src), udp(src, dst, payload)))
 }
 
 // callID is new for each session and, like real ones, says nothing of the MAC.
