@@ -38,6 +38,10 @@ func TestLeaseThatIsNone(t *testing.T) {
 			s.see(10, clientDHCP(DHCPRequest, 7, snom, nil))
 			s.see(11, clientDHCP(DHCPNak, 7, snom, func(d *DHCP) { d.Op = 1 }))
 		}, true, true, "10.1.2.0/24"},
+		{"NAK to another exchange", func(s *scene) {
+			s.see(10, clientDHCP(DHCPRequest, 7, snom, nil))
+			s.see(11, clientDHCP(DHCPNak, 8, snom, nil))
+		}, true, true, "10.1.2.0/24"},
 		{"NAK long after the request", func(s *scene) {
 			s.see(10, clientDHCP(DHCPRequest, 7, snom, nil))
 			s.see(100, clientDHCP(DHCPNak, 7, snom, nil))
@@ -137,6 +141,7 @@ func TestShutdown(t *testing.T) {
 		{"and the switch goes on", func(s *scene) { s.see(10, end(nil)); s.see(30, long("Gi1/0/7")) }, 200, "Gi1/0/7"},
 		{"another port's", func(s *scene) { s.see(10, end(func(o *Observation) { o.LLDP.PortID = "Gi1/0/8" })) }, 200, "Gi1/0/7"},
 		{"from another MAC", func(s *scene) { s.see(10, end(func(o *Observation) { o.MAC = computer })) }, 200, "Gi1/0/7"},
+		{"it lengthens nothing", func(s *scene) { s.see(100, end(nil)) }, 150, ""},
 		{"the phone's: it restarts", func(s *scene) {
 			o := phoneLLDP(snom, "tap")
 			o.LLDP.TTL = 0
@@ -146,6 +151,9 @@ func TestShutdown(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newScene(t, Config{}, book{})
 			s.see(1, long("Gi1/0/7"))
+			if tc.name == "it lengthens nothing" {
+				s.tracker.wires["tap"].Switches[0].Until = t0.Add(121 * time.Second)
+			}
 			s.see(2, phoneLLDP(snom, "tap"))
 			tc.tell(s)
 			s.see(tc.at, phoneLLDP(snom, "tap"))
@@ -199,6 +207,35 @@ func TestPCPort(t *testing.T) {
 			if got := !s.tracker.wires["pc"].isLink(t0.Add(3 * time.Second)); got != tc.want {
 				t.Errorf("no link of the phone's: got %t, want %t", got, tc.want)
 			}
+			s = newScene(t, Config{Interfaces: []InterfaceConfig{{Pattern: "*", Role: RoleLink}}}, book{})
+			s.see(1, switchLLDP("Gi0/1", "pc"))
+			s.see(2, o)
+			if got := s.phone(snom).Attachment.PortID == ""; got != tc.want {
+				t.Errorf("configured as a link, behind the phone: got %t, want %t", got, tc.want)
+			}
 		})
+	}
+}
+
+// TestRemoteIDOfTheClient: a relay that puts the client's MAC for its own name
+// has one circuit for all its clients, and not one for each.
+func TestRemoteIDOfTheClient(t *testing.T) {
+	s := newScene(t, Config{}, book{phones: []MAC{snom}})
+	s.see(1, ackOf(snom, "10.1.2.20", Hex(snom[:]), "ether2"))
+	if a := s.phone(snom).Attachment; a.RemoteID != "" || a.CircuitID != "ether2" {
+		t.Errorf("got %x/%s, want none/ether2", string(a.RemoteID), string(a.CircuitID))
+	}
+}
+
+// TestLeaseQuery: what a relay asks about a client makes no phone of it.
+func TestLeaseQuery(t *testing.T) {
+	s := newScene(t, Config{}, book{})
+	s.see(1, clientDHCP(10, 1, computer, func(d *DHCP) { d.Op, d.VendorClass = 1, "yealink" }))
+	if s.phone(computer) != nil {
+		t.Error("got a phone")
+	}
+	s.see(2, clientDHCP(DHCPRequest, 1, computer, func(d *DHCP) { d.VendorClass = "yealink" }))
+	if s.phone(computer) == nil {
+		t.Error("got no phone of its own request")
 	}
 }

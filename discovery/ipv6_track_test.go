@@ -96,6 +96,17 @@ func TestOneAttachmentForBothFamilies(t *testing.T) {
 			s.see(1, ackOf(snom, four))
 			s.registers(4, snom, six, six, line101, "c1", snom)
 		}, "2001:db8:20::/64 10.1.2.0/24", 2},
+		{"registers over IPv6 long after", func(s *scene) {
+			s.see(1, ackOf(snom, four))
+			s.see(2, ndOf(NDNeighborSolicitation, snom, six))
+			s.see(3, arpOf(snom, four))
+			s.registers(400, snom, six, six, line101, "c1", MAC{})
+		}, "2001:db8:20::/64 10.1.2.0/24", 2},
+		{"IPv6 of before the boot is perhaps of another place", func(s *scene) {
+			s.see(1, ndOf(NDNeighborSolicitation, snom, six))
+			s.see(100, clientDHCP(DHCPDiscover, 1, snom, nil))
+			s.see(101, ackOf(snom, four))
+		}, "10.1.2.0/24 -", 2},
 		{"registers over the one, then over the other", func(s *scene) {
 			s.see(1, ackOf(snom, four))
 			s.see(2, ndOf(NDNeighborSolicitation, snom, six))
@@ -355,6 +366,81 @@ func TestCircuits6(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestLeasesOfBothFamilies: what the leases of a phone with two do to each other.
+func TestLeasesOfBothFamilies(t *testing.T) {
+	const four, six, temporary = "10.1.2.20", "2001:db8:20::a", "2001:db8:20::ffff"
+	bound := func(s *scene, ip string) bool {
+		m, _ := s.tracker.bound("", netip.MustParseAddr(ip), t0.Add(100*time.Second))
+		return m == snom
+	}
+	reply := func(s *scene, at float64) {
+		s.see(at, relayed6(DHCP6Request, 1, snom, Relay6{InterfaceID: "p7", RemoteID: "sw-3fl"}))
+		s.see(at+0.5, relayed6(DHCP6Reply, 1, snom, Relay6{InterfaceID: "p7"}, six))
+	}
+	scene := func() *scene { return newScene(t, Config{}, book{phones: []MAC{snom}}) }
+
+	s := scene()
+	reply(s, 1)
+	s.see(2, ackOf(snom, four))
+	if !bound(s, six) || !bound(s, four) {
+		t.Errorf("after both leases: got %s bound %t, %s bound %t", six, bound(s, six), four, bound(s, four))
+	}
+	arrived := s.phone(snom).Arrived
+	s.see(3, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
+	if a := s.phone(snom).Attachment; a.CircuitID != "Gi1/0/7" {
+		t.Errorf("IPv4's own circuit: got %s, want Gi1/0/7", string(a.CircuitID))
+	}
+
+	s = scene()
+	reply(s, 1)
+	s.see(2, ackOf(snom, four))
+	s.see(100, clientDHCP(DHCPDiscover, 1, snom, nil))
+	s.see(101, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
+	if tr := s.phone(snom); tr.Attachment.CircuitID != "Gi1/0/7" || !tr.Arrived.Equal(arrived) {
+		t.Errorf("the same port as IPv4 names it: got %s since %s, want Gi1/0/7 since %s", string(tr.Attachment.CircuitID), tr.Arrived, arrived)
+	}
+
+	s = scene()
+	s.see(1, ackOf(snom, four))
+	solicit := relayed6(DHCP6Solicit, 1, snom, Relay6{})
+	s.see(2, solicit)
+	if got := s.phone(snom).Booted; !got.IsZero() {
+		t.Errorf("SOLICIT beside IPv4: got a boot at %s", got)
+	}
+	s.registers(3, snom, six, six, line101, "c", MAC{})
+	s.see(4, solicit)
+	if got := s.phone(snom).Booted; got.IsZero() {
+		t.Error("SOLICIT of a phone on IPv6: got no boot")
+	}
+
+	s = scene()
+	s.registers(1, snom, six, six, line101, "c", MAC{})
+	reply(s, 2)
+	s.see(3, ndOf(NDNeighborSolicitation, snom, temporary))
+	if got := s.phone(snom).Attachment.IP.String(); got != six {
+		t.Errorf("beside a temporary address: got %s, want %s", got, six)
+	}
+	s.registers(4, snom, temporary, temporary, line101, "c", MAC{})
+	if tr := s.phone(snom); tr.Attachment.IP.String() != temporary || !tr.Leased(t0.Add(5*time.Second)) {
+		t.Errorf("registered from a temporary address: got %s, leased %t", tr.Attachment.IP, tr.Leased(t0.Add(5*time.Second)))
+	}
+}
+
+// TestSharedCircuitAside: phones that register over IPv6 count on the circuits
+// of their IPv4 leases.
+func TestSharedCircuitAside(t *testing.T) {
+	phones := []MAC{snom, yealink, polycom}
+	s := newScene(t, Config{}, book{phones: phones})
+	for i, m := range phones {
+		at, n := float64(10*i), string(rune('1'+i))
+		s.registers(at, m, "2001:db8:20::"+n, "2001:db8:20::"+n, line101+n, "c"+n, MAC{})
+		s.see(at+5, ackOf(m, "10.1.2."+n, "sw-3fl", "vlan20"))
+		if got, want := s.phone(snom).Attachment.Shared, i == 2; got != want {
+			t.Errorf("%d phones: shared %t, want %t", i+1, got, want)
+		}
 	}
 }
 
