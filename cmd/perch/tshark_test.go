@@ -35,7 +35,7 @@ func TestTsharkAgrees(t *testing.T) {
 	if err != nil || len(recorded) < 4 {
 		t.Fatalf("found only %d recorded captures (%v)", len(recorded), err)
 	}
-	made := []string{"voice-vlan-hop-trunk", "l3-relay-vlan-interface", "lldp-and-cdp-same-switch", "behind-nat"}
+	made := []string{"voice-vlan-hop-trunk", "l3-relay-vlan-interface", "lldp-and-cdp-same-switch", "behind-nat", "ipv6-relay", "ipv6-chatter"}
 	for _, name := range made {
 		recorded = append(recorded, filepath.Join(root, "testdata", "replay", name, "in.pcapng"))
 	}
@@ -55,16 +55,17 @@ func TestTsharkAgrees(t *testing.T) {
 
 // tsharkReads returns "frame kind sender" of each message that Perch decodes.
 func tsharkReads(t *testing.T, tshark, name string) []string {
-	const filter = `arp || dhcp || lldp || cdp || sip.Method == "REGISTER" || (sip.Status-Code && sip.CSeq.method == "REGISTER")`
+	const filter = `arp || dhcp || dhcpv6 || (icmpv6.type >= 133 && icmpv6.type <= 136) || lldp || cdp || sip.Method == "REGISTER" || (sip.Status-Code && sip.CSeq.method == "REGISTER")`
 	cmd := exec.Command(tshark, "-n", "-r", name, "-Y", filter, "-T", "fields", "-E", "separator=/t",
-		"-e", "frame.number", "-e", "eth.src", "-e", "arp.opcode", "-e", "dhcp.type", "-e", "lldp.tlv.type", "-e", "cdp.version", "-e", "sip.Method", "-e", "sip.Status-Code")
+		"-e", "frame.number", "-e", "eth.src", "-e", "arp.opcode", "-e", "dhcp.type", "-e", "lldp.tlv.type", "-e", "cdp.version", "-e", "sip.Method", "-e", "sip.Status-Code",
+		"-e", "dhcpv6.msgtype", "-e", "icmpv6.type")
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("tshark: %v\n%s", err, errs.String())
 	}
-	kinds := []string{"arp", "dhcp", "lldp", "cdp", "register", "register_response"}
+	kinds := []string{"arp", "dhcp", "lldp", "cdp", "register", "register_response", "dhcpv6", "nd"}
 	var lines []string
 	for line := range strings.Lines(string(out)) {
 		cells := strings.Split(strings.TrimRight(line, "\n"), "\t")

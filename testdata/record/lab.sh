@@ -14,6 +14,7 @@ phone_mac=00:04:13:5e:00:01
 switch_mac=00:00:5e:00:53:10
 server_mac=00:00:5e:00:53:01
 server=10.1.2.1
+server6=2001:db8:2::1
 
 # on HOST PROGRAM... runs a program on a host of the lab; its /run is its own, so
 # that each host has the sockets and pid files of a machine by itself.
@@ -75,11 +76,26 @@ unplug() {
 	ip -n "$lab-phone" link set eth0 netns "$lab-wall" name "jack$1"
 }
 
-# start_servers starts the DHCP server and the registrar and waits for both.
+# enable_ipv6 gives the server and the phone IPv6, the server's with a fixed
+# address. The switch stays without.
+enable_ipv6() {
+	for host in srv phone; do
+		ip netns exec "$lab-$host" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 \
+			net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.default.use_tempaddr=2
+	done
+	ip netns exec "$lab-srv" sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0
+	ip -n "$lab-srv" address add "$server6/64" dev eth0 nodad
+}
+
+# start_servers [DNSMASQ-FLAG...] starts the DHCP server and the registrar and
+# waits for both; the registrar listens on $server6 as well, if that is set up.
 start_servers() {
-	on srv dnsmasq --keep-in-foreground --conf-file="$config/dnsmasq.conf" \
+	on srv dnsmasq --keep-in-foreground --conf-file="$config/dnsmasq.conf" "$@" \
 		--dhcp-leasefile=/run/leases --log-facility=- >"$logs/dnsmasq" 2>&1 &
-	on srv kamailio -DD -E -f "$config/kamailio.cfg" -w /run -Y /run -P /run/kamailio.pid \
+	listen6=
+	[ $# -eq 0 ] || listen6="-l udp:[$server6]:5060"
+	# shellcheck disable=SC2086 # two words or none
+	on srv kamailio -DD -E -f "$config/kamailio.cfg" $listen6 -w /run -Y /run -P /run/kamailio.pid \
 		-m 32 -M 4 >"$logs/kamailio" 2>&1 &
 	await "DHCP server" listens 67
 	await "registrar" listens 5060
@@ -90,6 +106,28 @@ listens() { ip netns exec "$lab-srv" ss -Hlun "sport = :$1" | grep -q .; }
 # start_switch [LLDPD-FLAG...] starts the switch's LLDP: MED class 4, on its access ports.
 start_switch() {
 	on sw lldpd -dd -M 4 -C uplink -I 'swp*,uplink' -O "$config/switch.conf" "$@" >"$logs/switch" 2>&1 &
+}
+
+# boot6 starts a phone with both families: dhclient for each, and a registration
+# over IPv6 each 40 s.
+boot6() {
+	on phone lldpd -dd -M 3 -C eth0 -I eth0 -O "$config/phone.conf" >>"$logs/phone" 2>&1 &
+	await "link-local address for the phone" settled6 fe80:
+	for family in 4 6; do
+		on phone dhclient -$family -D LL -d -cf "$config/dhclient$([ $family = 6 ] && echo 6).conf" -lf "$logs/dhclient$family.leases" \
+			-pf "$logs/dhclient$family.pid" -sf "$config/lease.sh" eth0 >>"$logs/dhclient$family" 2>&1 &
+	done
+	await "address for the phone" address
+	await "IPv6 address for the phone" settled6 2001:db8:2::1
+	on phone sh -c 'n=1; while :; do
+		sipp "[$1]:5060" -sf "$2" -i "$3" -p 5060 -s 101 -au 101 -ap not-a-secret -cid_str "5e1f0006@%s" -base_cseq $n -m 1 -nostdin -skip_rlimit
+		n=$((n + 2)); sleep 40
+	done' sh "$server6" "$config/register.xml" "$(settled6 2001:db8:2::1)" >>"$logs/sipp" 2>&1 &
+}
+
+# settled6 PREFIX prints the phone's address that begins so, once it was tested.
+settled6() {
+	ip -n "$lab-phone" -o -6 address show dev eth0 -tentative | sed -n "s/.* inet6 \\($1[0-9a-f:]*\\).*/\\1/p" | head -1 | grep .
 }
 
 # boot CLIENT [LLDPD-FLAG...] starts what runs on a phone: LLDP, MED class III; a
@@ -138,6 +176,7 @@ heard() {
 }
 
 # registered is heard's filter for the 200 OK of a REGISTER.
+registered6='ip6 and udp src port 5060 and ip6[48:4] = 0x5349502f and ip6[56:4] = 0x32303020'
 registered='udp src port 5060 and udp[8:4] = 0x5349502f and udp[16:4] = 0x32303020' # "SIP/", "200 "
 
 # await WHAT COMMAND... waits until the command succeeds, for 30 s at most.

@@ -13,7 +13,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
 config=$here/config
-all="real-first-appearance real-move-two-links real-cdp real-reboot"
+all="real-first-appearance real-move-two-links real-cdp real-reboot real-ipv6"
 
 fail() {
 	echo "error: $1" >&2
@@ -94,6 +94,16 @@ real_reboot() {
 	pass 45
 }
 
+# real_ipv6: the phone has both families, of IPv6 a leased address, one made of
+# its MAC and a temporary one, and registers over IPv6.
+real_ipv6() {
+	record swp7 "$out/swp7.pcap"
+	plug 7
+	boot6
+	await "registration" heard "$out/swp7.pcap" 1 "$registered6"
+	pass 95
+}
+
 # pass SECONDS lets time pass; a signal ends it.
 pass() {
 	sleep "$1" &
@@ -111,7 +121,12 @@ perform() {
 	trap 'kill ${sleeping:-} 2>/dev/null || true; remove_lab' EXIT
 	trap 'exit 1' INT TERM
 	build_lab
-	start_servers
+	if [ "$1" = real-ipv6 ]; then
+		enable_ipv6
+		start_servers --enable-ra "--dhcp-range=2001:db8:2::1:100,2001:db8:2::1:150,slaac,64,2m"
+	else
+		start_servers
+	fi
 	if [ "$1" = real-cdp ]; then
 		start_switch -ccccc -ff -ss -l
 	else

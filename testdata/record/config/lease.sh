@@ -9,6 +9,11 @@ bound | renew)
 BOUND | RENEW | REBIND | REBOOT)
 	ip address replace "$new_ip_address/$new_subnet_mask" dev "$interface"
 	;;
+BOUND6 | RENEW6 | REBIND6)
+	ip -6 address replace "$new_ip6_address/64" dev "$interface" \
+		preferred_lft "$new_preferred_life" valid_lft "$new_max_life"
+	;;
+PREINIT6) ;;
 PREINIT)
 	ip link set "$interface" up
 	;;
