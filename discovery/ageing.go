@@ -21,6 +21,8 @@ type deadline struct {
 
 type deadlines []deadline
 
+func (d *deadlines) init() { heap.Init(d) }
+
 func (d deadlines) Len() int { return len(d) }
 func (d deadlines) Less(i, j int) bool {
 	switch a, b := d[i], d[j]; {
@@ -70,6 +72,7 @@ func (t *Tracker) watch(tr *Track) {
 	if at := tr.wakes(); tr.wake.IsZero() || at.Before(tr.wake) {
 		tr.wake = at
 		heap.Push(&t.ageing, deadline{at: at, tr: tr})
+		t.compactAgeing()
 	}
 }
 
@@ -204,6 +207,7 @@ func (t *Tracker) prune(now time.Time) {
 		return
 	}
 	t.pruned = now
+	t.accounted = false
 	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
 	maps.DeleteFunc(t.bindings, func(_ address, b binding) bool { return now.After(b.Until) })
 	maps.DeleteFunc(t.links, func(_ subnet6, l link6) bool { return now.After(l.Until) })

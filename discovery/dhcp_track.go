@@ -70,6 +70,11 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 		r.Forged = true
 	}
 	t.requests[d.Chaddr] = r
+	bound := t.bounds.requests
+	if bound.add(d.Chaddr, worth{at: r.At}); bound.len() > maxRequests {
+		delete(t.requests, bound.least(func(m MAC) worth { return worth{at: t.requests[m].At} }))
+		t.stats.Requests++
+	}
 
 	tr := t.device(d.Chaddr)
 	if s.late {

@@ -179,6 +179,10 @@ func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
 	w, behind := s.wire, s.pcPort()
 	if !behind {
 		w.Phones = slices.DeleteFunc(w.Phones, func(p speaker) bool { return p.MAC == s.MAC || s.now.After(p.Until) })
+		if len(w.Phones) >= maxSpeakers { // the first was heard longest ago
+			w.Phones = slices.Delete(w.Phones, 0, 1)
+			t.stats.Speakers++
+		}
 		w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
 	}
 
@@ -197,7 +201,7 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 	w.Switches = slices.DeleteFunc(w.Switches, func(n neighbor) bool { return s.now.After(n.Until) })
 	n := w.neighbor(s.Observation)
 	n.Heard, n.Until = s.now, s.now.Add(ttl)
-	if !slices.Contains(n.MACs, s.MAC) {
+	if !slices.Contains(n.MACs, s.MAC) && len(n.MACs) < maxSources {
 		n.MACs = append(n.MACs, s.MAC)
 	}
 	if !w.isLink(s.now) {
@@ -231,6 +235,15 @@ func (w *wire) neighbor(o *Observation) *neighbor {
 			n.take(o, name)
 			return n
 		}
+	}
+	if len(w.Switches) >= maxNeighbors {
+		oldest := 0
+		for i := range w.Switches {
+			if w.Switches[i].Heard.Before(w.Switches[oldest].Heard) {
+				oldest = i
+			}
+		}
+		w.Switches = slices.Delete(w.Switches, oldest, oldest+1)
 	}
 	w.Switches = append(w.Switches, neighbor{})
 	n := &w.Switches[len(w.Switches)-1]

@@ -106,6 +106,7 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 		}
 	}
 	t.absorb(tr, r, c, s)
+	t.confirm(tr)
 	if conflict && tr.Claim != r.ClaimedMAC {
 		tr.Claim = r.ClaimedMAC
 		t.report(tr, Conflicting)
@@ -114,6 +115,9 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	t.saysUserAgent(tr, s, r.UserAgent)
 	expires := time.Duration(seconds) * time.Second
 	tr.Expires = expires
+	if !conflict && !p.publicIP.IsValid() {
+		t.vouch(s, p.ip, tr.ID.MAC, expires)
+	}
 	named := false // the address is not the one that names the network
 
 	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&

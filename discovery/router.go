@@ -17,6 +17,7 @@ type binding struct {
 	MAC   MAC
 	At    time.Time
 	Until time.Time
+	Firm  bool `json:",omitempty"` // by a lease, or an accepted REGISTER
 }
 
 // bindingLife is how long an address is taken for the sender's after ARP said
@@ -59,11 +60,7 @@ func (t *Tracker) noteSender(s *sight) {
 			t.proveRouter(s.MAC, s.now)
 		}
 	}
-	r := t.routers[s.MAC]
-	if r == nil {
-		r = &router{}
-		t.routers[s.MAC] = r
-	}
+	r := t.sender(s.MAC, s.now)
 	r.Sources = slices.DeleteFunc(r.Sources, func(x source) bool { return x.IP == s.SrcIP || s.now.Sub(x.At) > routerWindow })
 	r.Sources = append(r.Sources, source{s.SrcIP, s.now})
 	if len(r.Sources) >= routerSources {
@@ -90,6 +87,11 @@ func (t *Tracker) learnGateway(s *sight, d *DHCP) {
 func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 	a := address{s.site, ip}
 	t.gateways[a] = s.now
+	bound := t.bounds.gateways
+	if bound.add(a, worth{at: s.now}); bound.len() > maxGateways {
+		delete(t.gateways, bound.least(func(x address) worth { return worth{at: t.gateways[x]} }))
+		t.stats.Gateways++
+	}
 	if b, ok := t.bindings[a]; ok {
 		t.proveRouter(b.MAC, s.now)
 	}
@@ -98,11 +100,7 @@ func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 // proveRouter marks a MAC as a router's; what was taken for a phone by that MAC
 // is none.
 func (t *Tracker) proveRouter(m MAC, now time.Time) {
-	r := t.routers[m]
-	if r == nil {
-		r = &router{}
-		t.routers[m] = r
-	}
+	r := t.sender(m, now)
 	r.Since = now
 	if !t.isRouter(m, now) {
 		return
@@ -111,8 +109,7 @@ func (t *Tracker) proveRouter(m MAC, now time.Time) {
 	if tr == nil {
 		return
 	}
-	t.report(tr, NotAPhone)
-	t.forget(tr, now)
+	t.dismiss(tr, now)
 }
 
 // forget drops all that is known of a phone.
@@ -120,6 +117,7 @@ func (t *Tracker) forget(tr *Track, now time.Time) {
 	before := tr.Stay.Circuit.circuit
 	tr.Stay = stay{}
 	t.hold(tr, before, now)
+	t.discharge(tr)
 	delete(t.tracks, tr.ID)
 }
 
@@ -133,10 +131,25 @@ func (t *Tracker) isGateway(site string, ip netip.Addr, now time.Time) bool {
 // not replace a newer one.
 func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until time.Time) {
 	a := address{s.site, ip}
-	if old, ok := t.bindings[a]; ok && old.At.After(s.Time) {
+	old, ok := t.bindings[a]
+	if ok && old.At.After(s.Time) {
 		return
 	}
-	t.bindings[a] = binding{m, s.Time, until}
+	firm := s.DHCP != nil || s.DHCP6 != nil
+	if ok && old.Firm && !firm && s.Time.Before(old.Until) {
+		// ARP and ND are anybody's word: they refresh nothing that the DHCP server
+		// or the registrar has vouched for, and displace it even less.
+		if old.MAC != m {
+			t.stats.Displaced++
+		}
+		return
+	}
+	t.bindings[a] = binding{m, s.Time, until, firm}
+	if firm {
+		t.bounds.loose.remove(a)
+	} else {
+		t.loosely(a, s.Time)
+	}
 	if t.isGateway(s.site, ip, s.now) {
 		t.proveRouter(m, s.now)
 	}
@@ -147,6 +160,7 @@ func (t *Tracker) unbind(site string, ip netip.Addr, m MAC) {
 	a := address{site, ip}
 	if t.bindings[a].MAC == m {
 		delete(t.bindings, a)
+		t.bounds.loose.remove(a)
 	}
 }
 

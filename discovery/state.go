@@ -172,6 +172,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 	for _, tr := range s.Devices {
 		t.tracks[tr.ID] = tr
 	}
+	t.accounted = false
 	return nil
 }
 
@@ -179,4 +180,5 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 func (t *Tracker) Restore(tr *Track) {
 	t.tracks[tr.ID] = tr
 	t.watch(tr)
+	t.accounted = false
 }

@@ -19,6 +19,9 @@ type Track struct {
 	// one text that earlier versions kept.
 	Said sayings `json:"Model,omitempty"`
 
+	Confirmed bool   `json:",omitempty"` // a REGISTER of its was accepted
+	Wire      string `json:",omitempty"` // the interface that it was first heard on
+
 	Attachment Attachment
 	Changed    time.Time `json:",omitzero"`  // when a level or the site last changed
 	Arrived    time.Time `json:",omitzero"`  // when the stay began

@@ -68,6 +68,12 @@ type Tracker struct {
 	links     map[subnet6]link6 // prefixes that routers announce
 	linkBits  uint64            // their lengths: bit 0 is shortestLink
 
+	bounds    bounds
+	stats     Stats
+	accounted bool      // bounds is up to date
+	here      string    // the interface of the observation at hand
+	now       time.Time // and its engine time
+
 	ageing  deadlines
 	pruned  time.Time // when what is of no use any more was last dropped
 	changes []Change  // of the observation at hand
@@ -90,11 +96,14 @@ func NewTracker(cfg Config, dir Directory) *Tracker {
 		counts:    map[sip.AOR]int{},
 		requests6: map[Hex]request6{},
 		links:     map[subnet6]link6{},
+		bounds:    newBounds(),
 	}
 }
 
 // SetDirectory replaces the directory that the tracker asks.
-func (t *Tracker) SetDirectory(dir Directory) { t.dir = dir }
+func (t *Tracker) SetDirectory(dir Directory) {
+	t.dir, t.accounted = dir, false
+}
 
 // Phone returns what is known of a phone, or nil.
 func (t *Tracker) Phone(id PhoneID) *Track {
@@ -136,6 +145,10 @@ func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
 	t.changes = t.changes[:0]
 	t.prune(now)
 	w := t.wire(o)
+	t.here, t.now = w.Name, now
+	if !t.accounted {
+		t.account()
+	}
 	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > LateAfter}
 	t.noteSender(&s)
 	switch o.Kind {
@@ -193,8 +206,9 @@ func (t *Tracker) device(m MAC) *Track {
 	id := PhoneID{MAC: m}
 	tr := t.tracks[id]
 	if tr == nil {
-		tr = &Track{ID: id}
+		tr = &Track{ID: id, Wire: t.here, Life: t.now, LifeWire: t.here}
 		t.tracks[id] = tr
+		t.admit(tr, t.now)
 	}
 	return tr
 }

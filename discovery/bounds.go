@@ -1,0 +1,235 @@
+package discovery
+
+import (
+	"cmp"
+	"net/netip"
+	"time"
+)
+
+// What a hostile wire can make the tracker remember is bounded. A table that is
+// full gives up its least: what nobody vouches for before what a lease or proof
+// stands behind, and of equals the one heard longest ago.
+const (
+	// maxGuests bounds, for each interface, the devices and phones that are not
+	// confirmed: neither listed in the directory nor ever registered. A site has
+	// hundreds; a flood of random MACs has any number.
+	maxGuests = 8192
+
+	// maxLoose bounds the bindings that rest on ARP or Neighbor Discovery alone.
+	maxLoose = 1 << 16
+
+	// maxRouters bounds the senders that are watched for being routers, a matter
+	// of routerWindow, together with those that are.
+	maxRouters = 1 << 14
+
+	// maxGateways bounds the addresses that were said to be a router's.
+	maxGateways = 4096
+
+	// maxRequests bounds the DHCP exchanges under way.
+	maxRequests = 1 << 14
+
+	// maxSpeakers and maxNeighbors bound, for each interface, who announces
+	// itself there: many more than tell a link from a mirror.
+	maxSpeakers  = 256
+	maxNeighbors = 256
+
+	// maxSources bounds the MACs that one switch port's frames come from.
+	maxSources = 8
+)
+
+// Stats counts what the bounds made the tracker give up since it was made.
+type Stats struct {
+	Guests    uint64 // devices and unconfirmed phones
+	Bindings  uint64
+	Routers   uint64
+	Gateways  uint64
+	Requests  uint64
+	Speakers  uint64 // announcers on one interface, phones and switch ports
+	Displaced uint64 // claims to an address that another device holds by a lease or a registration
+}
+
+// Stats returns what was given up.
+func (t *Tracker) Stats() Stats { return t.stats }
+
+// bounds keeps the order in which full tables give up.
+type bounds struct {
+	guests   map[string]*roster[PhoneID] // by interface
+	loose    *roster[address]
+	routers  *roster[MAC]
+	gateways *roster[address]
+	requests *roster[MAC]
+}
+
+func newBounds() bounds {
+	return bounds{
+		guests:   map[string]*roster[PhoneID]{},
+		loose:    newRoster(compareAddresses),
+		routers:  newRoster(compareMACs),
+		gateways: newRoster(compareAddresses),
+		requests: newRoster(compareMACs),
+	}
+}
+
+// admit takes a track that is not confirmed into its interface's account, and
+// gives up another one if that is full.
+func (t *Tracker) admit(tr *Track, now time.Time) {
+	if tr.ID.Provisional() || t.confirmed(tr) {
+		return
+	}
+	r := t.bounds.guests[tr.Wire]
+	if r == nil {
+		r = newRoster(PhoneID.Compare)
+		t.bounds.guests[tr.Wire] = r
+	}
+	r.add(tr.ID, tr.worth())
+	if r.len() > maxGuests {
+		t.stats.Guests++
+		t.dismiss(t.tracks[r.leastBut(tr.ID, func(id PhoneID) worth { return t.tracks[id].worth() })], now)
+	}
+}
+
+// dismiss forgets a track, and tells if it was taken for a phone.
+func (t *Tracker) dismiss(tr *Track, now time.Time) {
+	t.report(tr, NotAPhone)
+	t.forget(tr, now)
+}
+
+// confirmed reports whether somebody vouches for a phone: the directory, or the
+// registrar that accepted a REGISTER of its.
+func (t *Tracker) confirmed(tr *Track) bool {
+	return tr.Confirmed || t.dir.PhoneListed(tr.ID.MAC)
+}
+
+// confirm takes a phone out of its interface's account.
+func (t *Tracker) confirm(tr *Track) {
+	tr.Confirmed = true
+	t.discharge(tr)
+}
+
+func (t *Tracker) discharge(tr *Track) {
+	if r := t.bounds.guests[tr.Wire]; r != nil {
+		r.remove(tr.ID)
+	}
+}
+
+// account makes the accounts anew from what is known, after the directory or the
+// state has been replaced, without giving up anything: in what order that happens
+// depends on nothing else.
+func (t *Tracker) account() {
+	t.bounds, t.accounted = newBounds(), true
+	for id, tr := range t.tracks {
+		if id.Provisional() || t.confirmed(tr) {
+			continue
+		}
+		r := t.bounds.guests[tr.Wire]
+		if r == nil {
+			r = newRoster(PhoneID.Compare)
+			t.bounds.guests[tr.Wire] = r
+		}
+		r.add(id, tr.worth())
+	}
+	for a, b := range t.bindings {
+		if !b.Firm {
+			t.bounds.loose.add(a, worth{at: b.At})
+		}
+	}
+	for m, r := range t.routers {
+		t.bounds.routers.add(m, r.worth())
+	}
+	for a, at := range t.gateways {
+		t.bounds.gateways.add(a, worth{at: at})
+	}
+	for m, r := range t.requests {
+		t.bounds.requests.add(m, worth{at: r.At})
+	}
+}
+
+// worth says how willingly something is given up: the lower rank first, then what
+// was heard longer ago. Of one thing it never decreases.
+type worth struct {
+	rank uint8
+	at   time.Time
+}
+
+func (w worth) compare(x worth) int { return cmp.Or(cmp.Compare(w.rank, x.rank), w.at.Compare(x.at)) }
+
+// worth of a guest: a lease is more than a frame.
+func (tr *Track) worth() worth {
+	w := worth{at: tr.Life}
+	if tr.Lease.IP.IsValid() {
+		w.rank = 1
+	}
+	if tr.Booted.After(w.at) {
+		w.at = tr.Booted
+	}
+	return w
+}
+
+// worth of a sender: proof is more than suspicion.
+func (r *router) worth() worth {
+	w := worth{at: r.Since}
+	if !r.Since.IsZero() {
+		w.rank = 1
+	}
+	if n := len(r.Sources); n > 0 && r.Sources[n-1].At.After(w.at) {
+		w.at = r.Sources[n-1].At
+	}
+	return w
+}
+
+// sender returns what is known of a sender, made if need be.
+func (t *Tracker) sender(m MAC, now time.Time) *router {
+	r := t.routers[m]
+	if r != nil {
+		return r
+	}
+	r = &router{}
+	t.routers[m] = r
+	b := t.bounds.routers
+	if b.add(m, worth{at: now}); b.len() > maxRouters {
+		delete(t.routers, b.leastBut(m, func(x MAC) worth { return t.routers[x].worth() }))
+		t.stats.Routers++
+	}
+	return r
+}
+
+// loosely notes a binding that rests on its owner's word alone.
+func (t *Tracker) loosely(a address, at time.Time) {
+	b := t.bounds.loose
+	if b.add(a, worth{at: at}); b.len() > maxLoose {
+		delete(t.bindings, b.least(func(x address) worth { return worth{at: t.bindings[x].At} }))
+		t.stats.Bindings++
+	}
+}
+
+// vouch makes a binding firm by which a REGISTER was accepted.
+func (t *Tracker) vouch(s *sight, ip netip.Addr, m MAC, expires time.Duration) {
+	a := address{s.site, ip}
+	b, ok := t.bindings[a]
+	if !ok || b.MAC != m || b.Until.Before(s.now) {
+		return
+	}
+	b.Firm = true
+	if until := s.now.Add(expires); until.After(b.Until) {
+		b.Until = until
+	}
+	t.bindings[a] = b
+	t.bounds.loose.remove(a)
+}
+
+// compactAgeing drops deadlines of what is not known any more, when there are
+// more of those than of others.
+func (t *Tracker) compactAgeing() {
+	if len(t.ageing) <= 2*(len(t.tracks)+len(t.watched))+1024 {
+		return
+	}
+	kept := t.ageing[:0]
+	for _, d := range t.ageing {
+		if d.tr == nil && t.watched[d.c].Equal(d.at) || d.tr != nil && t.tracks[d.tr.ID] == d.tr && d.tr.wake.Equal(d.at) {
+			kept = append(kept, d)
+		}
+	}
+	clear(t.ageing[len(kept):])
+	t.ageing = kept
+	t.ageing.init()
+}
