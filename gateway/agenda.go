@@ -77,6 +77,22 @@ func (a *agenda) add(d due) {
 	}
 }
 
+// compact drops deadlines that no longer hold when there are many more of them
+// than phones: a flood of devices that come and go leaves any number behind.
+func (a *agenda) compact(e *Engine) {
+	if len(a.settling) <= 4*len(e.phones)+1024 {
+		return
+	}
+	kept := a.settling[:0]
+	for _, d := range a.settling {
+		if d.holds(e) {
+			kept = append(kept, d)
+		}
+	}
+	a.settling = kept
+	heap.Init(&a.settling)
+}
+
 // peek drops deadlines that no longer hold and returns the first that does.
 func peek(h *dueHeap, e *Engine) (due, bool) {
 	for len(*h) > 0 {

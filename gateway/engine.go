@@ -136,6 +136,7 @@ func (e *Engine) Observe(o *discovery.Observation) {
 	e.begin()
 	e.follow(e.tracker.Observe(o, at))
 	e.end()
+	e.agenda.compact(e)
 }
 
 // Advance moves the engine's time to t, doing all that falls due until then, t
@@ -231,6 +232,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 	for _, c := range changes {
 		if c.What&discovery.NotAPhone != 0 {
 			e.drop(c.Phone)
+			delete(e.batch.alive, c.Phone.ID)
 			continue
 		}
 		p := e.phone(c.Phone)
