@@ -32,7 +32,11 @@ type Directory struct {
 // of its row: keys given twice, references to what does not exist or is retired,
 // locations in a circle, rules that tie.
 func NewDirectory(c Content) (*Directory, error) {
-	d := &Directory{aorPhones: map[sip.AOR][]discovery.MAC{}, aorUsers: map[sip.AOR][]string{}}
+	d := &Directory{
+		sites: newRows[string, Site](len(c.Sites)), users: newRows[string, User](len(c.Users)),
+		phones:    newRows[discovery.MAC, Phone](len(c.Phones)),
+		aorPhones: make(map[sip.AOR][]discovery.MAC, len(c.Phones)), aorUsers: make(map[sip.AOR][]string, len(c.Users)),
+	}
 	var errs Errors
 	for _, s := range c.Sites {
 		if !d.sites.put(s.ID, s) {
