@@ -103,10 +103,10 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id, Model: model(p.track), Attachment: p.track.Attachment,
+		Time: e.now, Purpose: why, Phone: p.id, Attachment: p.track.Attachment,
 	}
 	if !e.cfg.NoMails {
-		l.Evidence = p.track.Evidence()
+		l.Model, l.Evidence = model(p.track), p.track.Evidence()
 	}
 	l.To, _ = e.dir.User(email)
 	l.To.Email = email
