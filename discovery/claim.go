@@ -38,6 +38,9 @@ var ouiSnom = [3]byte{0x00, 0x04, 0x13}
 
 // phoneMAC reads a MAC that can name a device.
 func phoneMAC(s string) (MAC, bool) {
+	if len(s) < 2*len(MAC{}) {
+		return MAC{}, false // most often it is empty
+	}
 	m, err := ParseMAC(strings.TrimSpace(s))
 	return m, err == nil && !m.Nobody()
 }

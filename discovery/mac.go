@@ -3,7 +3,6 @@ package discovery
 import (
 	"encoding/hex"
 	"fmt"
-	"strings"
 )
 
 // MAC is an EUI-48 hardware address. The zero value is nobody.
@@ -12,27 +11,30 @@ type MAC [6]byte
 // ParseMAC reads a MAC in every usual form: aa:bb:cc:dd:ee:ff,
 // aa-bb-cc-dd-ee-ff, aabb.ccdd.eeff and aabbccddeeff, in either case.
 func ParseMAC(s string) (MAC, error) {
-	var m MAC
-	digits := s
-	switch {
-	case len(s) == 17 && strings.Count(s, ":") == 5, len(s) == 17 && strings.Count(s, "-") == 5:
-		for i := 2; i < 17; i += 3 {
+	var digits [12]byte
+	n := 0
+	for i := range len(s) {
+		switch {
+		case len(s) == 17 && i%3 == 2 && (s[i] == ':' || s[i] == '-'):
 			if s[i] != s[2] {
-				return m, fmt.Errorf("mac %q: mixed separators", s)
+				return MAC{}, fmt.Errorf("mac %q: mixed separators", s)
 			}
+		case len(s) == 14 && i%5 == 4 && s[i] == '.':
+		case n == len(digits):
+			return MAC{}, errDigits(s)
+		default:
+			digits[n] = s[i]
+			n++
 		}
-		digits = strings.ReplaceAll(s, s[2:3], "")
-	case len(s) == 14 && strings.Count(s, ".") == 2 && s[4] == '.' && s[9] == '.':
-		digits = strings.ReplaceAll(s, ".", "")
 	}
-	if len(digits) != 12 {
-		return m, fmt.Errorf("mac %q: want 12 hex digits", s)
-	}
-	if _, err := hex.Decode(m[:], []byte(digits)); err != nil {
-		return MAC{}, fmt.Errorf("mac %q: want 12 hex digits", s)
+	var m MAC
+	if _, err := hex.Decode(m[:], digits[:n]); err != nil || n < len(digits) {
+		return MAC{}, errDigits(s)
 	}
 	return m, nil
 }
+
+func errDigits(s string) error { return fmt.Errorf("mac %q: want 12 hex digits", s) }
 
 // String returns the lower-case form with colons.
 func (m MAC) String() string {

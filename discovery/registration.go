@@ -250,19 +250,33 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 
 // addLine records that an AOR is registered on a phone.
 func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time) {
+	i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
+	added := i < 0
+	if added {
+		i = len(tr.Lines)
+		tr.Lines = append(tr.Lines, Line{AOR: sip.AOR(strings.Clone(string(r.AOR)))})
+	}
+	l := &tr.Lines[i]
+	keep(&l.CallID, valid(r.CallID))
+	keep(&l.Contact, valid(c.URI))
+	keep(&l.Instance, valid(r.Instance))
+	l.Until = until
 	if r.Instance != "" && !tr.ID.Provisional() {
-		t.instances[valid(r.Instance)] = tr.ID.MAC
+		t.instances[l.Instance] = tr.ID.MAC
 	}
-	line := Line{AOR: r.AOR, CallID: valid(r.CallID), Contact: valid(c.URI), Instance: valid(r.Instance), Until: until}
-	for i := range tr.Lines {
-		if tr.Lines[i].AOR == r.AOR {
-			tr.Lines[i] = line
-			return
-		}
+	if !added {
+		return
 	}
-	tr.Lines = append(tr.Lines, line)
 	slices.SortFunc(tr.Lines, func(a, b Line) int { return strings.Compare(string(a.AOR), string(b.AOR)) })
 	t.report(tr, LinesMoved)
+}
+
+// keep sets a text for good. What was read is a part of its header, all of which
+// would stay in memory; a refresh mostly says the same again.
+func keep(text *string, said string) {
+	if *text != said {
+		*text = strings.Clone(said)
+	}
 }
 
 // deregister takes an AOR from a phone (RFC 3261 section 10.2.2). The phone may

@@ -3,8 +3,6 @@ package gateway
 import (
 	"container/heap"
 	"time"
-
-	"perch/discovery"
 )
 
 // dueWhat is a kind of deadline.
@@ -21,15 +19,14 @@ const (
 type due struct {
 	at     time.Time
 	what   dueWhat
-	phone  discovery.PhoneID // of dueSettle
-	prompt int64             // of the others
+	phone  *phone // of dueSettle; one that was dropped is due at no time
+	prompt int64  // of the others
 }
 
 // holds reports whether the deadline still is one.
 func (d due) holds(e *Engine) bool {
 	if d.what == dueSettle {
-		p := e.phones[d.phone]
-		return p != nil && p.Due.Equal(d.at)
+		return d.phone.Due.Equal(d.at)
 	}
 	q := e.prompts[d.prompt]
 	if d.what == dueExpiry {
@@ -51,7 +48,7 @@ func (h dueHeap) Less(i, j int) bool {
 	case a.prompt != b.prompt:
 		return a.prompt < b.prompt
 	}
-	return a.phone.Compare(b.phone) < 0
+	return a.what == dueSettle && a.phone.id.Compare(b.phone.id) < 0
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }

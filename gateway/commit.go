@@ -106,7 +106,7 @@ func (e *Engine) sealEffects() (*Batch, error) {
 
 // sealAll is sealEffects with the whole state.
 func (e *Engine) sealAll() (*Batch, error) {
-	if _, ok := e.store.(stateless); ok {
+	if e.forgetful {
 		return e.sealEffects()
 	}
 	e.mu.Lock()
@@ -151,7 +151,7 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	if b.keyed {
 		out.Key = e.key
 	}
-	if _, ok := e.store.(stateless); ok {
+	if e.forgetful {
 		return out, nil
 	}
 	ids := make([]discovery.PhoneID, 0, len(b.phones))
@@ -223,7 +223,7 @@ func (e *Engine) load(s State) error {
 		e.phones[rec.Phone] = ps.Phone
 		e.tracker.Restore(ps.Track)
 		if !ps.Phone.Due.IsZero() {
-			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: rec.Phone})
+			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones[rec.Phone]})
 		}
 	}
 	for _, q := range s.Prompts {

@@ -73,7 +73,8 @@ type Engine struct {
 	sink  func(Event)
 	late  int
 
-	observed bool // since the last checkpoint
+	observed  bool // since the last checkpoint
+	forgetful bool // the store keeps no state
 }
 
 // New returns an engine over a store, going on from what the store holds.
@@ -95,6 +96,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		sources: map[string]Position{},
 		batch:   newPending(),
 	}
+	_, e.forgetful = store.(stateless)
 	if err := e.load(state); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
@@ -216,10 +218,8 @@ func (e *Engine) runUntil(t time.Time, inclusive, ageing bool) {
 func (e *Engine) fallDue(d due) {
 	switch d.what {
 	case dueSettle:
-		if p := e.phones[d.phone]; p != nil {
-			p.Due = time.Time{}
-			e.act(p)
-		}
+		d.phone.Due = time.Time{}
+		e.act(d.phone)
 	case dueExpiry:
 		e.expire(e.prompts[d.prompt])
 	case dueAskAgain:
@@ -236,7 +236,9 @@ func (e *Engine) follow(changes []discovery.Change) {
 			continue
 		}
 		p := e.phone(c.Phone)
-		e.batch.alive[p.id] = true
+		if !e.forgetful {
+			e.batch.alive[p.id] = true
+		}
 		if c.What&discovery.Absorbed != 0 {
 			e.absorb(p, c.From)
 		}

@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"net/netip"
 	"slices"
 	"time"
@@ -106,6 +104,25 @@ func orderOf(event string) int {
 // numbered at its end.
 type transaction struct {
 	lines []txLine
+	json  []byte // scratch
+
+	// The last attachment that was told of, with what lines say of it: the events
+	// of one phone mostly tell of one attachment.
+	told discovery.Attachment
+	at   *LineAttachment
+	in   *discovery.Network
+}
+
+// place returns what lines say of an attachment.
+func (tx *transaction) place(a *discovery.Attachment) (*LineAttachment, *discovery.Network) {
+	if tx.at == nil || tx.told != *a {
+		n := a.Network()
+		tx.told, tx.in = *a, &n
+		tx.at = &LineAttachment{
+			a.Site, a.ChassisID, a.PortID, a.RemoteID, a.CircuitID, a.BSSID, a.VLAN, a.Subnet, a.IP, a.PublicIP,
+		}
+	}
+	return tx.at, tx.in
 }
 
 type txLine struct {
@@ -119,12 +136,7 @@ func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
 func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
 	l := Line{Event: event, Phone: p.id.String()}
 	if p.track != nil && p.track.Attachment.Level() != discovery.LevelNone {
-		a := p.track.Attachment
-		n := a.Network()
-		l.Network = &n
-		l.Attachment = &LineAttachment{
-			a.Site, a.ChassisID, a.PortID, a.RemoteID, a.CircuitID, a.BSSID, a.VLAN, a.Subnet, a.IP, a.PublicIP,
-		}
+		l.Attachment, l.Network = e.tx.place(&p.track.Attachment)
 	}
 	if fill != nil {
 		fill(&l)
@@ -145,22 +157,12 @@ func (e *Engine) end() {
 		l := &e.tx.lines[i].line
 		e.ids.Event++
 		l.ID, l.Time = e.ids.Event, Stamp(e.now)
-		ev := Event{ID: l.ID, Time: e.now, Name: l.Event, Phone: l.Phone, Data: encode(l)}
+		e.tx.json = l.appendJSON(e.tx.json[:0])
+		ev := Event{ID: l.ID, Time: e.now, Name: l.Event, Phone: l.Phone, Data: slices.Clone(e.tx.json)}
 		e.batch.events = append(e.batch.events, ev)
 		if e.sink != nil {
 			e.sink(ev)
 		}
 	}
 	e.tx.lines = e.tx.lines[:0]
-}
-
-// encode writes JSON without HTML's escapes: the output is for programs.
-func encode(v any) json.RawMessage {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic("gateway: " + err.Error()) // our own types always encode
-	}
-	return bytes.TrimRight(b.Bytes(), "\n")
 }

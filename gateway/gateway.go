@@ -197,7 +197,9 @@ const TokenMark = "@@perch-token@@"
 type Renderer interface {
 	// Render writes the whole mail.
 	Render(Letter) (subject, messageID string, body []byte, err error)
-	// Subject writes only what an event tells of it.
+	// Subject writes only what an event tells of it. It may be asked with a letter
+	// that has no more of its location than its own row, and neither model,
+	// evidence, rule, expiry nor what is in force.
 	Subject(Letter) (subject, messageID string, err error)
 }
 

@@ -207,7 +207,7 @@ func (e *Engine) evaluate(p *phone) {
 // settleAt sets the settle deadline, not before now and not while flapping.
 func (e *Engine) settleAt(p *phone, t time.Time) {
 	p.Due = later(later(t, e.now), p.track.FlapUntil)
-	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p.id})
+	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
 }
 
 // gains reports whether the attachment knows the network better: by a level, or
@@ -283,6 +283,7 @@ func (e *Engine) drop(tr *discovery.Track) {
 		e.dropClaim(p, e.answers[k.Answer], "", "the device is no phone")
 	}
 	e.touch(p)
+	p.Due = time.Time{}
 	delete(e.phones, tr.ID)
 }
 
@@ -362,5 +363,6 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 		}
 	}
 	e.batch.phones[from] = true
+	q.Due = time.Time{}
 	delete(e.phones, from)
 }

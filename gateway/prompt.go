@@ -35,6 +35,12 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 func (e *Engine) question(p *phone, k *known, q *Prompt, email string, inForce Assignment, m matcher.Match) Letter {
 	l := e.letter(p, MailPrompt, email)
 	l.Prompt, l.Kind, l.Recipient = q.ID, q.Kind, q.To
+	if e.cfg.NoMails {
+		if at, ok := e.dir.Location(q.Location); ok && !hidden(&at, email) {
+			l.Location = &at
+		}
+		return l
+	}
 	l.Location = e.visible(q.Location, email)
 	l.InForce = e.placeFor(inForce.Location, email)
 	l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
@@ -97,8 +103,10 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id, Model: model(p.track),
-		Attachment: p.track.Attachment, Evidence: p.track.Evidence(),
+		Time: e.now, Purpose: why, Phone: p.id, Attachment: p.track.Attachment,
+	}
+	if !e.cfg.NoMails {
+		l.Model, l.Evidence = model(p.track), p.track.Evidence()
 	}
 	l.To, _ = e.dir.User(email)
 	l.To.Email = email
@@ -136,10 +144,15 @@ func (e *Engine) about(p *phone, why Purpose, email string, at discovery.Attachm
 // visible returns a location for one reader: a personal one only to its owner.
 func (e *Engine) visible(id location.ID, email string) *location.Location {
 	l := e.place(id)
-	if l == nil || l.Kind == location.Personal && l.Owner != email {
+	if l == nil || hidden(l, email) {
 		return nil
 	}
 	return l
+}
+
+// hidden reports whether a location is a personal one of somebody else.
+func hidden(l *location.Location, email string) bool {
+	return l.Kind == location.Personal && l.Owner != email
 }
 
 // placeFor names a location in one line for one reader.

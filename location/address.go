@@ -115,6 +115,9 @@ func (a *CivicAddress) Set(column, value string) error {
 // CheckText refuses text that may not stand in a mail header or on a
 // dispatcher's screen: invalid UTF-8 and control characters, line ends included.
 func CheckText(s string) error {
+	if printable(s) {
+		return nil
+	}
 	if !utf8.ValidString(s) {
 		return fmt.Errorf("%q is not UTF-8", s)
 	}
@@ -122,6 +125,17 @@ func CheckText(s string) error {
 		return fmt.Errorf("%q has a control character", s)
 	}
 	return nil
+}
+
+// printable reports whether a text is ASCII without control characters, as most
+// cells are.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // inherit fills blank elements from a parent's address, from the wide to the

@@ -2,9 +2,6 @@ package notify
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"mime"
 	"mime/quotedprintable"
 	"net/mail"
@@ -147,20 +144,6 @@ func mailbox(name, address string) string {
 	encoded := mime.BEncoding.Encode("utf-8", a.Name)
 	a.Name = ""
 	return encoded + " " + a.String()
-}
-
-// digest derives a short text from all that makes a mail this one: two databases
-// may give the same id, but not also at the same told time to the same person
-// about the same phone, unless they replayed the same capture.
-func (r *Renderer) digest(what string, l gateway.Letter) string {
-	h := sha256.New()
-	for _, s := range [...]string{
-		what, r.url, l.Time.UTC().Format(time.RFC3339Nano), l.Purpose.String(), l.To.Email, l.Phone.String(),
-	} {
-		fmt.Fprintf(h, "%d:%s,", len(s), s) // no two lists of strings look alike
-	}
-	fmt.Fprintf(h, "%d", l.ID)
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func ascii(s string) bool {

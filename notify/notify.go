@@ -140,44 +140,30 @@ func baseURL(s string) (string, error) {
 	return base, nil
 }
 
-// Subject writes only what an event tells of a mail: its subject and its
-// Message-ID, the same that Render gives.
-func (r *Renderer) Subject(l gateway.Letter) (subject, messageID string, err error) {
-	s, ok := r.sheets[l.Purpose]
-	if !ok {
-		return "", "", fmt.Errorf("mail %d: no template for purpose %q", l.ID, l.Purpose)
-	}
-	p := r.heading(l)
-	subject, err = s.subject(&p)
-	if err != nil {
-		return "", "", fmt.Errorf("mail %d: %w", l.ID, err)
-	}
-	return subject, r.messageID(l), nil
-}
-
-func (r *Renderer) messageID(l gateway.Letter) string {
-	return fmt.Sprintf("<%d.%s.%s@%s>", l.ID, l.Purpose, r.digest("message-id", l), r.domain)
-}
-
 // Render writes the mail that a letter asks for. The body is the whole message
 // with CRLF line ends and no line above 998 bytes; gateway.TokenMark stands in
 // it unbroken. It fails on a purpose for which there are no words.
 func (r *Renderer) Render(l gateway.Letter) (subject, messageID string, body []byte, err error) {
 	s, ok := r.sheets[l.Purpose]
 	if !ok {
-		return "", "", nil, fmt.Errorf("mail %d: no template for purpose %q", l.ID, l.Purpose)
+		return "", "", nil, noWords(&l)
 	}
 	p := r.page(l)
+	p.Headline, subject = p.heading(l.Purpose)
 	w, err := s.write(&p)
 	if err != nil {
 		return "", "", nil, fmt.Errorf("mail %d: %w", l.ID, err)
 	}
 	m := message{
-		from: r.from, to: mailbox(l.To.Name, l.To.Email), subject: w.subject, time: l.Time,
-		id: r.messageID(l),
+		from: r.from, to: mailbox(l.To.Name, l.To.Email), subject: subject, time: l.Time,
+		id: r.messageID(&l),
 		// "=_" cannot occur in quoted-printable (RFC 2045 section 6.7, note 3).
-		boundary: fmt.Sprintf("=_perch_%d_%s", l.ID, r.digest("boundary", l)),
+		boundary: fmt.Sprintf("=_perch_%d_%s", l.ID, r.digest("boundary", &l)),
 		text:     w.text, html: w.html,
 	}
-	return w.subject, m.id, m.bytes(), nil
+	return subject, m.id, m.bytes(), nil
+}
+
+func noWords(l *gateway.Letter) error {
+	return fmt.Errorf("mail %d: no template for purpose %q", l.ID, l.Purpose)
 }

@@ -14,7 +14,7 @@ import (
 type page struct {
 	Organization string
 	Language     string
-	Headline     string // first line of the mail, made by the template's own "headline"
+	Headline     string // first line of the mail, of which the subject is made
 	Link         string // of the one button; empty if the mail has none
 
 	Phone     words.Phone
@@ -47,7 +47,8 @@ type page struct {
 
 // page puts a letter into words.
 func (r *Renderer) page(l gateway.Letter) page {
-	p := r.heading(l)
+	p := page{Organization: r.organization, Language: contentLanguage, Phone: words.PhoneOf(l), Place: words.PlaceOf(l.Location)}
+	p.facts(&l)
 	p.Link = r.link(l)
 	p.Before, p.PlaceThen, p.Now = words.Network(l.From), words.Clean(l.FromPlace, words.MaxLine), words.Network(l.Attachment.Network())
 	p.Evidence = words.Seen(l.Evidence)
@@ -57,12 +58,10 @@ func (r *Renderer) page(l gateway.Letter) page {
 	return p
 }
 
-// heading is as much of a page as its headline and its subject need.
-func (r *Renderer) heading(l gateway.Letter) page {
-	p := page{
-		Organization: r.organization, Language: contentLanguage,
-		Phone: words.PhoneOf(l), Add: l.Kind == gateway.Add, Place: words.PlaceOf(l.Location), Reason: words.Clean(l.Reason, words.MaxReason),
-	}
+// facts fills in what happened: all that the heading needs beside the names of
+// the phone and the place.
+func (p *page) facts(l *gateway.Letter) {
+	p.Add, p.Reason = l.Kind == gateway.Add, words.Clean(l.Reason, words.MaxReason)
 	if l.Claim != nil {
 		p.claim(l.Claim)
 	}
@@ -73,7 +72,6 @@ func (r *Renderer) heading(l gateway.Letter) page {
 		p.Personal = l.Answer.Kind == gateway.AnswerPersonal || l.Answer.Kind == gateway.AnswerAddPersonal
 	}
 	p.Answered, p.Objected, p.NotMine = l.Notice == gateway.NoticeAnswered, l.Notice == gateway.NoticeObjected, l.Notice == gateway.NoticeNotMine
-	return p
 }
 
 func (p *page) by(who string) {

@@ -10,14 +10,14 @@ import (
 	"perch/gateway"
 )
 
-// The templates: for each purpose name.txt, which also defines "headline" and
-// "subject", and name.html; layout.txt and layout.html hold what mails share.
+// The templates: for each purpose name.txt and name.html; layout.txt and
+// layout.html hold what mails share.
 //
 //go:embed templates
 var templates embed.FS
 
 // purposes lists what there are words for. A new purpose is a row here, two
-// templates, and in page what they need to know.
+// templates, in page what they need to know, and a heading.
 var purposes = [...]gateway.Purpose{
 	gateway.MailPrompt,
 	gateway.MailReceipt,
@@ -34,7 +34,6 @@ type sheet struct {
 
 // written is a mail in words.
 type written struct {
-	subject    string
 	text, html string // lines end in \n
 }
 
@@ -56,23 +55,10 @@ func readSheets() (map[gateway.Purpose]sheet, error) {
 	return sheets, nil
 }
 
-// subject fills in the headline and the subject line.
-func (s sheet) subject(p *page) (string, error) {
-	var err error
-	if p.Headline, err = s.fill("headline", p); err != nil {
-		return "", err
-	}
-	subject, err := s.fill("subject", p)
-	return strings.Join(strings.Fields(subject), " "), err
-}
-
 // write fills in all templates.
 func (s sheet) write(p *page) (written, error) {
 	var w written
 	var err error
-	if w.subject, err = s.subject(p); err != nil {
-		return w, err
-	}
 	if w.text, err = s.fill("layout", p); err != nil {
 		return w, err
 	}

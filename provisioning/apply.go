@@ -31,7 +31,7 @@ func (d *Directory) Apply(c Changes) error {
 	}
 	d.applyWiremap(&c)
 	for _, s := range c.Put.Sites {
-		d.sites.put(s.ID, s)
+		d.putSite(s)
 		d.wiremap.SetIgnored(s.ID, s.IgnoreSubnets)
 	}
 	for _, u := range c.Put.Users {

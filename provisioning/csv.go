@@ -92,6 +92,9 @@ type numbered[T any] struct {
 	line int
 }
 
+// firstRows is how many rows there is room for at first.
+const firstRows = 64
+
 func readRows[T any](name string, r io.Reader, s schema[T], compare func(a, b T) int) ([]T, error) {
 	br := bufio.NewReader(r)
 	if mark, err := br.Peek(3); err == nil && string(mark) == "\ufeff" {
@@ -116,6 +119,9 @@ func readRows[T any](name string, r io.Reader, s schema[T], compare func(a, b T)
 		}
 		line, _ := rd.csv.FieldPos(0)
 		if row, ok := rd.row(line, cells); ok {
+			if len(rows) == cap(rows) {
+				rows = slices.Grow(rows, len(rows)+firstRows) // append grows big lists by a quarter
+			}
 			rows = append(rows, numbered[T]{row, line})
 		}
 	}

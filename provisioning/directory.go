@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gaissmai/bart"
+
 	"perch/discovery"
 	"perch/location"
 	"perch/matcher"
@@ -19,6 +21,7 @@ type Directory struct {
 	users  rows[string, User]
 	phones rows[discovery.MAC, Phone]
 
+	subnets map[string]*bart.Lite // of sites that have some
 	tree    *location.Tree
 	wiremap *matcher.Wiremap
 
@@ -32,10 +35,15 @@ type Directory struct {
 // of its row: keys given twice, references to what does not exist or is retired,
 // locations in a circle, rules that tie.
 func NewDirectory(c Content) (*Directory, error) {
-	d := &Directory{aorPhones: map[sip.AOR][]discovery.MAC{}, aorUsers: map[sip.AOR][]string{}}
+	d := &Directory{
+		subnets: map[string]*bart.Lite{},
+		sites:   newRows[string, Site](len(c.Sites)), users: newRows[string, User](len(c.Users)),
+		phones:    newRows[discovery.MAC, Phone](len(c.Phones)),
+		aorPhones: make(map[sip.AOR][]discovery.MAC, len(c.Phones)), aorUsers: make(map[sip.AOR][]string, len(c.Users)),
+	}
 	var errs Errors
 	for _, s := range c.Sites {
-		if !d.sites.put(s.ID, s) {
+		if !d.putSite(s) {
 			errs.addf("site %s: id is given twice", s.ID)
 		}
 	}
@@ -126,6 +134,18 @@ func (d *Directory) Tree() *location.Tree { return d.tree }
 
 // Wiremap returns the rules. It is valid until the next Apply.
 func (d *Directory) Wiremap() *matcher.Wiremap { return d.wiremap }
+
+func (d *Directory) putSite(s Site) bool {
+	delete(d.subnets, s.ID)
+	if len(s.Subnets) > 0 {
+		t := new(bart.Lite)
+		for _, p := range s.Subnets {
+			t.Insert(p)
+		}
+		d.subnets[s.ID] = t
+	}
+	return d.sites.put(s.ID, s)
+}
 
 func (d *Directory) putUser(u User) bool {
 	old, there := d.users.get(u.Email)

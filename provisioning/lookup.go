@@ -60,15 +60,11 @@ func (d *Directory) staffOf(site string, least Role) []string {
 
 // SiteSubnet returns the longest of a site's subnets that contains an address.
 func (d *Directory) SiteSubnet(site string, ip netip.Addr) (netip.Prefix, bool) {
-	s, _ := d.sites.get(site)
-	ip = ip.Unmap()
-	var longest netip.Prefix
-	for _, p := range s.Subnets {
-		if p.Contains(ip) && (!longest.IsValid() || p.Bits() > longest.Bits()) {
-			longest = p
-		}
+	subnets := d.subnets[site]
+	if ip = ip.Unmap(); subnets == nil || !ip.IsValid() || ip.Zone() != "" {
+		return netip.Prefix{}, false
 	}
-	return longest, longest.IsValid()
+	return subnets.LookupPrefixLPM(netip.PrefixFrom(ip, ip.BitLen()))
 }
 
 // Ignored returns the longest network on a site's ignore list that contains an

@@ -46,6 +46,9 @@ func mergeRows[T any](m *merge, t Table, base []T, files []File, rowsOf func(Fil
 	compare func(a, b T) int, equal func(a, b T) bool, name func(T) string,
 ) (put []T, gone []string) {
 	rows, given := collect(m, t, files, rowsOf, compare, name)
+	if len(base) == 0 {
+		return rows, nil // a first import
+	}
 	for _, row := range rows {
 		i, found := slices.BinarySearchFunc(base, row, compare)
 		if !found || !equal(base[i], row) {
@@ -68,12 +71,15 @@ func collect[T any](m *merge, t Table, files []File, rowsOf func(File) []T, comp
 		if f.Table != t {
 			continue
 		}
+		if !given {
+			rows, given = rowsOf(f), true // sorted, as ReadFile gives them
+			continue
+		}
 		for _, row := range rowsOf(f) {
-			if _, found := slices.BinarySearchFunc(rows, row, compare); given && found {
+			if _, found := slices.BinarySearchFunc(rows, row, compare); found {
 				m.errs.addf("%s: %s is in another file, too", f.Name, name(row))
 			}
 		}
-		given = true
 		rows = append(slices.Clip(rows), rowsOf(f)...)
 		slices.SortStableFunc(rows, compare)
 	}
@@ -85,7 +91,7 @@ func collect[T any](m *merge, t Table, files []File, rowsOf func(File) []T, comp
 func (m *merge) locations(base []location.Location, files []File, goneUsers []string) []location.Location {
 	rows, given := collect(m, Locations, files, func(f File) []location.Location { return f.Content.Locations },
 		compareLocations, func(l location.Location) string { return string(l.ID) })
-	var put []location.Location
+	put := make([]location.Location, 0, len(rows))
 	for _, l := range rows {
 		l.Version = 1
 		if i, found := slices.BinarySearchFunc(base, l, compareLocations); found {
@@ -107,7 +113,7 @@ func (m *merge) locations(base []location.Location, files []File, goneUsers []st
 		put = append(put, l)
 	}
 	slices.SortFunc(put, compareLocations)
-	return put
+	return orNil(put)
 }
 
 // rules returns the rules that change: those of the files that are new or lead
@@ -118,7 +124,7 @@ func (m *merge) rules(base []matcher.Rule, files []File, changed []location.Loca
 	given := false
 	for _, f := range files {
 		if f.Table == Wiremap {
-			rows, given = append(rows, f.Content.Rules...), true
+			rows, given = append(slices.Clip(rows), f.Content.Rules...), true
 		}
 	}
 	personal := map[location.ID]bool{}

@@ -36,8 +36,12 @@ func patchRows[T any](rows, gone, put []T, compare func(a, b T) int) []T {
 	if len(gone)+len(put) == 0 {
 		return rows
 	}
-	gone = slices.SortedStableFunc(slices.Values(gone), compare)
-	put = slices.SortedStableFunc(slices.Values(put), compare)
+	gone, put = slices.Clone(gone), slices.Clone(put)
+	slices.SortStableFunc(gone, compare)
+	slices.SortStableFunc(put, compare)
+	if len(rows) == 0 {
+		return orNil(put)
+	}
 	out := make([]T, 0, len(rows)+len(put))
 	has := func(list []T, row T) bool {
 		_, found := slices.BinarySearchFunc(list, row, compare)

@@ -14,6 +14,9 @@ type rows[K comparable, V any] struct {
 	byKey map[K]V
 }
 
+// newRows returns an empty list with room for n rows.
+func newRows[K comparable, V any](n int) rows[K, V] { return rows[K, V]{make(map[K]V, n)} }
+
 // put adds or replaces a row and reports whether its key is new.
 func (r *rows[K, V]) put(k K, v V) bool {
 	if r.byKey == nil {

@@ -207,11 +207,36 @@ func prefix[T any](name string, field func(*T) *netip.Prefix) column[T] {
 // which users are named everywhere.
 func ParseEmail(s string) (string, error) {
 	s = strings.ToLower(strings.TrimSpace(s))
+	if plainEmail(s) {
+		return s, nil
+	}
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Address != s || strings.ContainsAny(s, "; \"") {
 		return "", fmt.Errorf("%q: want an email address", s)
 	}
 	return s, nil
+}
+
+// plainEmail reports whether an address is made of two dot-atoms (RFC 5322 section
+// 3.2.3) of letters, digits and what else is usual in them, as nearly all are.
+func plainEmail(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && dotAtom(local) && dotAtom(domain)
+}
+
+func dotAtom(s string) bool {
+	dot := true // before the first character, too
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '+':
+			dot = false
+		case c == '.' && !dot:
+			dot = true
+		default:
+			return false
+		}
+	}
+	return !dot
 }
 
 // parsePrefix reads a prefix, or an address as the prefix of itself alone.

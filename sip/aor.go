@@ -21,6 +21,13 @@ func ParseAOR(s string) (AOR, error) {
 	if err != nil {
 		return "", fmt.Errorf("aor %q: %w", s, err)
 	}
+	if n := len(u.scheme) + 1 + len(u.user) + 1 + len(u.hostport); u.user != "" && len(s) >= n {
+		// Most AORs stand there as they are meant, and need not be put together.
+		if as := s[:n]; as[len(u.scheme)] == ':' && as[n-len(u.hostport)-1] == '@' &&
+			as[:len(u.scheme)] == u.scheme && strings.HasPrefix(as[len(u.scheme)+1:], u.user) && strings.HasSuffix(as, u.hostport) {
+			return AOR(as), nil
+		}
+	}
 	var b strings.Builder
 	b.Grow(len(s))
 	b.WriteString(u.scheme)

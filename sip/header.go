@@ -8,6 +8,7 @@ import (
 
 // reader collects the headers of one message.
 type reader struct {
+	answer bool   // the message is no REGISTER: its Via and Path are not kept
 	err    error  // the first fault
 	seen   uint8  // bits of hasTo and so on
 	method string // of CSeq
@@ -29,6 +30,9 @@ func (r *reader) header(name, value string) {
 	case "via", "v":
 		r.via(value)
 	case "path":
+		if r.answer {
+			return
+		}
 		for v := range splitOutside(value, ',') {
 			g.Path = append(g.Path, v)
 		}
@@ -120,10 +124,12 @@ func (r *reader) contact(value string) {
 	}
 }
 
-// via keeps the values of a Via header and checks their form.
+// via keeps the values of a REGISTER's Via header, and checks the form of all.
 func (r *reader) via(value string) {
 	for v := range splitOutside(value, ',') {
-		r.reg.Via = append(r.reg.Via, v)
+		if !r.answer {
+			r.reg.Via = append(r.reg.Via, v)
+		}
 		if err := checkVia(v); err != nil {
 			r.fault("Via: %w", err)
 		}

@@ -20,7 +20,7 @@ type Message struct {
 
 // Parser reads SIP messages. It is for one goroutine at a time.
 type Parser struct {
-	split    *sipgo.Parser
+	sipgo    *sipgo.Parser
 	in       reader // the message at hand
 	response RegisterResponse
 }
@@ -28,10 +28,10 @@ type Parser struct {
 // NewParser returns a Parser.
 func NewParser() *Parser {
 	p := &Parser{}
-	// sipgo cuts the message into headers and hands each to a function of ours.
-	// Its own readers of values are not used: they lose what stands behind the
-	// first value that they refuse, do not give back Contact and Via as they
-	// stood, and take a Via without a host.
+	// What split does not read, sipgo cuts into headers and hands each to a
+	// function of ours. Its own readers of values are not used: they lose what
+	// stands behind the first value that they refuse, do not give back Contact
+	// and Via as they stood, and take a Via without a host.
 	ours := map[string]sipgo.HeaderParser{}
 	take := func(name []byte, value string) (sipgo.Header, error) {
 		p.in.header(string(name), value)
@@ -40,32 +40,19 @@ func NewParser() *Parser {
 	for _, name := range readHeaders {
 		ours[name] = take
 	}
-	skip := func([]byte, string) (sipgo.Header, error) { return taken, nil }
-	for _, name := range skippedHeaders {
-		ours[name] = skip
-	}
-	p.split = sipgo.NewParser(sipgo.WithHeadersParsers(ours))
+	p.sipgo = sipgo.NewParser(sipgo.WithHeadersParsers(ours))
 	return p
 }
 
 // taken stands in sipgo's message for each header that was seen to here.
 var taken = sipgo.NewHeader("Taken", "")
 
-// readHeaders are the headers that are read, skippedHeaders others that phones
-// and registrars send: naming those saves copying their values. Those of one
-// letter are compact forms (RFC 3261 section 7.3.3), but for To, From and Via,
-// which sipgo writes out.
-var (
-	readHeaders = [...]string{
-		"via", "v", "path", "contact", "m", "to", "t", "call-id", "i", "cseq", "content-length", "l", "expires",
-		"user-agent", "mac", "aastra-mac", "x-serialnumber",
-	}
-	skippedHeaders = [...]string{
-		"from", "f", "max-forwards", "content-type", "c", "allow", "allow-events", "u", "supported", "k", "accept",
-		"authorization", "proxy-authorization", "www-authenticate", "server", "date", "event", "o", "require",
-		"route", "record-route", "session-id", "p-preferred-identity", "x-real-ip",
-	}
-)
+// readHeaders are the headers that are read. Those of one letter are compact
+// forms (RFC 3261 section 7.3.3).
+var readHeaders = [...]string{
+	"via", "v", "path", "contact", "m", "to", "t", "call-id", "i", "cseq", "content-length", "l", "expires",
+	"user-agent", "mac", "aastra-mac", "x-serialnumber",
+}
 
 // Parse reads the first message of a datagram and returns how many bytes it
 // takes with its body. Without a Content-Length that is all of them (RFC 3261
@@ -78,37 +65,59 @@ func (p *Parser) Parse(b []byte) (m Message, n int, err error) {
 		return Message{}, len(b), ErrNotSIP
 	}
 	request := bytes.HasPrefix(start, []byte(methodRegister+" "))
-	p.in = reader{length: -1, reg: Register{Expires: -1}}
 	r := &p.in
-	split, headers, err := p.split.ParseHeaders(start, false)
-	switch {
-	case split == nil && request:
-		r.fault("bad request line")
-	case split == nil:
-		return Message{}, len(b), ErrNotSIP
-	case err != nil:
-		r.fault("headers cut or broken after %d bytes", headers)
-		headers = len(start)
+	s, headers, ok := p.begin(request).split(start)
+	if !ok {
+		if s, headers, ok = p.library(p.begin(request), start); !ok {
+			return Message{}, len(b), ErrNotSIP
+		}
 	}
 	end := len(b) - len(start) + r.bodyEnd(headers, len(start))
-	switch s := split.(type) {
-	case *sipgo.Response:
-		if r.method == methodRegister {
-			p.response = r.response(s.SipVersion, s.StatusCode)
-			m.Response = &p.response
+	switch {
+	case s.request:
+		if s.version != "" {
+			r.request(s.version)
 		}
-	case *sipgo.Request:
-		if request {
-			r.request(s.SipVersion)
-			m.Register = &r.reg
-		}
-	default:
 		m.Register = &r.reg
-	}
-	if m == (Message{}) {
+	case r.method == methodRegister && s.version != "":
+		p.response = r.response(s.version, s.status)
+		m.Response = &p.response
+	default:
 		return m, end, nil // somebody else's; its faults are, too
 	}
 	return m, end, r.err
+}
+
+// begin empties what the message before left.
+func (p *Parser) begin(request bool) *reader {
+	p.in = reader{length: -1, answer: !request, reg: Register{Expires: -1}}
+	return &p.in
+}
+
+// library splits a message with sipgo. Its start is that of a REGISTER, without
+// a version if the request line is bad, that of a response, or empty.
+func (p *Parser) library(r *reader, b []byte) (s startLine, headers int, ok bool) {
+	request := !r.answer
+	split, headers, err := p.sipgo.ParseHeaders(b, false)
+	switch {
+	case split == nil && request:
+		r.fault("bad request line")
+		return startLine{request: true}, headers, true
+	case split == nil:
+		return startLine{}, 0, false
+	case err != nil:
+		r.fault("headers cut or broken after %d bytes", headers)
+		headers = len(b)
+	}
+	switch m := split.(type) {
+	case *sipgo.Response:
+		s = startLine{version: m.SipVersion, status: m.StatusCode}
+	case *sipgo.Request:
+		if request {
+			s = startLine{request: true, version: m.SipVersion}
+		}
+	}
+	return s, headers, true
 }
 
 const methodRegister = "REGISTER"

@@ -6,8 +6,8 @@
 // answer says for how many seconds that binding holds. Several phones may hold
 // bindings of one AOR, so an AOR is a line and never a phone.
 //
-// The package splits messages with sipgo's parser, reads the header values that
-// it needs itself, and refuses to guess: a header that cannot be read is absent.
+// The package splits messages of the usual form itself and all others with sipgo's
+// parser, reads the header values that it needs itself, and refuses to guess: a header that cannot be read is absent.
 // It starts no goroutine and logs nothing.
 //
 //	p := sip.NewParser()

@@ -93,7 +93,16 @@ func (c *decodeCmd) decode(m *capture.Merge, ports []uint16, out *bufio.Writer, 
 // microseconds, which is what databases keep and events print.
 func observed(f *capture.Frame) discovery.Frame {
 	return discovery.Frame{
-		Time: f.Time.Truncate(time.Microsecond), Source: f.Source, Number: f.Number, File: f.File, Interface: f.Interface,
+		Time: microseconds(f.Time), Source: f.Source, Number: f.Number, File: f.File, Interface: f.Interface,
 		LinkType: uint16(f.LinkType), Data: f.Data,
 	}
+}
+
+// microseconds is t without what is finer. Few captures tell nanoseconds, and
+// Truncate divides.
+func microseconds(t time.Time) time.Time {
+	if t.Nanosecond()%1000 == 0 {
+		return t
+	}
+	return t.Truncate(time.Microsecond)
 }

@@ -20,8 +20,11 @@ type eventPrinter struct {
 	count  int
 }
 
+// printBuffer takes the events of a commit in a few writes.
+const printBuffer = 64 << 10
+
 func newEventPrinter(w io.Writer, json bool) *eventPrinter {
-	p := &eventPrinter{w: bufio.NewWriter(w)}
+	p := &eventPrinter{w: bufio.NewWriterSize(w, printBuffer)}
 	if !json {
 		p.story = gateway.NewStory(p.w)
 	}

@@ -86,9 +86,9 @@ type replayer struct {
 	commitNext           time.Time
 }
 
-// Effects are committed together: up to commitEffects, or what there is after
+// Effects are committed together: about commitEffects, or what there is after
 // commitEvery; where the disk is slow, committing takes at most a fifth of the
-// time. The clock is read every clockFrames. How effects are grouped decides only
+// time. It is looked every clockFrames. How effects are grouped decides only
 // how much a replay that is killed does over again.
 const (
 	commitEffects = 1000
@@ -286,12 +286,15 @@ func (r *replayer) sum(paths []string, stdin io.Reader) ([]string, func(), error
 
 // commitInTime commits when there is enough to commit, or enough time has passed.
 func (r *replayer) commitInTime(ctx context.Context) error {
+	if r.frames%clockFrames != 0 {
+		return nil
+	}
 	enough := commitEffects
 	switch {
 	case r.frames%commitFrames == 0:
 		r.progress.set(r.frames, r.engine.Now())
 		enough = 1
-	case r.sums != nil && r.frames%clockFrames == 0 && !time.Now().Before(r.commitNext):
+	case r.sums != nil && !time.Now().Before(r.commitNext):
 		enough = 1
 	}
 	if r.engine.Pending() < enough {

@@ -36,6 +36,13 @@ const (
 //     nobody may have the token put into a link of his own, have headers decoded
 //     into what was taken out here, or put a link into Perch's mouth.
 func Clean(s string, limit int) string {
+	if clean(s, limit) {
+		return s
+	}
+	return scrub(s, limit)
+}
+
+func scrub(s string, limit int) string {
 	var b strings.Builder
 	n, space := 0, false
 	for _, r := range s {
@@ -60,6 +67,26 @@ func Clean(s string, limit int) string {
 		n++
 	}
 	return breakUp.Replace(b.String())
+}
+
+// clean reports whether a text is clean as it stands, as most are: printable
+// ASCII, no longer than the limit, with single spaces inside of it and nothing
+// that breakUp breaks up.
+func clean(s string, limit int) bool {
+	if len(s) > limit || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~', c == ' ' && s[i+1] == ' ':
+			return false
+		case c == '=' && strings.HasPrefix(s[i:], "=?"), c == ':' && strings.HasPrefix(s[i:], "://"):
+			return false
+		case c == tokenWord[0] && strings.HasPrefix(s[i:], tokenWord):
+			return false
+		}
+	}
+	return true
 }
 
 // breakUp replaces from left to right and never looks at what it wrote; none of

@@ -37,3 +37,15 @@ func TestClean(t *testing.T) {
 		})
 	}
 }
+
+// What is taken for clean must be what cleaning would give.
+func FuzzClean(f *testing.F) {
+	for _, s := range []string{"Desk 1000", "a  b", " a", "a ", "=?x", "a://b", "a:/", "=", gateway.TokenMark, "perch", "\u00a0", "\x7f", "~"} {
+		f.Add(s, 20)
+	}
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		if limit = limit & 63; clean(s, limit) && scrub(s, limit) != s {
+			t.Errorf("%q is taken for clean to %d characters, but is %q", s, limit, scrub(s, limit))
+		}
+	})
+}

@@ -22,8 +22,9 @@ const (
 	portsOfRoom     = 4 // neighbouring ports, which lead to one room
 )
 
-// maxPhones keeps the names of switches at four digits.
-const maxPhones = 400_000
+// maxPhones keeps the floors within 10.20.0.0 to 10.37.255.255, and the lines at
+// seven digits.
+const maxPhones = 1_000_000
 
 type mac [6]byte
 
@@ -99,8 +100,13 @@ const domain = "pbx.example.com"
 
 // portName and switchName are what the switch calls its port and itself, in
 // LLDP and in option 82.
-func portName(p int) string    { return "Gi1/0/" + strconv.Itoa(portOf(p)) }
-func switchName(sw int) string { return "sw-" + strconv.Itoa(10_000 + sw)[1:] }
+func portName(p int) string { return "Gi1/0/" + strconv.Itoa(portOf(p)) }
+func switchName(sw int) string {
+	if sw < 10_000 {
+		return "sw-" + strconv.Itoa(10_000 + sw)[1:]
+	}
+	return "sw-" + strconv.Itoa(sw)
+}
 
 // appendMAC and appendIP4 append addresses as frames carry them.
 func appendMAC(b []byte, m mac) []byte { return append(b, m[:]...) }

@@ -30,6 +30,7 @@ type bench struct {
 	frames       int
 	tsharkFrames int
 	pairs        int
+	heapPhones   int // of F4
 	trunks       map[int]trunkFile
 }
 
@@ -38,6 +39,7 @@ var figures = []struct {
 	name    string
 	measure func(*bench) error
 }{
+	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
 	{"F7", (*bench).f7},
@@ -61,8 +63,13 @@ func run() error {
 	flag.IntVar(&b.tsharkFrames, "tshark-n", 0, "`frames` of the trunk for F6 (default: those of -n)")
 	flag.IntVar(&b.campus.phones, "phones", 20_000, "`phones` on the trunk")
 	flag.IntVar(&b.pairs, "pairs", 5, "`pairs` of runs for F5")
+	flag.IntVar(&b.heapPhones, "heap-phones", 1_000_000, "`phones` of F4")
+	heap := flag.String("heap", "", "measure F4 in this process: `known` or bootstrap")
 	chosen := flag.String("figure", "all", "comma-separated `figures` to measure; none only writes the trunk")
 	flag.Parse()
+	if *heap != "" {
+		return measureHeap(campus{b.heapPhones}, *heap == "bootstrap")
+	}
 	if b.tsharkFrames == 0 {
 		b.tsharkFrames = b.frames
 	}

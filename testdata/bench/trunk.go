@@ -12,9 +12,10 @@ import (
 // the same octets.
 type trunk struct {
 	campus campus
-	out    *capture.Writer
+	out    frameWriter
 	limit  int
 	clock  time.Time
+	step   time.Duration // between two frames
 	random *rand.Rand
 	order  []int32 // of the phones: who is next to register or to lease
 	media  *media
@@ -24,6 +25,12 @@ type trunk struct {
 	err    error // of the first write that failed
 	tally  tally
 	turns  struct{ sip, register, lease, announce int }
+}
+
+// frameWriter takes frames: a capture's writer does.
+type frameWriter interface {
+	WriteFrame(t time.Time, frame []byte, length int) error
+	Flush() error
 }
 
 // tally is what was written: frames by kind, and who must have been noticed.
@@ -55,11 +62,8 @@ var weights = []struct {
 // writeTrunk writes a capture of so many frames.
 func writeTrunk(w io.Writer, c campus, frames int) (tally, error) {
 	r := rand.New(rand.NewPCG(1, 2))
-	t := &trunk{
-		campus: c, out: capture.NewWriter(w, capture.Ethernet), limit: frames, random: r, media: newMedia(r),
-		clock: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC),
-		tally: tally{active: make([]bool, c.phones)},
-	}
+	t := newTrunk(c, capture.NewWriter(w, capture.Ethernet), frames, step)
+	t.random, t.media = r, newMedia(r)
 	for _, p := range r.Perm(c.phones) {
 		t.order = append(t.order, int32(p))
 	}
@@ -78,6 +82,14 @@ func writeTrunk(w io.Writer, c campus, frames int) (tally, error) {
 	return t.tally, t.out.Flush()
 }
 
+func newTrunk(c campus, out frameWriter, limit int, step time.Duration) *trunk {
+	return &trunk{
+		campus: c, out: out, limit: limit, step: step,
+		clock: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC),
+		tally: tally{active: make([]bool, c.phones)},
+	}
+}
+
 // emit writes the frame at hand, and reports whether there was room for it.
 func (t *trunk) emit(frame []byte) bool {
 	t.frame = frame
@@ -85,7 +97,7 @@ func (t *trunk) emit(frame []byte) bool {
 		return false
 	}
 	t.err = t.out.WriteFrame(t.clock, frame, 0)
-	t.clock = t.clock.Add(step)
+	t.clock = t.clock.Add(t.step)
 	t.tally.frames++
 	return t.err == nil
 }
@@ -127,7 +139,12 @@ func (t *trunk) signal(p int) {
 		t.datagram(r.reply(), t.sip.alive())
 		return
 	}
-	p = t.turn(&t.turns.register)
+	t.register(t.turn(&t.turns.register))
+}
+
+// register is a phone's REGISTER, its challenge, the REGISTER with digest and the
+// answer to that.
+func (t *trunk) register(p int) {
 	t.sip.phone = p
 	r := sipRoute(p)
 	for cseq := 1; cseq <= 2; cseq++ {
@@ -157,6 +174,10 @@ func (t *trunk) lease(int) {
 	for !leases(p) {
 		p = t.turn(&t.turns.lease)
 	}
+	t.leaseOf(p)
+}
+
+func (t *trunk) leaseOf(p int) {
 	r := route{srcMAC: routerMAC, dstMAC: serverMAC, vlan: vlanOf(p), src: gatewayOf(p), dst: dhcpServer, srcPort: 67, dstPort: 67}
 	for _, kind := range []byte{dhcpDiscover, dhcpOffer, dhcpRequest, dhcpAck} {
 		way := r
