@@ -55,12 +55,18 @@ func (tr *Track) stale() time.Time {
 }
 
 // wakes returns when some evidence of the phone goes stale.
-func (tr *Track) wakes() time.Time {
+func (t *Tracker) wakes(tr *Track) time.Time {
 	at := tr.stale()
-	if l := &tr.Stay.Link; l.Chassis != "" && l.Until.Before(at) {
+	if l := &tr.Stay.Link; l.Chassis != "" && l.Until.Before(at) && !t.deaf(l.Wire) {
 		at = l.Until.Add(time.Microsecond)
 	}
 	return at
+}
+
+// deaf reports whether an interface is not listening.
+func (t *Tracker) deaf(name string) bool {
+	w := t.wires[name]
+	return w != nil && w.paused()
 }
 
 // watch makes the tracker look at the phone when its evidence may have gone
@@ -69,7 +75,7 @@ func (t *Tracker) watch(tr *Track) {
 	if !tr.IsPhone || tr.Gone || tr.Life.IsZero() {
 		return
 	}
-	if at := tr.wakes(); tr.wake.IsZero() || at.Before(tr.wake) {
+	if at := t.wakes(tr); tr.wake.IsZero() || at.Before(tr.wake) {
 		tr.wake = at
 		heap.Push(&t.ageing, deadline{at: at, tr: tr})
 		t.compactAgeing()
@@ -105,7 +111,7 @@ func (t *Tracker) Advance(now time.Time) []Change {
 // age drops what went stale of a phone. What was heard on an interface that is
 // not listening does not age: missing evidence is never absence.
 func (t *Tracker) age(tr *Track, now time.Time) {
-	if w := t.wires[tr.LifeWire]; w != nil && w.paused() {
+	if t.deaf(tr.LifeWire) {
 		return // resume looks at it again
 	}
 	if tr.stale().After(now) {
@@ -121,11 +127,7 @@ func (t *Tracker) age(tr *Track, now time.Time) {
 // its TTL. A switch's frame alone does not keep it.
 func (t *Tracker) lapse(tr *Track, now time.Time) {
 	l := &tr.Stay.Link
-	if l.Chassis == "" || !now.After(l.Until) {
-		return
-	}
-	if w := t.wires[l.Wire]; w != nil && w.paused() {
-		l.Until = now.Add(minPatience) // look again later
+	if l.Chassis == "" || !now.After(l.Until) || t.deaf(l.Wire) { // resume looks at it again
 		return
 	}
 	tr.Stay.Link = linkEvidence{}
@@ -156,12 +158,11 @@ func (t *Tracker) PauseAll(now time.Time) {
 // losing frames: what was heard on it does not age until ResumeInterface, also if
 // some frames come through.
 func (t *Tracker) PauseInterface(name string, now time.Time) {
-	if w := t.wires[name]; w != nil {
-		if !w.paused() {
-			w.PausedAt = now
-		}
-		w.Held = true
+	w := t.wireOf("", name)
+	if !w.paused() {
+		w.PausedAt = now
 	}
+	w.Held = true
 }
 
 // ResumeInterface notes that a live interface is listening, though it may be
@@ -187,11 +188,15 @@ func (t *Tracker) resume(w *wire, at time.Time) {
 		return max(at.Sub(heard), 0)
 	}
 	for _, tr := range t.tracks {
-		if l := &tr.Stay.Link; l.Wire == w.Name {
+		linked, alive := tr.Stay.Link.Wire == w.Name, tr.LifeWire == w.Name
+		if l := &tr.Stay.Link; linked {
 			l.Until = l.Until.Add(gap(l.Heard))
 		}
-		if tr.LifeWire == w.Name {
+		if alive {
+			t.holdOn(tr, gap(tr.Life))
 			tr.Life = tr.Life.Add(gap(tr.Life))
+		}
+		if linked || alive {
 			t.watch(tr)
 		}
 	}

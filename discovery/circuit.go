@@ -60,13 +60,17 @@ func (t *Tracker) recount(tr *Track, now time.Time) {
 }
 
 // watchCircuit makes the tracker look at a shared circuit when the first of its
-// leases runs out: it may be a port again then.
+// leases runs out: it may be a port again then. Leases of phones that cannot be
+// heard now may have been renewed; resume looks at them again.
 func (t *Tracker) watchCircuit(c circuit) {
-	first := t.circuits[c][0].Until
+	var first time.Time
 	for _, h := range t.circuits[c] {
-		if h.Until.Before(first) {
+		if !t.unheard(h.ID) && (first.IsZero() || h.Until.Before(first)) {
 			first = h.Until
 		}
+	}
+	if first.IsZero() {
+		return
 	}
 	if at, ok := t.watched[c]; !ok || first.Before(at) {
 		t.watched[c] = first
@@ -78,9 +82,33 @@ func (c circuit) compare(d circuit) int {
 	return cmp.Or(cmp.Compare(c.Remote, d.Remote), cmp.Compare(c.Circuit, d.Circuit))
 }
 
+// unheard reports whether the interface on which a phone was last heard is not
+// listening: its lease may have been renewed, or taken over.
+func (t *Tracker) unheard(id PhoneID) bool {
+	tr := t.tracks[id]
+	return tr != nil && t.deaf(tr.LifeWire)
+}
+
+// holdOn keeps a phone's lease on its circuit for as long as it could not be
+// heard.
+func (t *Tracker) holdOn(tr *Track, gap time.Duration) {
+	c := tr.Stay.Circuit.circuit
+	held := t.circuits[c]
+	for i := range held {
+		if held[i].ID == tr.ID {
+			held[i].Until = held[i].Until.Add(gap)
+		}
+	}
+	if t.shared(c) {
+		t.watchCircuit(c)
+	}
+}
+
 func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
 	was := t.shared(c)
-	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool { return h.ID == id || !now.Before(h.Until) })
+	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool {
+		return h.ID == id || !now.Before(h.Until) && !t.unheard(h.ID)
+	})
 	if now.Before(until) {
 		kept = append(kept, holder{id, until})
 	}

@@ -40,23 +40,30 @@ type neighbor struct {
 // link: two, behind an unmanaged switch. More means that many links are heard.
 const maxPhonesOnLink = 2
 
-// wire returns the interface of an observation.
+// wire returns the interface of an observation, which is heard (again).
 func (t *Tracker) wire(o *Observation) *wire {
-	name := o.File
-	if o.Interface != "" {
+	w := t.wireOf(o.File, o.Interface)
+	if w.paused() && !w.Held {
+		t.resume(w, o.Time)
+	}
+	return w
+}
+
+// wireOf returns an interface in a capture, or a live one of no file, made if
+// need be.
+func (t *Tracker) wireOf(file, iface string) *wire {
+	name := file
+	if iface != "" {
 		if name != "" {
 			name += "/"
 		}
-		name += o.Interface
+		name += iface
 	}
 	w := t.wires[name]
 	if w == nil {
-		site, role := t.cfg.forInterface(o.Interface, o.File)
-		w = &wire{Name: name, File: o.File, Site: site, Role: role}
+		site, role := t.cfg.forInterface(iface, file)
+		w = &wire{Name: name, File: file, Site: site, Role: role}
 		t.wires[name] = w
-	}
-	if w.paused() && !w.Held {
-		t.resume(w, o.Time)
 	}
 	return w
 }

@@ -289,11 +289,11 @@ func (e *Engine) ResumeInterface(name string) {
 	e.tracker.ResumeInterface(name, e.now)
 }
 
-// Wires returns what the captured interfaces show, by name.
-func (e *Engine) Wires() []discovery.Wire {
+// Wires returns what the captured interfaces show at a time, by name.
+func (e *Engine) Wires(at time.Time) []discovery.Wire {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.tracker.Wires(e.now)
+	return e.tracker.Wires(later(at, e.now))
 }
 
 // Resume takes up the clock again after a time in which nobody listened and

@@ -17,6 +17,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"perch/discovery"
 	"perch/sip"
 )
@@ -25,7 +27,7 @@ import (
 type doctorCmd struct {
 	databaseFlags
 	For  time.Duration `help:"How long to listen, if no serve is listening already." default:"2m" placeholder:"2m"`
-	JSON bool          `name:"json" help:"Print one JSON object for each interface."`
+	JSON bool          `name:"json" help:"Print one JSON object for each interface, and one for what ails Perch as a whole, if anything does."`
 }
 
 // Run is the command. A running serve is asked for what it has heard since its
@@ -43,6 +45,9 @@ func (c *doctorCmd) Run(env *environment) error {
 			return err
 		}
 	}
+	if err := forbidden(c.socket(&conf)); err != nil {
+		return err
+	}
 	if len(conf.Capture) == 0 {
 		return errNoCapture()
 	}
@@ -53,13 +58,39 @@ func (c *doctorCmd) Run(env *environment) error {
 	if p.ears.String() == "none" && fault != nil {
 		return fault
 	}
-	if isTerminal(env.stderr) {
-		fmt.Fprintf(env.stderr, "listening on %s for %s; Ctrl-C ends it sooner\n", p.ears, c.For)
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.For)
 	defer cancel()
+	progress := newListening(ctx, env.stderr, p.ears)
 	p.ears.run(ctx)
-	return r.print(env.stdout, p.ears.reports(conf.Site, p.wires()))
+	<-progress
+	return r.print(env.stdout, p.ears.reports(conf.Site, p.wires()), ailments(&conf))
+}
+
+// newListening tells somebody at a terminal how long the listening goes on. What
+// it returns is closed at the end.
+func newListening(ctx context.Context, w io.Writer, e *ears) <-chan struct{} {
+	done := make(chan struct{})
+	until, bounded := ctx.Deadline()
+	if !bounded || !isTerminal(w) {
+		close(done)
+		return done
+	}
+	const clear = "\r\x1b[K" // ECMA-48 8.3.41: erase to the end of the line
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			fmt.Fprintf(w, "%slistening on %s, %s left, %d frames; Ctrl-C ends it now", clear, e, time.Until(until).Round(time.Second), e.frames())
+			select {
+			case <-ctx.Done():
+				fmt.Fprint(w, clear)
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return done
 }
 
 func errNoCapture() error {
@@ -105,7 +136,7 @@ func (p *probe) hearing(string, bool) {}
 func (p *probe) wires() []discovery.Wire {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.tracker.Wires(p.now)
+	return p.tracker.Wires(time.Now())
 }
 
 // doctorRequest asks a serve for what it has heard.
@@ -115,15 +146,18 @@ func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment
 	if s.ears == nil {
 		return errNoCapture()
 	}
-	return r.print(env.stdout, s.ears.reports(s.config.Site, s.engine.Wires()))
+	return r.print(env.stdout, s.ears.reports(s.config.Site, s.engine.Wires(s.live.clock.now())), ailments(&s.config))
 }
 
-// print writes the reports with their findings. The error tells that nothing
-// usable is heard anywhere.
-func (r *doctorRequest) print(out io.Writer, reports []earReport) error {
+// print writes the reports with their findings, and what ails Perch as a whole.
+// The error tells that nothing usable is heard anywhere.
+func (r *doctorRequest) print(out io.Writer, reports []earReport, whole []symptom) error {
 	usable := false
 	for i, rep := range reports {
 		d := diagnosis{rep, findings(&rep, time.Now())}
+		if d.Findings == nil {
+			d.Findings = []symptom{} // a list for programs, also without any
+		}
 		usable = usable || len(rep.Heard.Kinds) > 0
 		if r.JSON {
 			line, err := json.Marshal(d)
@@ -141,6 +175,22 @@ func (r *doctorRequest) print(out io.Writer, reports []earReport) error {
 		if err := d.print(out); err != nil {
 			return err
 		}
+	}
+	switch {
+	case len(whole) == 0:
+	case r.JSON:
+		line, err := json.Marshal(struct {
+			Findings []symptom `json:"findings"`
+		}{whole})
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	default:
+		fmt.Fprint(out, "\nperch\n")
+		printSymptoms(out, whole)
 	}
 	if !usable {
 		return withHint(errors.New("nothing is heard that would tell where a phone is"), "do what the findings say; README, \"Where to put it\", tells what is heard where")
@@ -174,7 +224,7 @@ func (d *diagnosis) print(out io.Writer) error {
 	if d.Frames == 0 && d.Error != "" {
 		return w.Flush()
 	}
-	row("frames", "%d%s%s", d.Frames, counted(d.Dropped, "lost"), counted(d.Reopens, "reopens"))
+	row("frames", "%d%s%s%s", d.Frames, perSecond(d.Rate), counted(d.Dropped, "lost"), counted(d.Reopens, "reopens"))
 	verdict := "mirror"
 	if d.Wire.Link {
 		verdict = "link"
@@ -196,10 +246,25 @@ func (d *diagnosis) print(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, f := range d.Findings {
+	if len(d.Findings) == 0 && len(h.Kinds) > 0 {
+		fmt.Fprintln(out, "  nothing is amiss")
+	}
+	printSymptoms(out, d.Findings)
+	return nil
+}
+
+func printSymptoms(out io.Writer, all []symptom) {
+	for _, f := range all {
 		fmt.Fprintf(out, "  - %s\n    %s\n", f.What, f.Remedy)
 	}
-	return nil
+}
+
+// perSecond is ", 12.3 a second", or nothing for none.
+func perSecond(rate float64) string {
+	if rate < 0.05 {
+		return ""
+	}
+	return fmt.Sprintf(", %.1f a second", rate)
 }
 
 func because(w discovery.Wire) string {
@@ -222,6 +287,25 @@ func counted(n uint64, what string) string {
 type symptom struct {
 	What   string `json:"what"`
 	Remedy string `json:"remedy"`
+}
+
+// ailments judges what is not an interface's.
+func ailments(c *config) []symptom {
+	var out []symptom
+	if c.Mail.SMTP == "" {
+		out = append(out, symptom{"mail.smtp is not set: nobody is asked; mails wait in the outbox", "name a mail server in perch.yaml; perch config example tells how"})
+	}
+	if !clockInStep() {
+		out = append(out, symptom{"the clock is not synchronized: the times that Perch tells may be off", "run an NTP client, such as chrony or systemd-timesyncd; timedatectl shows whether it works"})
+	}
+	return out
+}
+
+// clockInStep reports whether the kernel knows of somebody who keeps its clock in
+// step (adjtimex(2)); where it does not tell, that is assumed.
+func clockInStep() bool {
+	state, err := unix.Adjtimex(&unix.Timex{})
+	return err != nil || state != unix.TIME_ERROR
 }
 
 // patience is how long something may not be heard before doctor speaks of it:

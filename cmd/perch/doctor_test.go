@@ -80,7 +80,7 @@ func TestDoctorPrints(t *testing.T) {
 	var out bytes.Buffer
 	d := diagnosis{
 		earReport{
-			Interface: "eth1", Site: "hq", State: "listening", Since: at, Frames: 12, Dropped: 3, Reopens: 1,
+			Interface: "eth1", Site: "hq", State: "listening", Since: at, Frames: 12, Rate: 0.25, Dropped: 3, Reopens: 1,
 			Heard: counts{Kinds: map[string]kindCount{"register_response": {2, at}, "arp": {5, at}}, VLANs: map[uint16]int{110: 1, 20: 2}},
 			Wire:  discovery.Wire{Role: "auto", Why: "a phone announces itself, but no switch port beside it", Phones: []discovery.MAC{{0, 4, 0x13, 0, 0, 1}}},
 		},
@@ -91,7 +91,7 @@ func TestDoctorPrints(t *testing.T) {
 	}
 	want := `eth1  listening since 2026-03-02 08:00:00
   site    hq
-  frames  12, 3 lost, 1 reopens
+  frames  12, 0.2 a second, 3 lost, 1 reopens
   role    mirror, because a phone announces itself, but no switch port beside it
   phone   00:04:13:00:00:01
   heard   arp, 5 times, last 2026-03-02 08:00:00
@@ -102,5 +102,44 @@ func TestDoctorPrints(t *testing.T) {
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	d.Findings = nil
+	if err := d.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "  VLANs   20 110\n  nothing is amiss\n") {
+		t.Errorf("got\n%s\nwant it to say that nothing is amiss", out.String())
+	}
+}
+
+// What ails Perch as a whole stands behind the interfaces, for people and for
+// programs.
+func TestDoctorTellsOfPerch(t *testing.T) {
+	heard := counts{Kinds: map[string]kindCount{"arp": {5, time.Now()}}}
+	reports := []earReport{{Interface: "eth1", State: "waiting", Heard: heard}}
+	c := defaults()
+	whole := ailments(&c)
+	if len(whole) == 0 || !strings.HasPrefix(whole[0].What, "mail.smtp is not set") {
+		t.Fatalf("got %+v, want that mail.smtp is not set", whole)
+	}
+	c.Mail.SMTP = "smtp://mail.example.com"
+	if got := ailments(&c); len(got) != len(whole)-1 {
+		t.Errorf("with a mail server got %+v, want one less than %+v", got, whole)
+	}
+	for _, x := range []struct {
+		r    doctorRequest
+		want string
+	}{
+		{doctorRequest{}, "\n\nperch\n  - mail.smtp is not set"},
+		{doctorRequest{JSON: true}, `"findings":[]}` + "\n" + `{"findings":[{"what":"mail.smtp is not set`},
+	} {
+		var out bytes.Buffer
+		if err := x.r.print(&out, reports, whole); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(out.String(), x.want) {
+			t.Errorf("JSON %v: got\n%s\nwant %q in it", x.r.JSON, out.String(), x.want)
+		}
 	}
 }

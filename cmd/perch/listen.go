@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"path"
 	"slices"
@@ -61,9 +62,12 @@ type ear struct {
 	heard heard
 	log   *slog.Logger
 
-	state capture.LiveState // that was told last
-	told  bool
-	speak *rate.Limiter // for the log: a link that comes and goes all the time fills no disk
+	began  time.Time         // when it was to be listened to, by the clock
+	state  capture.LiveState // that the audience was told of last
+	told   bool
+	logged capture.LiveState // that the log was told of last
+	spoken bool
+	speak  *rate.Limiter // for the log: a link that comes and goes all the time fills no disk
 }
 
 // lookEvery is how often the machine's interfaces are compared with patterns.
@@ -82,7 +86,7 @@ func (e *ears) open() error {
 // add opens one more interface.
 func (e *ears) add(name string) error {
 	in, err := e.listen(name, capture.LiveConfig{SIPPorts: e.ports, Now: e.now})
-	a := &ear{name: name, in: in, err: err, log: e.log.With("interface", name), speak: rate.NewLimiter(rate.Every(time.Minute), 4)}
+	a := &ear{name: name, in: in, err: err, log: e.log.With("interface", name), began: e.now(), speak: rate.NewLimiter(rate.Every(time.Minute), 4)}
 	if err != nil {
 		a.in = nil // not a listener that is nil inside
 	}
@@ -169,6 +173,7 @@ func (e *ears) run(ctx context.Context) {
 // run hands on what is heard until ctx ends.
 func (a *ear) run(ctx context.Context, e *ears) {
 	defer func() {
+		e.to.hearing(a.name, false) // while requests end, nobody listens any more
 		if err := a.in.Close(); err != nil {
 			a.log.Warn("closing an interface", "error", err)
 		}
@@ -183,7 +188,6 @@ func (a *ear) run(ctx context.Context, e *ears) {
 		if err != nil {
 			if ctx.Err() == nil {
 				a.log.Error("listening ended", "error", err, "hint", hintOf(err))
-				e.to.hearing(a.name, false)
 			}
 			return
 		}
@@ -199,19 +203,18 @@ func (a *ear) run(ctx context.Context, e *ears) {
 	}
 }
 
-// tell tells the audience and the log that the state has changed.
+// tell tells the audience and the log of a state that is new to them. The log is
+// told of the last one in the end, however often it changed before.
 func (a *ear) tell(e *ears) {
 	s := a.in.Stats()
-	if a.told && s.State == a.state {
-		return
-	}
 	if now := s.State == capture.Listening; !a.told || now != (a.state == capture.Listening) {
 		e.to.hearing(a.name, now)
 	}
 	a.state, a.told = s.State, true
-	if !a.speak.Allow() {
+	if a.spoken && s.State == a.logged || !a.speak.Allow() {
 		return
 	}
+	a.logged, a.spoken = s.State, true
 	args := []any{"state", s.State.String()}
 	if s.Err != nil {
 		args = append(args, "because", s.Err.Error())
@@ -234,6 +237,7 @@ type counts struct {
 	Kinds     map[string]kindCount `json:"kinds,omitempty"`
 	VLANs     map[uint16]int       `json:"vlans,omitempty"`
 	Malformed int                  `json:"malformed,omitempty"`
+	Broken    map[string]int       `json:"malformed_by_kind,omitempty"`
 	Answered  int                  `json:"answered,omitempty"` // REGISTERs accepted
 	Relayed   int                  `json:"relayed,omitempty"`  // DHCP messages with a relay's address
 	Option82  int                  `json:"option_82,omitempty"`
@@ -260,7 +264,7 @@ func (h *heard) add(o *discovery.Observation) {
 	c := &h.count
 	if c.Kinds == nil {
 		c.First = o.Time
-		c.Kinds, c.VLANs, c.IPSenders = map[string]kindCount{}, map[uint16]int{}, map[string]int{}
+		c.Kinds, c.Broken, c.VLANs, c.IPSenders = map[string]kindCount{}, map[string]int{}, map[uint16]int{}, map[string]int{}
 	}
 	k := o.Kind.String()
 	c.Kinds[k] = kindCount{c.Kinds[k].Count + 1, o.Time}
@@ -277,6 +281,7 @@ func (h *heard) add(o *discovery.Observation) {
 	}
 	if o.Malformed != "" {
 		c.Malformed++
+		c.Broken[k]++
 	}
 	switch {
 	case o.Response != nil && o.Response.Status/100 == 2:
@@ -303,16 +308,8 @@ func (h *heard) counted() counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.count
-	c.Kinds, c.VLANs, c.IPSenders = copied(c.Kinds), copied(c.VLANs), copied(c.IPSenders)
+	c.Kinds, c.Broken, c.VLANs, c.IPSenders = maps.Clone(c.Kinds), maps.Clone(c.Broken), maps.Clone(c.VLANs), maps.Clone(c.IPSenders)
 	return c
-}
-
-func copied[K comparable, V any](m map[K]V) map[K]V {
-	out := make(map[K]V, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
 }
 
 // earReport is what one interface has heard, for doctor.
@@ -324,6 +321,7 @@ type earReport struct {
 	Error     string    `json:"error,omitempty"`
 	Hint      string    `json:"hint,omitempty"`
 	Frames    uint64    `json:"frames"`
+	Rate      float64   `json:"frames_per_second,omitempty"` // on average
 	Dropped   uint64    `json:"dropped"`
 	Reopens   uint64    `json:"reopens"`
 
@@ -331,18 +329,24 @@ type earReport struct {
 	Wire  discovery.Wire `json:"wire,omitzero"`
 }
 
+// notOpened is the state of an interface that cannot be listened to.
+const notOpened = "not opened"
+
 // reports returns what each interface has heard, in order of name; wires are the
 // tracker's verdicts.
 func (e *ears) reports(site string, wires []discovery.Wire) []earReport {
 	var out []earReport
 	for _, a := range e.list() {
-		r := earReport{Interface: a.name, Site: e.siteOf(a.name, site), State: "not opened"}
+		r := earReport{Interface: a.name, Site: e.siteOf(a.name, site), State: notOpened}
 		if a.err != nil {
 			r.Error, r.Hint = a.err.Error(), hintOf(a.err)
 		}
 		if a.in != nil {
 			s := a.in.Stats()
 			r.State, r.Since, r.Frames, r.Dropped, r.Reopens = s.State.String(), s.Since, s.Frames, s.Dropped, s.Reopens
+			if d := e.now().Sub(a.began).Seconds(); d > 0 {
+				r.Rate = float64(s.Frames) / d
+			}
 			if s.Err != nil {
 				r.Error, r.Hint = s.Err.Error(), hintOf(s.Err)
 			}
@@ -369,6 +373,17 @@ func (e *ears) siteOf(name, site string) string {
 		}
 	}
 	return site
+}
+
+// frames returns how many were heard on all interfaces.
+func (e *ears) frames() uint64 {
+	n := uint64(0)
+	for _, a := range e.list() {
+		if a.in != nil {
+			n += a.in.Stats().Frames
+		}
+	}
+	return n
 }
 
 // String names the interfaces, for the log.

@@ -236,6 +236,7 @@ func (l *live) run(ctx context.Context) error {
 // sleep is how long there is nothing to do.
 func (l *live) sleep(checkpoint time.Time) time.Duration {
 	d := time.Until(checkpoint)
+	l.plan(d) // before the engine is looked at: who changes it after that look asks for another
 	if at, ok := l.engine.Next(); ok {
 		d = min(d, l.clock.wait(at))
 	}
@@ -243,10 +244,15 @@ func (l *live) sleep(checkpoint time.Time) time.Duration {
 		d = min(d, liveGroup)
 	}
 	d = max(d, time.Millisecond)
-	l.state.Lock()
-	l.planned = l.clock.now().Add(d)
-	l.state.Unlock()
+	l.plan(d)
 	return d
+}
+
+// plan notes when run looks at the engine next.
+func (l *live) plan(d time.Duration) {
+	l.state.Lock()
+	defer l.state.Unlock()
+	l.planned = l.clock.now().Add(d)
 }
 
 // commit does what fell due and makes everything durable that was done so far.

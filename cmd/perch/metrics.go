@@ -33,9 +33,9 @@ var (
 	framesDesc  = prometheus.NewDesc("perch_capture_frames_total", "Frames that were heard, after the kernel's filter.", []string{"interface"}, nil)
 	droppedDesc = prometheus.NewDesc("perch_capture_dropped_total", "Frames that were lost because they were not read in time.", []string{"interface"}, nil)
 	reopensDesc = prometheus.NewDesc("perch_capture_reopens_total", "How often an interface was opened again.", []string{"interface"}, nil)
-	hearingDesc = prometheus.NewDesc("perch_capture_listening", "1 while an interface is listened to without loss.", []string{"interface"}, nil)
+	stateDesc   = prometheus.NewDesc("perch_capture_state", "1 for the state that an interface is in.", []string{"interface", "state"}, nil)
 	heardDesc   = prometheus.NewDesc("perch_observations_total", "Messages that were read, by protocol.", []string{"interface", "kind"}, nil)
-	brokenDesc  = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only.", []string{"interface"}, nil)
+	brokenDesc  = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only, by protocol.", []string{"interface", "kind"}, nil)
 	infoDesc    = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -61,7 +61,7 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
-		framesDesc, droppedDesc, reopensDesc, hearingDesc, heardDesc, brokenDesc,
+		framesDesc, droppedDesc, reopensDesc, stateDesc, heardDesc, brokenDesc,
 	} {
 		to <- d
 	}
@@ -113,16 +113,24 @@ func (m *metrics) collectEars(to chan<- prometheus.Metric) {
 		count(framesDesc, r.Frames, r.Interface)
 		count(droppedDesc, r.Dropped, r.Interface)
 		count(reopensDesc, r.Reopens, r.Interface)
-		count(brokenDesc, uint64(r.Heard.Malformed), r.Interface)
 		for kind, k := range r.Heard.Kinds {
 			count(heardDesc, uint64(k.Count), r.Interface, kind)
+			count(brokenDesc, uint64(r.Heard.Broken[kind]), r.Interface, kind)
 		}
-		listening := 0.0
-		if r.State == capture.Listening.String() {
-			listening = 1
+		for _, state := range captureStates {
+			is := 0.0
+			if r.State == state {
+				is = 1
+			}
+			to <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, is, r.Interface, state)
 		}
-		to <- prometheus.MustNewConstMetric(hearingDesc, prometheus.GaugeValue, listening, r.Interface)
 	}
+}
+
+// captureStates are the states that an interface can be in, as earReport names
+// them.
+var captureStates = []string{
+	notOpened, capture.Waiting.String(), capture.Listening.String(), capture.NoCarrier.String(), capture.Dropping.String(),
 }
 
 // direct keeps a page from whoever comes through a proxy: behind one, the portal

@@ -53,6 +53,24 @@ func findServer(path, database string) (*serverClient, bool) {
 	return &serverClient{path, database, http.Client{Transport: &http.Transport{DialContext: dial}}}, true
 }
 
+// forbidden reports that a serve may be listening on a socket that this user may
+// not connect to; nil if there is none, or one may.
+func forbidden(path string) error {
+	name, done, err := shortName(path)
+	if err != nil {
+		return nil
+	}
+	defer done()
+	conn, err := net.Dial("unix", name)
+	if err == nil {
+		conn.Close()
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s: permission denied", path), "ask as the user that serve runs as (sudo -u USER perch ...), or as root")
+}
+
 // shortName returns a name for a socket that fits into the 108 bytes of
 // sockaddr_un (unix(7)), by way of its directory's descriptor if need be.
 func shortName(path string) (name string, done func(), err error) {
