@@ -59,7 +59,9 @@ func (e *Engine) arrive(p *phone, a discovery.Attachment) {
 	left := p.Assignment
 	m := e.matchOf(p, k)
 	k.Match = m.Location
+	k.again = true
 	e.ask(p, k, m, from, left, e.cfg.Policy.NoBootstrap)
+	k.again = false
 	e.assign(p, e.decide(p, k, m))
 	e.prune(p)
 }

@@ -22,6 +22,42 @@ type phone struct {
 	Assignment Assignment `json:"-"`
 	Prompt     int64      `json:",omitempty"` // open prompt
 	Declined   []string   `json:",omitempty"` // who said that it is not their phone, sorted
+	Asked      []asked    `json:",omitempty"` // the networks asked about by mail within askedFor, oldest first
+}
+
+// asked is a question that was mailed.
+type asked struct {
+	Prompt int64
+	At     discovery.Attachment
+	When   time.Time
+}
+
+// A network is asked about by mail once within askedFor, however often the phone
+// comes and goes meanwhile: a MAC that is heard at two ports in turn sends nobody a
+// mail for each turn. The link of the first mail leads to the question that is open.
+const (
+	askedFor  = 24 * time.Hour
+	mostAsked = 16
+)
+
+// askedLately reports whether everybody was asked the same about the same network
+// lately, and nobody answered before the phone moved on.
+func (e *Engine) askedLately(p *phone, q *Prompt) bool {
+	return slices.ContainsFunc(p.Asked, func(a asked) bool {
+		old := e.prompts[a.Prompt]
+		return old != nil && e.now.Sub(a.When) < askedFor && old.Reason == Superseded &&
+			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
+			discovery.Compare(a.At, q.Attachment) == discovery.Same
+	})
+}
+
+// noteAsked remembers a question that is mailed.
+func (p *phone) noteAsked(q *Prompt, now time.Time) {
+	p.Asked = slices.DeleteFunc(p.Asked, func(a asked) bool { return now.Sub(a.When) >= askedFor })
+	if len(p.Asked) >= mostAsked {
+		p.Asked = slices.Delete(p.Asked, 0, 1)
+	}
+	p.Asked = append(p.Asked, asked{q.ID, q.Attachment, now})
 }
 
 // known is one network that is known for a phone: reported, asked about, matched
@@ -37,6 +73,7 @@ type known struct {
 	Match   location.ID          `json:",omitempty"` // last opinion of the wiremap
 	From    *discovery.Network   `json:",omitempty"` // the network that was left when it was asked about
 	Left    location.ID          `json:",omitempty"` // what was in force there
+	again   bool                 // the phone is back there: see askedFor
 }
 
 // phone returns the engine's side of a track, made if need be.

@@ -8,7 +8,8 @@ import (
 	"perch/matcher"
 )
 
-// open asks the users of a phone about a network, by one mail to each.
+// open asks the users of a phone about a network, by one mail to each, unless they
+// were asked about it lately and the phone has only come back.
 func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
 	e.ids.Prompt++
 	q := &Prompt{
@@ -24,6 +25,10 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 	e.touch(p)
 	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
+	if k.again && e.askedLately(p, q) {
+		return
+	}
+	p.noteAsked(q, e.now)
 	inForce := e.decide(p, k, m)
 	for _, email := range to {
 		e.post(p, e.question(p, k, q, email, inForce, m))
