@@ -41,6 +41,7 @@ var figures = []struct {
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
 	{"F7", (*bench).f7},
+	{"F8", (*bench).f8},
 	{"F9", (*bench).f9},
 	{"F10", (*bench).f10},
 	{"F11", (*bench).f11},
@@ -62,7 +63,11 @@ func run() error {
 	flag.IntVar(&b.campus.phones, "phones", 20_000, "`phones` on the trunk")
 	flag.IntVar(&b.pairs, "pairs", 5, "`pairs` of runs for F5")
 	chosen := flag.String("figure", "all", "comma-separated `figures` to measure; none only writes the trunk")
+	reader := flag.String("live-reader", "", "listen to an `interface` and say what was heard: F8 runs itself so")
 	flag.Parse()
+	if *reader != "" {
+		return readLive(*reader)
+	}
 	if b.tsharkFrames == 0 {
 		b.tsharkFrames = b.frames
 	}
