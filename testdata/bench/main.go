@@ -43,6 +43,7 @@ var figures = []struct {
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
 	{"F7", (*bench).f7},
+	{"F8", (*bench).f8},
 	{"F9", (*bench).f9},
 	{"F10", (*bench).f10},
 	{"F11", (*bench).f11},
@@ -66,9 +67,13 @@ func run() error {
 	flag.IntVar(&b.heapPhones, "heap-phones", 1_000_000, "`phones` of F4")
 	heap := flag.String("heap", "", "measure F4 in this process: `known` or bootstrap")
 	chosen := flag.String("figure", "all", "comma-separated `figures` to measure; none only writes the trunk")
+	reader := flag.String("live-reader", "", "listen to an `interface` and say what was heard: F8 runs itself so")
 	flag.Parse()
 	if *heap != "" {
 		return measureHeap(campus{b.heapPhones}, *heap == "bootstrap")
+	}
+	if *reader != "" {
+		return readLive(*reader)
 	}
 	if b.tsharkFrames == 0 {
 		b.tsharkFrames = b.frames

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+func (*bench) f8() error { return skipped("live capture needs Linux") }
+
+func readLive(string) error { return errors.New("live capture needs Linux") }
