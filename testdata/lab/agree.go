@@ -60,6 +60,7 @@ func (w *watch) replay(files []string) ([]event, error) {
 		_, err := w.run(slices.Concat([]string{"replay"}, base, []string{"-json"}, flags, files)...)
 		return err
 	}
+	slices.SortFunc(w.decisions, func(a, b decision) int { return a.at.Compare(b.at) })
 	for _, d := range w.decisions {
 		at := d.at.Format(time.RFC3339Nano)
 		if err := replay("-until", at); err != nil {

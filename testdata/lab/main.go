@@ -6,6 +6,7 @@
 //	go run ./testdata/lab [-short] [-perch FILE] [-dir DIR]    the checks
 //	go run ./testdata/lab -hold                                leave it standing; it says what can be done
 //	go run ./testdata/lab COMMAND...                           do it
+//	go run ./testdata/lab -record DIR [CASE...]                the captures of testdata/replay/real-*
 package main
 
 import (
@@ -24,23 +25,25 @@ import (
 
 // options are the flags.
 type options struct {
-	short bool
-	hold  bool
-	perch string
-	dir   string
+	short  bool
+	hold   bool
+	record string
+	perch  string
+	dir    string
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "only the scenarios that tests run")
 	flag.BoolVar(&o.hold, "hold", false, "check nothing; leave the lab standing until Ctrl-C")
+	flag.StringVar(&o.record, "record", "", "check nothing; record the captures of real programs into this directory")
 	flag.StringVar(&o.perch, "perch", "", "the program to try; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "an empty directory to keep logs, recordings and databases in; default: they are kept after a failure only")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	do := func() error { return lab(ctx, o) }
-	if flag.NArg() > 0 {
+	if flag.NArg() > 0 && o.record == "" {
 		do = func() error { return send(flag.Args()) }
 	}
 	if err := do(); err != nil {
@@ -93,6 +96,9 @@ func lab(ctx context.Context, o options) (err error) {
 				err = fmt.Errorf("%w\nhint: logs and recordings are in %s", err, dir)
 			}
 		}()
+	}
+	if o.record != "" {
+		return recordScenes(ctx, dir, o.record, flag.Args())
 	}
 	if o.perch == "" {
 		o.perch = filepath.Join(dir, "perch")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -13,20 +15,21 @@ import (
 // dark when it is pulled out, as a phone does that gets its power from the switch.
 type phone struct {
 	*host
-	number   string // its line: sip:NUMBER@example.com
-	mac      string
-	client   string // DHCP: udhcpc or dhclient
-	agent    string // SIP: sipp or baresip
-	version  string // of its firmware
-	instance string // +sip.instance, a UUID
-	lldp     bool   // whether it announces itself
-	pcPort   bool   // whether a PC can be plugged in behind it
-	lldpOpts []string
+	number    string // its line: sip:NUMBER@example.com
+	mac       string
+	client    string   // DHCP: udhcpc or dhclient
+	agent     string   // SIP: sipp or baresip
+	version   string   // of its firmware
+	instance  string   // +sip.instance, a UUID
+	lldp      bool     // whether it announces itself
+	pcPort    bool     // whether a PC can be plugged in behind it
+	lldpFlags []string // of its lldpd
 
 	// What it is given by the site.
-	registrar string
-	interval  time.Duration // between LLDP frames
-	refresh   time.Duration // between REGISTERs
+	registrar  string
+	registrar6 string        // "": the phone has no IPv6
+	interval   time.Duration // between LLDP frames
+	refresh    time.Duration // between REGISTERs
 
 	port  *port // where it is plugged in; nil: nowhere
 	boots int
@@ -100,13 +103,57 @@ func (p *phone) boot(ctx context.Context) error {
 			return err
 		}
 	}
+	if p.registrar6 != "" {
+		return p.bootBoth(ctx)
+	}
 	if err := p.lease(); err != nil {
 		return err
 	}
 	if err := await(ctx, "address for "+p.name, func() bool { return p.address(p.iface()) != "" }); err != nil {
 		return err
 	}
-	return p.register()
+	return p.register(p.registrar, p.address(p.iface()))
+}
+
+// bootBoth gets addresses of both families by dhclient, and registers over IPv6.
+func (p *phone) bootBoth(ctx context.Context) error {
+	if err := await(ctx, "link-local address for "+p.name, func() bool { return p.address6("fe80:") != "" }); err != nil {
+		return err
+	}
+	script, err := p.config("lease.sh", nil)
+	if err != nil {
+		return err
+	}
+	for flag, name := range map[string]string{"-4": "dhclient.conf", "-6": "dhclient6.conf"} {
+		conf, err := p.config(name, map[string]string{"hostname": p.name})
+		if err != nil {
+			return err
+		}
+		_, err = p.spawn("dhclient", flag, "-D", "LL", "-d", "-cf", conf, "-lf", p.file("leases"+flag), "-pf", p.file("pid"+flag), "-sf", script, "eth0")
+		if err != nil {
+			return err
+		}
+	}
+	leased := func() bool { return p.address("eth0") != "" && p.address6(p.registrar6) != "" } // the pool's begin so too
+	if err := await(ctx, "addresses for "+p.name, leased); err != nil {
+		return err
+	}
+	return p.register("["+p.registrar6+"]", p.address6(p.registrar6))
+}
+
+// address6 returns the IPv6 address that begins so, once it was tested (RFC 4862,
+// section 5.4), or "".
+func (p *phone) address6(prefix string) string {
+	out, err := exec.Command("ip", "-n", p.namespace(), "-o", "-6", "address", "show", "dev", "eth0", "-tentative").Output()
+	if err != nil {
+		return ""
+	}
+	_, rest, ok := strings.Cut(string(out), " inet6 "+prefix)
+	if !ok {
+		return ""
+	}
+	tail, _, _ := strings.Cut(rest, "/")
+	return prefix + tail
 }
 
 // announce starts the phone's LLDP.
@@ -117,7 +164,7 @@ func (p *phone) announce() error {
 	if err != nil {
 		return err
 	}
-	_, err = p.spawn("lldpd", append([]string{"-dd", "-M", "3", "-C", p.iface(), "-I", "eth0", "-O", conf}, p.lldpOpts...)...)
+	_, err = p.spawn("lldpd", append([]string{"-dd", "-M", "3", "-C", p.iface(), "-I", "eth0", "-O", conf}, p.lldpFlags...)...)
 	return err
 }
 
@@ -155,7 +202,7 @@ func (p *phone) renew() error {
 }
 
 // register starts what registers the phone, and registers it again and again.
-func (p *phone) register() error {
+func (p *phone) register(registrar, address string) error {
 	if p.agent == "baresip" {
 		return p.baresip()
 	}
@@ -165,11 +212,11 @@ func (p *phone) register() error {
 	}
 	call := fmt.Sprintf("5e1f%s%d", p.number, p.boots)
 	loop := `n=1; while :; do
-		sipp "$1" -sf "$2" -i "$3" -p 5060 -s "$4" -au "$4" -ap not-a-secret -key agent "$6" -key instance "$7" \
+		sipp "$1:5060" -sf "$2" -i "$3" -p 5060 -s "$4" -au "$4" -ap not-a-secret -key agent "$6" -key instance "$7" \
 			-cid_str "$5@%s" -base_cseq $n -m 1 -nostdin -skip_rlimit
 		n=$((n + 2)); sleep "$8"
 	done`
-	_, err = p.spawn("sh", "-c", loop, "sh", p.registrar, scenario, p.address(p.iface()), p.number, call,
+	_, err = p.spawn("sh", "-c", loop, "sh", registrar, scenario, address, p.number, call,
 		"desk-phone/"+p.version, p.instance, seconds(p.refresh))
 	return err
 }

@@ -276,7 +276,7 @@ func (s *site) plugPC(ctx context.Context, p *phone) error {
 	if err := await(ctx, "address for the PC", func() bool { return s.pc.address("eth0") != "" }); err != nil {
 		return err
 	}
-	return soft.register()
+	return soft.register(pbxIP, s.pc.address("eth0"))
 }
 
 // pcMAC is the PC's; its OUI is no phone's.
