@@ -74,7 +74,8 @@ func (w *watch) replay(files []string) ([]event, error) {
 			return nil, err
 		}
 	}
-	if err := replay(); err != nil {
+	// What had not settled when Perch was stopped has not here either.
+	if err := replay("-until", w.stopped.Format(time.RFC3339Nano)); err != nil {
 		return nil, err
 	}
 	return storyOf(db, 0)

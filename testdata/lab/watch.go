@@ -27,9 +27,10 @@ type watch struct {
 	inbox   *inbox
 	answers bool // users answer what they are asked
 
-	serve *program
-	parts map[string][]string // interface: the parts of its recording
-	rec   []*recording
+	serve   *program
+	stopped time.Time           // when it was stopped last
+	parts   map[string][]string // interface: the parts of its recording
+	rec     []*recording
 
 	mu        sync.Mutex
 	events    []event
@@ -151,7 +152,7 @@ func (w *watch) stop(sig syscall.Signal) error {
 	for _, r := range w.rec {
 		errs = append(errs, r.run.stop(syscall.SIGINT))
 	}
-	w.serve, w.rec = nil, nil
+	w.serve, w.rec, w.stopped = nil, nil, time.Now().UTC()
 	return errors.Join(errs...)
 }
 
