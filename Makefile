@@ -5,7 +5,7 @@ EXECS ?= 0
 VERSION_FLAGS = -trimpath -ldflags "-s -w"
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race faults fuzz bench lint golden captures record cross
+.PHONY: help build run test race faults fuzz bench lint golden captures lab record cross
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,14 +36,17 @@ bench: build ## measure the figures of docs/performance.md
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
-	$(GO) vet ./... ./testdata/gen ./testdata/oui ./testdata/suite ./testdata/bench
-	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/oui ./testdata/suite ./testdata/bench
+	$(GO) vet ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench
+	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench
 
 captures: ## write the made captures anew
 	$(GO) run ./testdata/gen
 
+lab: ## a site of real phones' and switches' programs, Perch on its mirror (as root); HOLD=1 leaves it standing
+	$(GO) run ./testdata/lab $(if $(HOLD),-hold)
+
 record: ## record the captures of real programs anew, as root on Debian; then write their stories
-	testdata/record/record.sh
+	$(GO) run ./testdata/lab -record testdata/replay
 
 golden: ## rewrite the goldens from what the program prints now; read the diff
 	$(GO) test ./cmd/perch ./notify ./discovery/... -run 'Stories|Golden' -update

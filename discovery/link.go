@@ -216,15 +216,19 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 	}
 	for _, p := range w.Phones {
 		tr := t.tracks[PhoneID{MAC: p.MAC}]
-		// The phone may have gone to another link since it was heard here; and
-		// only its own announcement can say that it is at another port.
-		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) ||
+		// The phone may have gone to another link since it was heard here, or to a
+		// place where it is heard on none; and only its own announcement can say
+		// that it is at another port.
+		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) || tr.left(p.Heard) ||
 			tr.Stay.Link.Chassis != "" && !tr.Stay.Link.is(n) {
 			continue
 		}
 		t.attribute(tr, s, n, p.Until)
 	}
 }
+
+// left reports whether the phone has left, for another stay, where it was then.
+func (tr *Track) left(then time.Time) bool { return len(tr.Moves) > 0 && then.Before(tr.Arrived) }
 
 // neighbor returns the entry of the announcing switch port. One port's LLDP and
 // CDP come from the same MAC, or name the same port of the same system.

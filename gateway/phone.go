@@ -224,7 +224,7 @@ func (e *Engine) evaluate(p *phone) {
 	settled := p.track.Changed.Add(e.cfg.Policy.Settle)
 	switch {
 	case k != nil && k == p.acted():
-		if !k.gains(rel, a) && (rel == discovery.Degraded) == p.Degraded {
+		if !k.gains(rel, a) && (rel == discovery.Degraded) == p.Degraded && !k.renamed(a) {
 			k.At = k.At.Merge(a)
 			if !e.overdue(p, k) {
 				return
@@ -251,6 +251,15 @@ func (e *Engine) settleAt(p *phone, t time.Time) {
 // by the DHCP server's word on a subnet that was assumed.
 func (k *known) gains(rel discovery.Relation, a discovery.Attachment) bool {
 	return rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.At.Subnet
+}
+
+// renamed reports whether the attachment gives the network's port a name of
+// another kind: a switch's where a relay's is known, or the other way round. That
+// is taken in only when it has settled. A phone that was carried off may announce
+// itself on its new link before its new lease tells that its circuit is the old
+// one's no more.
+func (k *known) renamed(a discovery.Attachment) bool {
+	return a.PortID != "" && k.At.PortID == "" || a.CircuitID != "" && k.At.CircuitID == ""
 }
 
 // matchOf asks the wiremap about a network of a phone. A circuit that many

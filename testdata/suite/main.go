@@ -35,6 +35,16 @@ var programs = []struct{ name, pkg string }{
 	{"setpriv", "util-linux"},
 	{"tcpdump", "tcpdump"},
 	{"tcpreplay", "tcpreplay"},
+	{"ethtool", "ethtool"}, // this and what follows for testdata/lab
+	{"lldpd", "lldpd"},
+	{"dnsmasq", "dnsmasq-base"},
+	{"kea-dhcp4", "kea-dhcp4-server"},
+	{"dhcrelay", "isc-dhcp-relay"},
+	{"dhclient", "isc-dhcp-client"},
+	{"udhcpc", "udhcpc"},
+	{"kamailio", "kamailio"},
+	{"sipp", "sip-tester"},
+	{"baresip", "baresip-core"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 
@@ -69,7 +79,7 @@ func suite(race bool, packages []string) (int, error) {
 	if out, err := exec.Command("gofmt", "-l", ".").CombinedOutput(); err != nil || len(out) > 0 {
 		return 1, fmt.Errorf("gofmt: not formatted: %s%w", strings.ReplaceAll(string(out), "\n", " "), err)
 	}
-	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/oui", "./testdata/suite")...)...)
+	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/lab", "./testdata/oui", "./testdata/suite")...)...)
 	vet.Stdout, vet.Stderr = os.Stdout, os.Stderr
 	if err := vet.Run(); err != nil {
 		return 1, fmt.Errorf("go vet: %w", err)
