@@ -45,7 +45,9 @@ type phone struct {
 	expires   int    // seconds it registers for
 	stream    *stream
 	edge      *proxy // the proxy that it registers through, where frames are caught behind it
-	padding   int    // of its REGISTERs
+	padding   int    // of its REGISTERs, in front of the Contact
+	tail      int    // and behind it
+	unheard   bool   // only the first fragment of what it sends is caught
 	sessions  int    // boots so far: each begins a Call-ID
 	cseq      int
 	xid       uint32
@@ -151,6 +153,7 @@ func (p *phone) registration(expires int, nonce string) register {
 		received: p.nat,
 		tcp:      p.stream != nil,
 		padding:  p.padding,
+		tail:     p.tail,
 		edge:     p.edge,
 	}
 	if p.stun.IsValid() {
@@ -192,6 +195,9 @@ func (p *phone) exchange(t time.Time, status int, r register) {
 // has the phone's MAC and its router's, one on the far side the router's and the server's.
 func (p *phone) up(t time.Time, src, dst netip.AddrPort, server mac, payload []byte) {
 	for i, packet := range fragments(udp(src, dst, payload), p.cseq) {
+		if i > 0 && p.unheard {
+			return
+		}
 		p.upPacket(t.Add(time.Duration(i)*100*time.Microsecond), server, packet)
 	}
 }

@@ -21,6 +21,7 @@ type register struct {
 	query    bool           // no Contact: a question (RFC 3261 §10.2.3)
 	tcp      bool
 	padding  int    // bytes of headers that nobody needs, in front of the Contact
+	tail     int    // and behind it
 	edge     *proxy // through which the registrar is reached, if any
 }
 
@@ -68,21 +69,27 @@ func (r register) request() []byte {
 	if r.edge != nil {
 		lines = r.edge.forward(r, lines)
 	}
-	if r.padding > 0 {
-		lines = append(lines, "X-Padding: "+strings.Repeat("perch ", r.padding/6))
-	}
+	lines = append(lines, padding(r.padding)...)
 	if r.former.IsValid() {
 		lines = append(lines, fmt.Sprintf("Contact: <sip:%s@%s>;expires=0", r.user(), r.former))
 	}
 	if !r.query {
 		lines = append(lines, "Contact: "+r.contact(), fmt.Sprintf("Expires: %d", r.expires))
 	}
-	lines = append(lines, "User-Agent: "+r.agent)
+	lines = append(append(lines, "User-Agent: "+r.agent), padding(r.tail)...)
 	if r.nonce != "" {
 		lines = append(lines, fmt.Sprintf(`Authorization: Digest username="%s", realm="%s", nonce="%s", uri="sip:%s", response="%s", algorithm=MD5`,
 			r.user(), r.domain(), r.nonce, r.domain(), strings.Repeat("0a1b2c3d", 4)))
 	}
 	return message(lines)
+}
+
+// padding is n bytes of headers that nobody needs.
+func padding(n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{"X-Padding: " + strings.Repeat("perch ", n/6)}
 }
 
 // response composes the registrar's answer: 200 lists the binding, 401 challenges.
