@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -24,18 +23,27 @@ type Frame struct {
 
 // DecoderConfig says what a decoder listens to.
 type DecoderConfig struct {
-	SIPPorts []uint16 // UDP ports of SIP; default 5060
+	SIPPorts []uint16 // ports of SIP, over UDP and TCP; default 5060
+
+	// Panicked is told of a decoder's panic, once for each frame that causes it.
+	// Nil tells nobody.
+	Panicked func(Panic)
 }
 
-// Decoder turns frames into observations. It keeps scratch space between calls
-// and so serves one goroutine at a time.
+// Decoder turns frames into observations. It keeps the connections and fragments
+// that a message may be spread over, of each source apart, and scratch space; so
+// it serves one goroutine at a time.
 type Decoder struct {
 	sipPorts []uint16
 	sip      *sip.Parser
+	sources  map[int]*assembly
+	stats    stats
+	panicked func(Panic)
 
 	ip4 layers.IPv4
-	ip6 layers.IPv6
 	udp layers.UDP
+	tcp layers.TCP
+	out []*Observation // of the frame at hand
 }
 
 // NewDecoder returns a decoder.
@@ -44,93 +52,120 @@ func NewDecoder(cfg DecoderConfig) *Decoder {
 	if len(ports) == 0 {
 		ports = []uint16{5060}
 	}
-	return &Decoder{sipPorts: ports, sip: sip.NewParser()}
+	return &Decoder{sipPorts: ports, sip: sip.NewParser(), sources: map[int]*assembly{}, panicked: cfg.Panicked}
 }
 
 // Decode reads one frame and calls emit for each message in it that Perch
-// listens to, in their order: none for most frames, several where a datagram
-// holds several SIP messages. Nothing that it emits refers to f.Data.
+// listens to, in their order: none for most frames, several where a datagram or
+// a segment holds several SIP messages. Nothing that it emits refers to f.Data.
+// A message that came in several frames is the last one's.
 //
 // A frame that is broken somewhere yields what stands before the fault, with
-// Malformed set. Fragments after the first and traffic inside of tunnels are
-// not read.
+// Malformed set. One that makes a decoder panic yields what came before, is
+// counted and told to DecoderConfig.Panicked. Traffic inside of tunnels is not
+// read.
 func (d *Decoder) Decode(f *Frame, emit func(*Observation)) {
 	p, off := d.sift(f.LinkType, f.Data)
 	if p == protoNone {
 		return
 	}
-	o := &Observation{Time: f.Time, Source: f.Source, Frame: f.Number, File: f.File, Interface: f.Interface}
-	o.MAC, o.Dst, o.VLANs = linkHeader(f.LinkType, f.Data, off)
+	d.read(p, f, off)
+	for _, o := range d.out {
+		d.stats.observed(o)
+		emit(o)
+	}
+}
+
+// Pass takes a frame for what it is to later ones only: a part of a connection or
+// of a datagram. Its messages were read before. A replay that goes on where an
+// earlier one ended passes what that one read.
+func (d *Decoder) Pass(f *Frame) {
+	p, off := d.sift(f.LinkType, f.Data)
+	if p == protoSegment || p == protoFragment {
+		before := d.stats
+		d.read(p, f, off)
+		d.stats = before
+	}
+}
+
+// Forget drops what is kept of a source that has ended.
+func (d *Decoder) Forget(source int) { delete(d.sources, source) }
+
+// read leaves what a frame holds in d.out. Callbacks are not called from here: a
+// panic of theirs is none of a decoder. Nor is the first look at a frame taken
+// here, which indexes nothing that it has not measured: it would cost each frame
+// of a trunk a third more.
+func (d *Decoder) read(p proto, f *Frame, off int) {
+	d.out = d.out[:0]
+	d.stats.frames[p]++
+	defer func() {
+		if v := recover(); v != nil {
+			d.caught(f, p, v)
+		}
+	}()
+	d.payload(p, f, off)
+}
+
+// payload reads what begins at an offset of a frame.
+func (d *Decoder) payload(p proto, f *Frame, off int) {
 	b := f.Data[off:]
 	switch p {
 	case protoARP:
+		o := envelope(f, off)
 		o.Kind, o.ARP = KindARP, &ARP{}
 		o.fault(decodeARP(b, o.ARP))
-		emit(o)
+		d.add(o)
 	case protoLLDP:
+		o := envelope(f, off)
 		o.Kind, o.LLDP = KindLLDP, &LLDP{}
 		o.fault(decodeLLDP(b, o.LLDP))
-		emit(o)
+		d.add(o)
 	case protoCDP:
+		o := envelope(f, off)
 		o.Kind, o.CDP = KindCDP, &CDP{}
 		b, err := snapPayload(f.LinkType, f.Data, off)
 		o.fault(err)
 		o.fault(decodeCDP(b, o.CDP))
-		emit(o)
-	case protoDHCP:
-		if b, ok := d.datagram(b, o); ok {
-			o.Kind, o.DHCP = KindDHCP, &DHCP{}
-			o.fault(decodeDHCP(b, o.DHCP))
-			emit(o)
-		}
-	case protoDHCP6:
-		if b, ok := d.datagram(b, o); ok {
-			o.Kind, o.DHCP6 = KindDHCP6, &DHCP6{}
-			o.fault(decodeDHCP6(b, o.DHCP6))
-			emit(o)
-		}
+		d.add(o)
+	case protoSegment:
+		d.segment(f, off)
+	case protoFragment:
+		d.fragment(f, off)
 	case protoND:
-		if b, ok := d.icmp6(b, o); ok {
-			o.Kind, o.ND = KindND, &ND{}
-			o.fault(decodeND(b, o.SrcIP, d.ip6.HopLimit, o.ND))
-			emit(o)
+		if h, ok := d.header(b); ok {
+			o := envelope(f, off)
+			o.SrcIP, o.DstIP = h.src, h.dst
+			d.icmp6(h, b[7], o)
 		}
-	case protoSIP:
-		if b, ok := d.datagram(b, o); ok {
-			d.messages(b, o, emit)
+	default:
+		if h, ok := d.header(b); ok {
+			o := envelope(f, off)
+			o.SrcIP, o.DstIP = h.src, h.dst
+			d.datagram(p, h.payload, h.length, o)
 		}
 	}
 }
+
+// envelope is what of a frame is the same for all messages in it.
+func envelope(f *Frame, off int) *Observation {
+	o := &Observation{Time: f.Time, Source: f.Source, Frame: f.Number, File: f.File, Interface: f.Interface}
+	o.MAC, o.Dst, o.VLANs = linkHeader(f.LinkType, f.Data, off)
+	return o
+}
+
+func (d *Decoder) add(o *Observation) { d.out = append(d.out, o) }
 
 // fault notes the first fault of a frame.
 func (o *Observation) fault(err error) {
 	if err != nil && o.Malformed == "" {
-		o.Malformed = err.Error()
+		o.Malformed, o.reason = err.Error(), reasonOf(err)
 	}
 }
 
-// datagram reads the IP and UDP headers and returns the UDP payload, as far as
-// it was captured. It is false for what is no UDP datagram after all.
-func (d *Decoder) datagram(b []byte, o *Observation) ([]byte, bool) {
-	var whole int
-	if b[0]>>4 == 4 {
-		if d.ip4.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
-			return nil, false
-		}
-		o.SrcIP, o.DstIP = ipAddr(d.ip4.SrcIP), ipAddr(d.ip4.DstIP)
-		if d.ip4.Flags&layers.IPv4MoreFragments != 0 {
-			o.fault(errors.New("ip: first fragment only"))
-		}
-		b, whole = d.ip4.Payload, int(d.ip4.Length)-int(d.ip4.IHL)*4
-	} else {
-		if d.ip6.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
-			return nil, false
-		}
-		o.SrcIP, o.DstIP = ipAddr(d.ip6.SrcIP), ipAddr(d.ip6.DstIP)
-		b, whole = d.ip6.Payload, int(d.ip6.Length)
-	}
+// datagram reads the messages of a UDP datagram, of which whole octets were sent.
+func (d *Decoder) datagram(p proto, b []byte, whole int, o *Observation) {
 	if d.udp.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
-		return nil, false
+		return
 	}
 	if n := int(d.udp.Length); n != 0 {
 		whole = n // 0 stands for a datagram that was handed to the card in one piece
@@ -138,20 +173,28 @@ func (d *Decoder) datagram(b []byte, o *Observation) ([]byte, bool) {
 	if whole > len(b) {
 		o.fault(errCut("udp", len(b), whole))
 	}
-	return d.udp.Payload, true
+	switch p {
+	case protoDHCP:
+		o.Kind, o.DHCP = KindDHCP, &DHCP{}
+		o.fault(decodeDHCP(d.udp.Payload, o.DHCP))
+		d.add(o)
+	case protoDHCP6:
+		o.Kind, o.DHCP6 = KindDHCP6, &DHCP6{}
+		o.fault(decodeDHCP6(d.udp.Payload, o.DHCP6))
+		d.add(o)
+	case protoSIP:
+		d.messages(d.udp.Payload, o)
+	}
 }
 
-// icmp6 reads the IPv6 header and returns the ICMPv6 message behind it, as far as
-// it was captured.
-func (d *Decoder) icmp6(b []byte, o *Observation) ([]byte, bool) {
-	if d.ip6.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
-		return nil, false
+// icmp6 reads an ICMPv6 message, as far as it was captured.
+func (d *Decoder) icmp6(h header, hops uint8, o *Observation) {
+	if h.length > len(h.payload) {
+		o.fault(errCut("icmpv6", len(h.payload), h.length))
 	}
-	o.SrcIP, o.DstIP = ipAddr(d.ip6.SrcIP), ipAddr(d.ip6.DstIP)
-	if whole, got := int(d.ip6.Length), len(d.ip6.Payload); whole > got {
-		o.fault(errCut("icmpv6", got, whole))
-	}
-	return d.ip6.Payload, true
+	o.Kind, o.ND = KindND, &ND{}
+	o.fault(decodeND(h.payload, h.src, hops, o.ND))
+	d.add(o)
 }
 
 // ipAddr converts an address; the unspecified ones are no address.

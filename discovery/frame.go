@@ -1,9 +1,6 @@
 package discovery
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "encoding/binary"
 
 // linkHeader reads the addresses and VLAN tags in front of payload offset off.
 // Link types without addresses give zero MACs; cooked ones know the sender only.
@@ -40,9 +37,4 @@ func snapPayload(linkType uint16, b []byte, off int) ([]byte, error) {
 		rest = rest[:max(n, snapHeader)]
 	}
 	return rest[snapHeader:], nil
-}
-
-// errCut reports a message of which only a part was captured.
-func errCut(what string, got, want int) error {
-	return fmt.Errorf("%s: %d bytes of %d captured", what, got, want)
 }

@@ -28,6 +28,7 @@ func checkFrame(t *testing.T, d *discovery.Decoder, linkType uint16, frame strin
 func faultOf(d *discovery.Decoder, linkType uint16, frame string) error {
 	f := &discovery.Frame{Time: testTime, Number: 1, LinkType: linkType, Data: []byte(frame)}
 	var seen []*discovery.Observation
+	d.Forget(0) // what came before it
 	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
 	before, err := printAll(seen)
 	if err != nil {
@@ -46,6 +47,7 @@ func faultOf(d *discovery.Decoder, linkType uint16, frame string) error {
 	}
 	f.Data = []byte(frame)
 	seen = nil
+	d.Forget(0)
 	d.Decode(f, func(o *discovery.Observation) { seen = append(seen, o) })
 	if again, err := printAll(seen); err != nil || !bytes.Equal(before, again) {
 		return fmt.Errorf("the same frame again:\nfirst %s\nthen  %s %w", before, again, err)
@@ -165,6 +167,9 @@ func FuzzFrame(f *testing.F) {
 		{101, ipv4(ip1, ip2, udp(67, 68, bootp(2, ip2, "", "")+"\xff"))},
 		{12, dhcp6("\x01\xab\xcd\xef" + option6(1, duidLL))},
 		{229, ndFrame(ip6Phone, 135, "\x00\x00\x00\x00"+ip6Global+ndOption(1, phoneMAC))},
+		{101, up(0, ack, register+register)},
+		{101, part4(7, udp(5060, 5060, longRegister("a")), 0, 1480)},
+		{229, packet6(0, six1, six2, "\x2c\x00\x01\x04\x00\x00\x00\x00\x11\x00\x00\x00\x00\x00\x00\x01"+udp(5060, 5060, register))},
 		{113, "\x00\x00\x00\x01\x00\x06" + phoneMAC + "\x00\x00\x08\x00" + packet},
 		{276, "\x08\x06\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06" + phoneMAC + "\x00\x00" + arp(1, phoneMAC, ip1, ip2)},
 	} {

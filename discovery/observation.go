@@ -20,9 +20,10 @@ const (
 	KindARP
 	KindDHCP6
 	KindND
+	kinds = iota + 1
 )
 
-var kindNames = [...]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd"}
+var kindNames = [kinds]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd"}
 
 // String returns the word that `perch decode` prints.
 func (k Kind) String() string {
@@ -46,6 +47,7 @@ type Observation struct {
 	SrcIP     netip.Addr // outermost IP source, if any
 	DstIP     netip.Addr // outermost IP destination, if any
 	Malformed string     // why the frame was read only in part; empty if whole
+	reason    Reason     // what Malformed is an instance of
 	Kind      Kind
 
 	Register *Register
@@ -68,8 +70,8 @@ func (o *Observation) VLAN() uint16 {
 
 // Register is a REGISTER request (RFC 3261 section 10.2) and how it travelled.
 type Register struct {
-	Transport   string         // "udp" (later "tcp")
-	Source      netip.AddrPort // of the datagram
+	Transport   string         // "udp" or "tcp"
+	Source      netip.AddrPort // of the datagram or connection
 	Destination netip.AddrPort
 	sip.Register
 	ClaimedMAC MAC // a MAC that the message states in one of its known forms

@@ -126,13 +126,19 @@ func decodeFile(t *testing.T, path string) map[rowKey]row {
 		r := rowOf(v)
 		if before := rows[k]; before != nil {
 			for f := range r {
-				r[f] = before[f] + "|" + r[f]
+				if !slices.Contains(ofFrame, f) {
+					r[f] = before[f] + "|" + r[f]
+				}
 			}
 		}
 		rows[k] = r
 	})
 	return rows
 }
+
+// ofFrame are the fields that the table has once for a frame, however many
+// messages are in it.
+var ofFrame = []string{"eth_src", "vlan", "src_ip", "src_port", "transport", "malformed"}
 
 // decodeCapture calls emit for each observation in a capture, to its end or to
 // where it is cut off.
@@ -323,7 +329,7 @@ func normalise(kind string, r row) {
 		if aor, err := sip.ParseAOR(r["to_addr"]); err == nil {
 			r["to_addr"] = string(aor)
 		}
-		r["sip_instance"] = strings.Trim(r["sip_instance"], "<>")
+		r["sip_instance"] = strings.NewReplacer("<", "", ">", "").Replace(r["sip_instance"])
 	case "DHCP":
 		if n, err := strconv.Atoi(r["msg_type"]); err == nil {
 			r["msg_type"] = discovery.DHCPType(n).String()

@@ -26,6 +26,18 @@ func TestClaimedMAC(t *testing.T) {
 		{"unknown program, labelled", "User-Agent: phone/1.0 (MAC=02aabbccddee)", "02:aa:bb:cc:dd:ee"},
 		{"unknown program, a phone maker's OUI", "User-Agent: rebranded/1.0 001565f429a4", "00:15:65:f4:29:a4"},
 
+		{"Yealink DECT, colons", "User-Agent: Yealink W60B 77.81.0.35 80:5e:c0:09:ab:dc", "80:5e:c0:09:ab:dc"},
+		{"Yealink video, colons", "User-Agent: VP530P 23.70.0.40 00:15:65:31:4b:c0", "00:15:65:31:4b:c0"},
+		{"Fanvil, the newer", "User-Agent: Fanvil X5U-V2 2.12.1 0c3800000000", "0c:38:00:00:00:00"},
+		{"Avaya, labelled", "User-Agent: AVAYA/J179-4.1.3.0.6 (MAC:c81fea83e85a)", "c8:1f:ea:83:e8:5a"},
+		{"Gigaset, capitals", "User-Agent: Gigaset N870 IP PRO/83.V2.11.0+build.a546b91;7C2F80E0D605", "7c:2f:80:e0:d6:05"},
+		{"Gigaset, behind a handset", "User-Agent: N510 IP PRO/42.245.00.000.000;7C2F804DF9A9;Handset=2", "7c:2f:80:4d:f9:a9"},
+		{"Htek, colons", "User-Agent: Htek UC926 2.0.4.2 00:1f:c1:00:00:00", "00:1f:c1:00:00:00"},
+		{"Grandstream, suffix", "User-Agent: Grandstream GXP2130 1.0.7.25 000b826c4283", "00:0b:82:6c:42:83"},
+		{"Grandstream, device ID", "User-Agent: Grandstream Model HW GXP2135 SW 1.0.7.97 DevId 000b828aa872", "00:0b:82:8a:a8:72"},
+		{"snom, last word in brackets", "User-Agent: Mozilla/4.0 (compatible; snom710-SIP 8.7.5.35 1.1.5-IFX-05.01.12 000413741767)", "00:04:13:74:17:67"},
+
+		{"header MAC of Yealink", "MAC: 00:15:65:4a:a9:37", "00:15:65:4a:a9:37"},
 		{"header Mac", "Mac: 0c:38:3e:63:96:3b", "0c:38:3e:63:96:3b"},
 		{"header Aastra-Mac", "Aastra-Mac: 00085D112233", "00:08:5d:11:22:33"},
 		{"snom's serial number", "X-Serialnumber: 00041322AABB", "00:04:13:22:aa:bb"},
@@ -34,6 +46,19 @@ func TestClaimedMAC(t *testing.T) {
 		{"Grandstream's instance ID", instance + `00000000-0000-1000-8000-000B826C4283>"`, "00:0b:82:6c:42:83"},
 		{"URN in capitals", strings.Replace(instance, "urn:uuid", "URN:UUID", 1) + `00000000-0000-1000-8000-000B826C4283>"`, "00:0b:82:6c:42:83"},
 
+		{"Yealink without its MAC", "User-Agent: Yealink SIP-T42S 66.84.0.125", ""},
+		{"Yealink's hardware version", "User-Agent: Yealink-T46G 28.71.0.81 28.1.0.128.0.0.0", ""},
+		{"Poly without its MAC", "User-Agent: PolycomVVX-VVX_450-UA/6.4.3.5018", ""},
+		{"Cisco SPA without its MAC", "User-Agent: Cisco/SPA525G2-7.6.1(ES_RC01)", ""},
+		{"Cisco without its MAC", "User-Agent: Cisco-CP7861/12.1.1", ""},
+		{"Cisco's model", `Contact: <sip:1@10.1.2.3>;+u.sip!model.ccm.cisco.com="623"`, ""},
+		{"Fanvil without its MAC", "User-Agent: Fanvil i16SV 2.4.0", ""},
+		{"Mitel without its MAC", "User-Agent: Mitel-6920-SIP/6.4.0.140", ""},
+		{"Aastra without its MAC", "User-Agent: Aastra 51i/2.5.1.41", ""},
+		{"snom without its MAC", "User-Agent: snomD785/10.1.84.12", ""},
+		{"Htek without its MAC", "User-Agent: Htek UC924E V3.0.4.5", ""},
+		{"Grandstream without its MAC", "User-Agent: Grandstream GXP2130 1.0.7.25", ""},
+		{"user part of PnP", "X-To: <sip:MAC%3a805e0c4d796d@224.0.1.75>", ""},
 		{"random UUID", instance + `5acd54e8-f197-57e2-aa42-5f4a5d04367c>"`, ""},
 		{"random UUID with a phone maker's OUI in its node", instance + `5acd54e8-f197-57e2-aa42-001565f429a4>"`, ""},
 		{"nil UUID", instance + `00000000-0000-0000-0000-000000000000>"`, ""},
@@ -62,6 +87,45 @@ func TestClaimedMAC(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClaimedMACCisco: From tag, Call-ID and Session-ID of Cisco's phones begin or
+// end with the MAC. They are no proof of it, being random in most other phones:
+// where nothing else tells the MAC, it is not taken from there.
+func TestClaimedMACCisco(t *testing.T) {
+	for _, tc := range []struct{ name, contact, want string }{
+		{"alone", "", ""},
+		{"with a random instance", `Contact: <sip:1@10.1.2.3>;+sip.instance="<urn:uuid:5acd54e8-f197-57e2-aa42-5f4a5d04367c>"`, ""},
+		{"with an instance made of the MAC", `Contact: <sip:1@10.1.2.3>;+sip.instance="<urn:uuid:00000000-0000-0000-0000-001200a65ed2>"`, "00:12:00:a6:5e:d2"},
+		{"with another instance", `Contact: <sip:1@10.1.2.3>;+sip.instance="<urn:uuid:00000000-0000-0000-0000-38ed18552a12>"`, "38:ed:18:55:2a:12"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			message := strings.NewReplacer("Call-ID: c", "Call-ID: 001200a6-5ed20004-3dc8f3b6-31a2e7a6@10.1.2.3",
+				"Content-Length", "User-Agent: Cisco-CP7960G/8.0\r\nFrom: <sip:1@pbx>;tag=001200a65ed200066a8b4567-327b23c6\r\n"+
+					"Session-ID: 1001532000105000a000001200a65ed2;remote=00000000000000000000000000000000\r\n"+tc.contact+"\r\nContent-Length").Replace(register)
+			message = strings.ReplaceAll(message, "\r\n\r\nContent-Length", "\r\nContent-Length")
+			w := newWire().send(ipv4(ip1, ip2, udp(5060, 5060, message)))
+			if len(w.seen) != 1 || w.seen[0].Malformed != "" {
+				t.Fatalf("got %q", w.got)
+			}
+			b, _ := w.seen[0].Register.ClaimedMAC.MarshalText()
+			if string(b) != tc.want {
+				t.Errorf("got %q, want %q", b, tc.want)
+			}
+		})
+	}
+}
+
+// What is written in other letters than the standard's is none of its methods: they
+// are compared as they stand (RFC 3261 section 7.1).
+func TestDecodeMethodCase(t *testing.T) {
+	lower := strings.Replace(register, "REGISTER sip", "register sip", 1)
+	answer := strings.Replace(register, "REGISTER sip:pbx SIP/2.0", "SIP/2.0 200 OK", 1)
+	newWire().send(
+		ipv4(ip1, ip2, udp(5060, 5060, lower)),
+		ipv4(ip2, ip1, udp(5060, 5060, strings.Replace(answer, "7 REGISTER", "7 register", 1)+"REGISTER")),
+		up(0, ack, lower+strings.ToLower(register)+"\r\n\r\n"),
+	).want(t)
 }
 
 func TestDecodeResponse(t *testing.T) {

@@ -1,7 +1,6 @@
 package discovery
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +22,7 @@ type try struct {
 	MAC, Dst        MAC       `json:",omitzero"`
 	VLANs           []uint16  `json:",omitempty"`
 	Register        *Register `json:",omitempty"` // nil once answered: copies on other wires count no more
+	Part            bool      `json:",omitempty"` // it was read in part only, as from the first fragment
 }
 
 // tryLife is how long a REGISTER may wait for its answer: timer F (RFC 3261
@@ -33,7 +33,8 @@ const (
 )
 
 // try remembers a REGISTER until its answer comes. Of copies on several wires
-// the first counts, the one nearest to the phone.
+// the first counts, the one nearest to the phone; but one that is whole counts
+// more than one of which only a part was read.
 func (t *Tracker) try(s *sight) {
 	for len(t.tryOrder) > 0 {
 		oldest := t.tryOrder[0]
@@ -44,14 +45,19 @@ func (t *Tracker) try(s *sight) {
 		t.tryOrder = t.tryOrder[1:]
 	}
 	k := transaction{valid(s.Register.CallID), s.Register.CSeq}
-	if k.CallID == "" || s.Register.AOR == "" || t.tries[k] != nil {
+	if k.CallID == "" || s.Register.AOR == "" {
 		return
 	}
-	t.tries[k] = &try{
-		Time: s.Time, File: s.File, Interface: s.Interface,
-		MAC: s.MAC, Dst: s.Dst, VLANs: s.VLANs, Register: s.Register,
+	x := t.tries[k]
+	if x == nil {
+		x = &try{Time: s.Time}
+		t.tries[k] = x
+		t.tryOrder = append(t.tryOrder, k)
+	} else if !x.Part || x.Register == nil || s.Malformed != "" {
+		return
 	}
-	t.tryOrder = append(t.tryOrder, k)
+	x.File, x.Interface, x.MAC, x.Dst, x.VLANs = s.File, s.Interface, s.MAC, s.Dst, s.VLANs
+	x.Register, x.Part = s.Register, s.Malformed != ""
 }
 
 // response counts a REGISTER that was accepted. Before that it was a try, and
@@ -95,7 +101,7 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	if seconds == 0 {
 		if tr != nil {
-			t.deregister(tr, r, c)
+			t.deregister(tr, r, resp)
 		}
 		return
 	}
@@ -118,14 +124,14 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	if !conflict && !p.publicIP.IsValid() {
 		t.vouch(s, p.ip, tr.ID.MAC, expires)
 	}
-	named := false // the address is not the one that names the network
+	named := false // the address is not the one that names the network, or is not known
 
 	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
 		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
 		tr.WasPublic = tr.Stay.Net.PublicIP
 		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
 		t.report(tr, Renumbered)
-	} else if named = !conflict && t.registersFrom(tr, s, p); !named && tr.elsewhere(p, s.site) {
+	} else if named = !p.ip.IsValid() || !conflict && t.registersFrom(tr, s, p); !named && tr.elsewhere(p, s.site) {
 		if s.late || conflict {
 			return
 		}
@@ -183,50 +189,11 @@ func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 	return c, 3600 // RFC 3261 section 10.2: the suggested default
 }
 
-// placeOf says from where a REGISTER came. Behind NAT the datagram's source
-// differs from what Contact or Via say.
-func (t *Tracker) placeOf(s *sight, r *Register, c sip.Contact) place {
-	src := r.Source.Addr().Unmap()
-	inner := src
-	for _, host := range []string{viaHost(r.Via), c.Host} {
-		ip, err := netip.ParseAddr(host)
-		ip = ip.Unmap()
-		if err == nil && ip == src {
-			inner = src // one of them is the source: there is no NAT
-			break
-		}
-		if err != nil || !usable(ip) || src.IsPrivate() && !ip.IsPrivate() {
-			continue // no address, or a public one learned by STUN, seen from inside
-		}
-		inner = ip
-	}
-	p := place{ip: src, source: SourceFrame}
-	if inner != src {
-		p.ip, p.publicIP, p.source = inner, src, SourceClaim
-	}
-	p.subnet, p.assumed = t.subnetOf(s.site, p.ip, 0, s.now)
-	return p
-}
-
-// viaHost returns the sent-by host of the phone's own Via, the last one.
-func viaHost(via []string) string {
-	if len(via) == 0 {
-		return ""
-	}
-	_, rest, _ := strings.Cut(strings.TrimSpace(via[len(via)-1]), " ")
-	host, _, _ := strings.Cut(strings.TrimSpace(rest), ";")
-	host = strings.TrimSpace(host)
-	if ap, err := netip.ParseAddrPort(host); err == nil {
-		return ap.Addr().String()
-	}
-	return strings.Trim(host, "[]")
-}
-
 // identify names the phone of a REGISTER, strongest evidence first; conflict
 // reports that the message claims another MAC than its IP is bound to.
 func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict bool) {
 	bound, isBound := MAC{}, false
-	if !p.publicIP.IsValid() {
+	if p.ip.IsValid() && !p.publicIP.IsValid() {
 		bound, isBound = t.bound(s.site, p.ip, s.now)
 	}
 	if m := r.ClaimedMAC; !m.Nobody() {
@@ -279,12 +246,17 @@ func keep(text *string, said string) {
 	}
 }
 
-// deregister takes an AOR from a phone (RFC 3261 section 10.2.2). The phone may
-// be about to leave or to reboot: neither is known yet.
-func (t *Tracker) deregister(tr *Track, r *Register, c sip.Contact) {
+// deregister takes an AOR from a phone (RFC 3261 section 10.2.2): the binding is
+// named, or all are with *, or it is the phone's last and the answer, which lists
+// what is bound, does not have it. The phone may be about to leave or to reboot:
+// neither is known yet. Bindings of other phones that * removes as well are left
+// to run out: those phones bind the AOR again before.
+func (t *Tracker) deregister(tr *Track, r *Register, resp *RegisterResponse) {
 	n := len(tr.Lines)
 	tr.Lines = slices.DeleteFunc(tr.Lines, func(l Line) bool {
-		return l.AOR == r.AOR && (c.URI == "*" || valid(c.URI) == l.Contact || l.CallID == valid(r.CallID))
+		is := func(c sip.Contact) bool { return c.URI == "*" || valid(c.URI) == l.Contact }
+		return l.AOR == r.AOR && (slices.ContainsFunc(r.Contacts, is) ||
+			l.CallID == valid(r.CallID) && !slices.ContainsFunc(resp.Contacts, is))
 	})
 	if len(tr.Lines) != n {
 		t.report(tr, LinesMoved)

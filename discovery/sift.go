@@ -32,10 +32,12 @@ const (
 )
 
 const (
+	ipTCP      = 6
 	ipUDP      = 17
 	ipICMP6    = 58
-	udpHeader  = 8 // bytes
-	snapHeader = 8 // bytes: DSAP, SSAP, control, OUI, protocol
+	tcpHeader  = 20 // bytes, without options
+	udpHeader  = 8  // bytes
+	snapHeader = 8  // bytes: DSAP, SSAP, control, OUI, protocol
 )
 
 // proto is what a first look takes a frame for.
@@ -50,7 +52,15 @@ const (
 	protoSIP
 	protoDHCP6
 	protoND
+	protoSegment  // TCP on a port of SIP
+	protoFragment // a part of a UDP datagram
+	protos        = iota
 )
+
+var protoNames = [protos]string{
+	protoARP: "arp", protoLLDP: "lldp", protoCDP: "cdp", protoDHCP: "dhcp", protoDHCP6: "dhcpv6", protoND: "nd",
+	protoSIP: "sip over udp", protoSegment: "sip over tcp", protoFragment: "udp fragment",
+}
 
 var register = []byte("REGISTER")
 
@@ -58,7 +68,7 @@ var register = []byte("REGISTER")
 const maxTags = 4
 
 // sift takes a first look at a frame and returns what it holds and where that
-// begins: the ARP, LLDP or IEEE 802.2 header, or the IP header of DHCP, ND and SIP.
+// begins: the ARP, LLDP or IEEE 802.2 header, or the IP header of the others.
 // It allocates nothing, since most frames of a trunk are not ours.
 func (d *Decoder) sift(linkType uint16, b []byte) (p proto, off int) {
 	typ, off := etherType(linkType, b)
@@ -136,28 +146,77 @@ func linkLength(linkType uint16) int {
 	return -1
 }
 
-// siftIPv4 looks for UDP in an IPv4 packet (RFC 791). Only the first fragment
-// says which ports it is for.
+// siftIPv4 looks for UDP and TCP in an IPv4 packet (RFC 791). TCP makes segments
+// small enough not to be fragmented; fragments of it are not read.
 func (d *Decoder) siftIPv4(b []byte) proto {
-	if len(b) < 20 || b[9] != ipUDP || b[0]>>4 != 4 || binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
+	if len(b) < 20 || b[9] != ipUDP && b[9] != ipTCP || b[0]>>4 != 4 {
 		return protoNone
 	}
 	n := int(b[0]&15) * 4
 	if n < 20 || len(b) < n {
 		return protoNone
 	}
+	part := binary.BigEndian.Uint16(b[6:]) & 0x3fff // more fragments, or behind others
+	switch {
+	case part != 0 && b[9] == ipUDP:
+		return protoFragment
+	case part != 0:
+		return protoNone
+	case b[9] == ipTCP:
+		return d.siftTCP(b[n:])
+	}
 	return d.siftUDP(b[n:], true)
 }
 
-// siftIPv6 looks for UDP right behind an IPv6 header (RFC 8200).
+// siftIPv6 looks for UDP, TCP and Neighbor Discovery in an IPv6 packet (RFC 8200),
+// usually right behind its header.
 func (d *Decoder) siftIPv6(b []byte) proto {
-	if len(b) > 40 && b[6] == ipICMP6 && b[0]>>4 == 6 && isND(b[40]) {
-		return protoND
-	}
-	if len(b) < 40 || b[6] != ipUDP || b[0]>>4 != 6 {
+	if len(b) < ip6Header || b[0]>>4 != 6 {
 		return protoNone
 	}
-	return d.siftUDP(b[40:], false)
+	next, at := b[6], ip6Header
+	if isExtension(next) {
+		x, ok := walkIPv6(b)
+		if !ok {
+			return protoNone
+		}
+		if x.fragment {
+			if x.next != ipUDP {
+				return protoNone
+			}
+			return protoFragment
+		}
+		next, at = x.next, x.at
+	}
+	switch next {
+	case ipUDP:
+		return d.siftUDP(b[at:], false)
+	case ipTCP:
+		return d.siftTCP(b[at:])
+	case ipICMP6:
+		if len(b) > at && isND(b[at]) {
+			return protoND
+		}
+	}
+	return protoNone
+}
+
+// siftTCP tells SIP by its ports. What segments hold shows in their streams only.
+func (d *Decoder) siftTCP(b []byte) proto {
+	if len(b) >= tcpHeader && d.isSIP(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])) {
+		return protoSegment
+	}
+	return protoNone
+}
+
+// isSIP reports whether one of two ports is for SIP.
+func (d *Decoder) isSIP(src, dst uint16) bool {
+	for _, port := range d.sipPorts {
+		if src == port || dst == port {
+			return true
+		}
+	}
+	return false
 }
 
 // siftUDP tells DHCP and SIP by their ports. Of SIP only messages that name
@@ -173,10 +232,8 @@ func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 	if !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)) {
 		return protoDHCP6
 	}
-	for _, port := range d.sipPorts {
-		if (src == port || dst == port) && bytes.Contains(b[udpHeader:], register) {
-			return protoSIP
-		}
+	if d.isSIP(src, dst) && bytes.Contains(b[udpHeader:], register) {
+		return protoSIP
 	}
 	return protoNone
 }

@@ -66,6 +66,20 @@ func TestParseRegister(t *testing.T) {
 			}),
 		},
 		{
+			name: "every compact form", // RFC 3261 section 7.3.3 and those that IANA has added
+			in: message(requestLine, "v: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK1", "f: <sip:1000@pbx.example.com>;tag=1",
+				"t: <sip:1000@pbx.example.com>", "i: abc@192.0.2.7", cseq, "m: <sip:1000@192.0.2.7>;expires=60", "k: path, outbound", "c: application/sdp",
+				"e: gzip", "s: x", "u: presence", "o: reg", "r: <sip:b@x>", "b: <sip:c@x>", "a: *", "d: no-fork", "j: *", "n: info", "x: 90", "y: z", "l: 0"),
+			want: wantRegister(func(r *Register) {
+				r.Contacts = []Contact{{Raw: "<sip:1000@192.0.2.7>;expires=60", URI: "sip:1000@192.0.2.7", Host: "192.0.2.7", Expires: 60}}
+			}),
+		},
+		{
+			name: "compact Supported and nothing else that is compact",
+			in:   message(requestLine, via, from, to, callID, cseq, "k: path"),
+			want: wantRegister(func(*Register) {}),
+		},
+		{
 			name: "folded header",
 			in:   message(requestLine, via, from, to, callID, cseq, "User-Agent: Grandstream", "  GXP2130 1.0.7.25"),
 			want: wantRegister(func(r *Register) { r.UserAgent = "Grandstream GXP2130 1.0.7.25" }),

@@ -30,7 +30,9 @@ func (c *decodeCmd) Run(env *environment) error {
 	defer m.Close()
 	out := bufio.NewWriterSize(env.stdout, 1<<16)
 	t := totals{kinds: map[discovery.Kind]int{}}
-	err = errors.Join(c.decode(m, conf.SIP.Ports, out, &t), out.Flush())
+	d := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: conf.SIP.Ports, Panicked: panicsTo(env.stderr)})
+	err = errors.Join(c.decode(m, d, out, &t), out.Flush())
+	t.stats = d.Stats()
 	fmt.Fprintln(env.stderr, t.String())
 	return err
 }
@@ -40,6 +42,7 @@ type totals struct {
 	frames    int
 	kinds     map[discovery.Kind]int
 	malformed int
+	stats     discovery.DecoderStats
 }
 
 // String is the line that decode prints at its end.
@@ -53,11 +56,37 @@ func (t *totals) String() string {
 	if t.malformed > 0 {
 		s += fmt.Sprintf(", %d malformed", t.malformed)
 	}
-	return s
+	return s + unread(t.stats)
 }
 
-func (c *decodeCmd) decode(m *capture.Merge, ports []uint16, out *bufio.Writer, t *totals) error {
-	d := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: ports})
+// unread says what a decoder met and could not read; nothing if there was none.
+func unread(s discovery.DecoderStats) string {
+	out := ""
+	for _, c := range []struct {
+		n    uint64
+		what string
+	}{
+		{s.StreamsBroken, "breaks in SIP connections"},
+		{s.StreamsEvicted, "SIP connections too many"},
+		{s.FragmentsExpired + s.FragmentsEvicted, "datagrams whose fragments did not all come"},
+		{s.FragmentsRefused, "datagrams whose fragments do not fit"},
+		{s.Panics, "frames that made a decoder panic"},
+	} {
+		if c.n > 0 {
+			out += fmt.Sprintf(", %d %s", c.n, c.what)
+		}
+	}
+	return out
+}
+
+// panicsTo returns what writes of a decoder's panic all that may be told of it.
+func panicsTo(w io.Writer) func(discovery.Panic) {
+	return func(p discovery.Panic) {
+		fmt.Fprintf(w, "warning: a decoder panicked: %s in %s, at a frame of %s with SHA-256 %x; please report it\n", p.What, p.Where, p.Protocol, p.Frame)
+	}
+}
+
+func (c *decodeCmd) decode(m *capture.Merge, d *discovery.Decoder, out *bufio.Writer, t *totals) error {
 	var line []byte
 	var fault error
 	print := func(o *discovery.Observation) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -178,7 +179,10 @@ func (a *ear) run(ctx context.Context, e *ears) {
 			a.log.Warn("closing an interface", "error", err)
 		}
 	}()
-	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: e.ports})
+	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: e.ports, Panicked: func(p discovery.Panic) {
+		a.log.Error("a decoder panicked, which costs its frame; please report it",
+			"protocol", p.Protocol, "sha256", fmt.Sprintf("%x", p.Frame), "what", p.What, "where", p.Where)
+	}})
 	observe := func(o *discovery.Observation) {
 		a.heard.add(o)
 		e.to.observe(o)

@@ -42,7 +42,7 @@ func (c *replayCmd) Run(env *environment) (err error) {
 			return withHint(err, "name a directory that can be written with -mail")
 		}
 	}
-	r := &replayer{session: s, until: c.Until.Time, out: newEventPrinter(env.stdout, c.JSON), progress: newProgress(env.stderr)}
+	r := &replayer{session: s, until: c.Until.Time, out: newEventPrinter(env.stdout, c.JSON), stderr: env.stderr, progress: newProgress(env.stderr)}
 	if c.DB != "" {
 		if err := s.engine.SetType(gateway.Replayed); err != nil {
 			return err
@@ -73,10 +73,12 @@ type replayer struct {
 	*session
 	until    time.Time
 	out      *eventPrinter
+	stderr   io.Writer
 	progress *progress
 
 	frames, observations int
 	merge                *capture.Merge
+	decoder              *discovery.Decoder
 	names                []string  // base names of the sources
 	sums                 []string  // their SHA-256, if positions are kept
 	known                []bool    // which of them an earlier replay was given, or have begun
@@ -125,6 +127,12 @@ func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, kee
 		merge.Skip(i, at.Frames)
 		r.at(i, 0, false)
 	}
+	r.decoder = r.newDecoder()
+	// A message may have begun before the position and end behind it.
+	merge.OnSkipped(func(f *capture.Frame) {
+		in := r.frame(f)
+		r.decoder.Pass(&in)
+	})
 	err = r.frameLoop(ctx)
 	// A damaged capture is not done: replayed again it is damaged again.
 	for _, fault := range capture.Errors(err) {
@@ -177,8 +185,18 @@ func namesOf(paths, sums, of []string) []string {
 	return out
 }
 
+func (r *replayer) newDecoder() *discovery.Decoder {
+	return discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: r.config.SIP.Ports, Panicked: panicsTo(r.stderr)})
+}
+
+// frame is a captured frame as the decoder takes it.
+func (r *replayer) frame(f *capture.Frame) discovery.Frame {
+	out := observed(f)
+	out.File = r.names[f.Source]
+	return out
+}
+
 func (r *replayer) frameLoop(ctx context.Context) error {
-	decoder := discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: r.config.SIP.Ports})
 	observe := func(o *discovery.Observation) {
 		r.observations++
 		r.engine.Observe(o)
@@ -202,9 +220,8 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 			return err
 		}
 		r.frames++
-		in = observed(f)
-		in.File = r.names[f.Source]
-		decoder.Decode(&in, observe)
+		in = r.frame(f)
+		r.decoder.Decode(&in, observe)
 		r.at(f.Source, f.Number, false)
 		if err := r.commitInTime(ctx); err != nil {
 			return err
@@ -233,6 +250,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 // ended notes that a source has delivered its last frame.
 func (r *replayer) ended(source int) {
 	r.engine.Pause(r.names[source])
+	r.decoder.Forget(source)
 	r.at(source, 0, true)
 }
 
@@ -376,6 +394,9 @@ func (r *replayer) totals() string {
 	s := fmt.Sprintf("%d frames, %d observations, %d events", r.frames, r.observations, r.out.count)
 	if n := r.engine.Late(); n > 0 {
 		s += fmt.Sprintf(", %d observations more than 2 s late", n)
+	}
+	if r.decoder != nil {
+		s += unread(r.decoder.Stats())
 	}
 	return s
 }

@@ -63,3 +63,33 @@ func TestSplitReplay(t *testing.T) {
 		})
 	}
 }
+
+// TestSplitMessage stops stories inside of messages that come in several frames,
+// wherever that can be: what goes on must know their beginnings.
+func TestSplitMessage(t *testing.T) {
+	for _, s := range stories(t) {
+		if s.name != "register-over-tcp" && s.name != "register-in-fragments" {
+			continue
+		}
+		t.Run(s.name, func(t *testing.T) {
+			whole := s.tell(t, filepath.Join(t.TempDir(), "whole.db"), "")
+			stamps := s.stamps(t)
+			splits := 0
+			for i, at := range stamps[:len(stamps)-1] {
+				if stamps[i+1].Sub(at) > 500*time.Microsecond {
+					continue // the parts of a message are 100 µs apart
+				}
+				splits++
+				split := s
+				split.steps = [][]string{{"replay", "-until", at.UTC().Format(time.RFC3339Nano)}, {"replay"}}
+				got := split.tell(t, filepath.Join(t.TempDir(), fmt.Sprintf("split-%d.db", i)), "")
+				if !bytes.Equal(got, whole) {
+					t.Errorf("stopped at %s:\n%s\nat once:\n%s", at.Format(time.RFC3339Nano), storyOf(t, got), storyOf(t, whole))
+				}
+			}
+			if splits < 2 {
+				t.Errorf("only %d places to stop at", splits)
+			}
+		})
+	}
+}

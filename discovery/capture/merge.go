@@ -21,6 +21,7 @@ const (
 type Merge struct {
 	files   []*File
 	after   []int // by source: frames up to this number are not returned
+	skipped func(*Frame)
 	started bool
 	heads   heads // files that have a frame to return, the earliest first
 	ended   []int
@@ -66,6 +67,10 @@ func (m *Merge) open(path string, stdin io.Reader, buffer int) (*File, error) {
 // It must be called before the first Next.
 func (m *Merge) Skip(source, number int) { m.after[source] = number }
 
+// OnSkipped calls f for each frame that is passed over, all of one source before
+// those of the next: what is kept of each source can be made anew.
+func (m *Merge) OnSkipped(f func(*Frame)) { m.skipped = f }
+
 // Next returns the next frame, which is valid until the next call. After the
 // last frame of all files it returns io.EOF, or the errors of the files that
 // were damaged; damage in one file does not keep back the others. See Errors.
@@ -94,6 +99,9 @@ func (m *Merge) start() {
 	for _, f := range m.files {
 		more := m.advance(f)
 		for more && f.frame.Number <= m.after[f.frame.Source] {
+			if m.skipped != nil {
+				m.skipped(&f.frame)
+			}
 			more = m.advance(f)
 		}
 		if more {

@@ -14,7 +14,9 @@ const crowdPhones = 240
 // crowd writes what the kill loops replay: two captures of a morning at one site,
 // each of them half of 240 phones, and the directory that knows them. All boot and
 // register; two of three are carried to another port later, some of these return,
-// and all renew and refresh in between. That is 400 prompts at least.
+// and all renew and refresh in between. Every other phone registers over TCP or in
+// fragments, so that many moments are in the middle of a message. That is 400
+// prompts at least.
 func crowd(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "map"), 0o755); err != nil {
 		return err
@@ -44,7 +46,16 @@ func (p *phone) day(t time.Time, i int) {
 		return sw.circuit(fmt.Sprintf("Gi1/0/%d", n%48+1))
 	}
 	addr := func(floor int) string { return fmt.Sprintf("10.1.%d.%d", floor, 10+i) }
+	connect := func(t time.Time) {
+		if i%4 == 1 {
+			p.Connect(t)
+		}
+	}
+	if i%4 == 2 {
+		p.padding = 1500
+	}
 	p.Boot(t, floor3, addr(2), port(i))
+	connect(t.Add(3 * time.Second))
 	p.Register(t.Add(4 * time.Second))
 	for n := range 6 {
 		p.Renew(t.Add(time.Duration(5+10*n) * time.Minute))
@@ -55,11 +66,13 @@ func (p *phone) day(t time.Time, i int) {
 	}
 	moved := t.Add(70 * time.Minute)
 	p.Boot(moved, floor4, addr(3), port(crowdPhones+i))
+	connect(moved.Add(3 * time.Second))
 	p.Register(moved.Add(4 * time.Second))
 	p.Register(moved.Add(20 * time.Minute))
 	if i%6 == 1 {
 		back := moved.Add(40 * time.Minute)
 		p.Boot(back, floor3, addr(2), port(i))
+		connect(back.Add(3 * time.Second))
 		p.Register(back.Add(4 * time.Second))
 	}
 }

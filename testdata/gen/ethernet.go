@@ -66,19 +66,55 @@ func udp(src, dst netip.AddrPort, payload []byte) []byte {
 	d = binary.BigEndian.AppendUint16(d, dst.Port())
 	d = binary.BigEndian.AppendUint16(d, uint16(size))
 	d = append(append(d, 0, 0), payload...)
-	pseudo := append(src.Addr().AsSlice(), dst.Addr().AsSlice()...)
-	pseudo = append(pseudo, 0, 17, byte(size>>8), byte(size))
-	sum := checksum(append(pseudo, d...))
+	sum := transportSum(src, dst, 17, d)
 	if sum == 0 {
 		sum = 0xffff // RFC 768: zero means that none was computed
 	}
 	binary.BigEndian.PutUint16(d[6:], sum)
+	return ipv4(src, dst, 17, d)
+}
 
-	h := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0} // don't fragment, TTL 64, UDP
-	binary.BigEndian.PutUint16(h[2:], uint16(20+size))
+// transportSum is the checksum of a datagram or segment with its pseudo header.
+func transportSum(src, dst netip.AddrPort, protocol byte, d []byte) uint16 {
+	pseudo := append(src.Addr().AsSlice(), dst.Addr().AsSlice()...)
+	pseudo = append(pseudo, 0, protocol, byte(len(d)>>8), byte(len(d)))
+	return checksum(append(pseudo, d...))
+}
+
+// ipv4 composes an IPv4 packet.
+func ipv4(src, dst netip.AddrPort, protocol byte, payload []byte) []byte {
+	h := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0} // don't fragment, TTL 64
+	binary.BigEndian.PutUint16(h[2:], uint16(20+len(payload)))
 	h = append(append(h, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
 	binary.BigEndian.PutUint16(h[10:], checksum(h))
-	return append(h, d...)
+	return append(h, payload...)
+}
+
+// mtu is Ethernet's.
+const mtu = 1500
+
+// fragments cuts an IPv4 packet that is longer than the MTU (RFC 791 §2.3).
+func fragments(packet []byte, id int) [][]byte {
+	if len(packet) <= mtu {
+		return [][]byte{packet}
+	}
+	var out [][]byte
+	const size = (mtu - 20) / 8 * 8
+	for at := 20; at < len(packet); at += size {
+		part := packet[at:min(at+size, len(packet))]
+		p := append(append([]byte{}, packet[:20]...), part...)
+		field := (at - 20) / 8
+		if at+size < len(packet) {
+			field |= 0x2000
+		}
+		binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
+		binary.BigEndian.PutUint16(p[4:], uint16(id))
+		binary.BigEndian.PutUint16(p[6:], uint16(field))
+		binary.BigEndian.PutUint16(p[10:], 0)
+		binary.BigEndian.PutUint16(p[10:], checksum(p[:20]))
+		out = append(out, p)
+	}
+	return out
 }
 
 // checksum is the Internet checksum (RFC 1071).

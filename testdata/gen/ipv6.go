@@ -17,8 +17,9 @@ var (
 	toServers  = hw("33:33:00:01:00:02")
 )
 
-func typeOf(a netip.AddrPort) uint16 {
-	if a.Addr().Is6() {
+// typeOf is the ethertype of an IP packet.
+func typeOf(packet []byte) uint16 {
+	if packet[0]>>4 == 6 {
 		return typeIPv6
 	}
 	return typeIPv4

@@ -43,6 +43,11 @@ type phone struct {
 	tellsMAC  bool   // the MAC stands in its REGISTERs
 	instance  string // its instance ID, if it sends one
 	expires   int    // seconds it registers for
+	stream    *stream
+	edge      *proxy // the proxy that it registers through, where frames are caught behind it
+	padding   int    // of its REGISTERs, in front of the Contact
+	tail      int    // and behind it
+	unheard   bool   // only the first fragment of what it sends is caught
 	sessions  int    // boots so far: each begins a Call-ID
 	cseq      int
 	xid       uint32
@@ -146,6 +151,10 @@ func (p *phone) registration(expires int, nonce string) register {
 		instance: p.instance,
 		nonce:    nonce,
 		received: p.nat,
+		tcp:      p.stream != nil,
+		padding:  p.padding,
+		tail:     p.tail,
+		edge:     p.edge,
 	}
 	if p.stun.IsValid() {
 		r.local, r.received = p.stun, p.local()
@@ -171,6 +180,13 @@ func (p *phone) exchange(t time.Time, status int, r register) {
 	}
 	server := netip.AddrPortFrom(p.registrar.ip, 5060)
 	reason := map[int]string{200: "OK", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}[status]
+	if p.edge != nil {
+		outside = p.edge.addr
+	}
+	if p.stream != nil {
+		p.stream.exchange(t, r.request(), r.response(status, reason))
+		return
+	}
 	p.up(t, outside, server, p.registrar.mac, r.request())
 	p.down(t.Add(ms), server, outside, p.registrar.mac, r.response(status, reason))
 }
@@ -178,19 +194,32 @@ func (p *phone) exchange(t time.Time, status int, r register) {
 // up and down carry a datagram to and from a server; a frame on the phone's side
 // has the phone's MAC and its router's, one on the far side the router's and the server's.
 func (p *phone) up(t time.Time, src, dst netip.AddrPort, server mac, payload []byte) {
-	if p.on.routed {
-		p.on.send(t, ethernet(server, p.lan.router, 0, typeOf(src), udp(src, dst, payload)))
-		return
+	for i, packet := range fragments(udp(src, dst, payload), p.cseq) {
+		if i > 0 && p.unheard {
+			return
+		}
+		p.upPacket(t.Add(time.Duration(i)*100*time.Microsecond), server, packet)
 	}
-	p.on.send(t, ethernet(p.lan.router, p.mac, p.lan.vlan, typeOf(src), udp(src, dst, payload)))
 }
 
 func (p *phone) down(t time.Time, src, dst netip.AddrPort, server mac, payload []byte) {
+	p.downPacket(t, server, udp(src, dst, payload))
+}
+
+func (p *phone) upPacket(t time.Time, server mac, packet []byte) {
 	if p.on.routed {
-		p.on.send(t, ethernet(p.lan.router, server, 0, typeOf(src), udp(src, dst, payload)))
+		p.on.send(t, ethernet(server, p.lan.router, 0, typeOf(packet), packet))
 		return
 	}
-	p.on.send(t, ethernet(p.mac, p.lan.router, p.lan.vlan, typeOf(src), udp(src, dst, payload)))
+	p.on.send(t, ethernet(p.lan.router, p.mac, p.lan.vlan, typeOf(packet), packet))
+}
+
+func (p *phone) downPacket(t time.Time, server mac, packet []byte) {
+	if p.on.routed {
+		p.on.send(t, ethernet(p.lan.router, server, 0, typeOf(packet), packet))
+		return
+	}
+	p.on.send(t, ethernet(p.mac, p.lan.router, p.lan.vlan, typeOf(packet), packet))
 }
 
 // callID is new for each session and, like real ones, says nothing of the MAC.
