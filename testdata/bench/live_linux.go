@@ -83,11 +83,12 @@ func (b *bench) f8() error {
 }
 
 // live runs both readers in a network namespace that it makes for this thread.
-// A cable does not wait: the sender goes before whatever else runs on the machine,
-// and so do both readers, which inherit that from this thread.
+// A cable does not wait: the sender goes before what else runs on the machine, and
+// so do both readers, which inherit that from this thread.
 func (b *bench) live(l *load, perch, tcpdump []string) error {
-	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20); err != nil {
-		b.say("priority: %v", err)
+	first := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
+	if err := unix.SchedSetAttr(0, &first, 0); err != nil {
+		b.say("no real-time scheduling: %v", err)
 	}
 	s, err := newSender(l)
 	if err != nil {
@@ -95,14 +96,13 @@ func (b *bench) live(l *load, perch, tcpdump []string) error {
 	}
 	defer s.close()
 	for _, r := range liveRates {
-		frames := r.rate * int(liveFor/time.Second)
 		var ours, theirs liveRun
 		for i := range livePairs {
 			for _, reader := range []struct {
 				args []string
 				sum  *liveRun
 			}{{perch, &ours}, {tcpdump, &theirs}} {
-				h, err := s.to(reader.args, frames, r.rate)
+				h, err := s.to(reader.args, r.rate)
 				if err != nil {
 					return err
 				}
@@ -115,8 +115,8 @@ func (b *bench) live(l *load, perch, tcpdump []string) error {
 		}
 		ours.print("F8: ", r.rate, r.limit)
 		theirs.print("    beside it, tcpdump: ", r.rate, "")
-		fmt.Printf("    CPU %.2f s / %.2f s; %d runs of each in turn, %.0f s and %d frames long\n",
-			ours.cpu.Seconds(), theirs.cpu.Seconds(), livePairs, liveFor.Seconds(), frames)
+		fmt.Printf("    CPU %.2f s / %.2f s; %d runs of each in turn, of %.0f s; %d and %d frames sent\n",
+			ours.cpu.Seconds(), theirs.cpu.Seconds(), livePairs, liveFor.Seconds(), ours.sent, theirs.sent)
 	}
 	return nil
 }
@@ -174,10 +174,9 @@ func (h *liveRun) print(who string, rate int, limit string) {
 	fmt.Printf("%s%d lost of %d at %s%s\n", who, lost, h.want, at, limit)
 }
 
-// to sends so many frames to a reader that is started for it. A reader says on
-// standard error when it listens and, when it is interrupted, what it heard.
-func (s *sender) to(args []string, frames, rate int) (liveRun, error) {
-	h := liveRun{sent: frames, want: s.load.passed.of(frames), wantObservations: s.load.observed.of(frames)}
+// to sends to a reader that is started for it. A reader says on standard error
+// when it listens and, when it is interrupted, what it heard.
+func (s *sender) to(args []string, rate int) (h liveRun, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), liveLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
@@ -200,9 +199,10 @@ func (s *sender) to(args []string, frames, rate int) (liveRun, error) {
 		}
 		said = append(said, lines.Text())
 	}
-	if h.took, err = s.send(frames, rate); err != nil {
+	if h.sent, h.took, err = s.send(rate); err != nil {
 		return h, err
 	}
+	h.want, h.wantObservations = s.load.passed.of(h.sent), s.load.observed.of(h.sent)
 	time.Sleep(afterwards)
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		return h, err

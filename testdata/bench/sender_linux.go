@@ -137,33 +137,31 @@ const (
 	pause = 100 * time.Microsecond // while the sender is early, or the kernel's queue full
 )
 
-// send sends so many frames at a rate in frames a second, and returns how long
-// that took. If it was held up it makes up for the time as fast as it can.
-func (s *sender) send(frames, rate int) (time.Duration, error) {
+// send sends at a rate in frames a second for liveFor, and returns how many frames
+// that were. If it was held up it makes up for the time as fast as it can.
+func (s *sender) send(rate int) (sent int, took time.Duration, err error) {
 	before, err := arrived()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	start := time.Now()
-	for sent := 0; sent < frames; {
-		due := min(frames, int(time.Since(start).Seconds()*float64(rate)))
-		if due == sent {
+	for start := time.Now(); took < liveFor; took = time.Since(start) {
+		due := int(took.Seconds()*float64(rate)) - sent
+		if due == 0 {
 			time.Sleep(pause)
 			continue
 		}
 		at := sent % len(s.load.messages)
-		n, err := s.some(s.load.messages[at:min(at+min(due-sent, burst), len(s.load.messages))])
+		n, err := s.some(s.load.messages[at:min(at+min(due, burst), len(s.load.messages))])
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		sent += n
 	}
-	took := time.Since(start)
 	after, err := arrived()
-	if err == nil && after-before != frames {
-		err = fmt.Errorf("%d frames arrived of %d that were sent: the cable lost them", after-before, frames)
+	if err == nil && after-before != sent {
+		err = fmt.Errorf("%d frames arrived of %d that were sent: the cable lost them", after-before, sent)
 	}
-	return took, err
+	return sent, took, err
 }
 
 // some sends the first of the messages, and returns how many.
