@@ -42,8 +42,8 @@ var liveRates = []struct {
 }
 
 // liveExpression lets through what capture.Filter does of the trunk. The kernel
-// takes the VLAN tag out before the filter sees a frame, and libpcap knows; so
-// the second half is for what is tagged twice.
+// takes a VLAN tag out before the filter sees a frame, and libpcap knows; the last
+// part is for frames that have it still.
 const liveExpression = "arp or ether proto 0x88cc or ether[14:4] = 0xaaaa0300 or udp port 67 or udp port 68 or port 5060 or " +
 	"(vlan and (arp or udp port 67 or udp port 68 or port 5060))"
 
