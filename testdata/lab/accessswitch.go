@@ -74,8 +74,7 @@ func (s *accessSwitch) announce(interval time.Duration, description, serial stri
 	if err != nil {
 		return err
 	}
-	_, err = s.spawn("lldpd", append([]string{"-dd", "-M", "4", "-C", s.uplink, "-I", strings.Join(names, ","), "-O", conf}, flags...)...)
-	return err
+	return s.speakLLDP(conf, append([]string{"-M", "4", "-C", s.uplink, "-I", strings.Join(names, ",")}, flags...)...)
 }
 
 // elin is the emergency number of a room, of the range for fiction.

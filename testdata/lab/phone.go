@@ -164,8 +164,7 @@ func (p *phone) announce() error {
 	if err != nil {
 		return err
 	}
-	_, err = p.spawn("lldpd", append([]string{"-dd", "-M", "3", "-C", p.iface(), "-I", "eth0", "-O", conf}, p.lldpFlags...)...)
-	return err
+	return p.speakLLDP(conf, append([]string{"-M", "3", "-C", p.iface(), "-I", "eth0"}, p.lldpFlags...)...)
 }
 
 // hush ends the phone's LLDP at once, without its good-bye, as a setting does that

@@ -59,6 +59,13 @@ func relayDHCP(ctx context.Context, h *host, up string, down []string, server st
 	return await(ctx, "DHCP relay on "+h.name, func() bool { return h.listens(67) })
 }
 
+// speakLLDP starts lldpd with a configuration. It reads that as a user of its own,
+// who need not have access to the lab's directory: it gets a copy in its /run.
+func (h *host) speakLLDP(conf string, args ...string) error {
+	_, err := h.spawn("sh", append([]string{"-c", `cp "$1" /run/lldpd.conf && shift && exec lldpd "$@"`, "lldpd", conf, "-d", "-O", "/run/lldpd.conf"}, args...)...)
+	return err
+}
+
 // recording is a tcpdump that records an interface.
 type recording struct {
 	file string
