@@ -92,7 +92,7 @@ func fullAttachment() discovery.Attachment {
 		Site: "hq", ChassisID: "00:11:22:33:44:55", PortID: "Gi1/0/7", RemoteID: "\x00\x06\xaa\xff", CircuitID: "\x00\x04\x80",
 		BSSID: mac(9), VLAN: 20, Subnet: prefix("10.1.2.0/24"), IP: netip.MustParseAddr("10.1.2.3"),
 		PublicIP: netip.MustParseAddr("2001:db8::5"), AliasChassisID: "sw-3fl.example.com", AliasPortID: "GigabitEthernet1/0/7",
-		Shared: true, Assumed: true,
+		OtherSubnet: prefix("2001:db8::/64"), Shared: true, Assumed: true,
 	}
 }
 
