@@ -21,8 +21,6 @@ type deadline struct {
 
 type deadlines []deadline
 
-func (d *deadlines) init() { heap.Init(d) }
-
 func (d deadlines) Len() int { return len(d) }
 func (d deadlines) Less(i, j int) bool {
 	switch a, b := d[i], d[j]; {

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"container/heap"
 	"net/netip"
 	"time"
 )
@@ -70,17 +71,33 @@ func newBounds() bounds {
 	}
 }
 
+// guestsOn returns the account of an interface, made if need be.
+func (b *bounds) guestsOn(wire string) *roster[PhoneID] {
+	r := b.guests[wire]
+	if r == nil {
+		r = newRoster(PhoneID.Compare)
+		b.guests[wire] = r
+	}
+	return r
+}
+
+// note takes a key into the account of a table. If that has more than most, its
+// least is deleted from the table, and counted.
+func note[K comparable, V any](r *roster[K], table map[K]V, k K, at time.Time, most int, worthOf func(V) worth, given *uint64) {
+	r.add(k, worth{at: at})
+	if r.len() > most {
+		delete(table, r.least(func(k K) worth { return worthOf(table[k]) }))
+		*given++
+	}
+}
+
 // admit takes a track that is not confirmed into its interface's account, and
 // gives up another one if that is full.
 func (t *Tracker) admit(tr *Track, now time.Time) {
 	if tr.ID.Provisional() || t.confirmed(tr) {
 		return
 	}
-	r := t.bounds.guests[tr.Wire]
-	if r == nil {
-		r = newRoster(PhoneID.Compare)
-		t.bounds.guests[tr.Wire] = r
-	}
+	r := t.bounds.guestsOn(tr.Wire)
 	r.add(tr.ID, tr.worth())
 	if r.len() > maxGuests {
 		t.stats.Guests++
@@ -121,12 +138,7 @@ func (t *Tracker) account() {
 		if id.Provisional() || t.confirmed(tr) {
 			continue
 		}
-		r := t.bounds.guests[tr.Wire]
-		if r == nil {
-			r = newRoster(PhoneID.Compare)
-			t.bounds.guests[tr.Wire] = r
-		}
-		r.add(id, tr.worth())
+		t.bounds.guestsOn(tr.Wire).add(id, tr.worth())
 	}
 	for a, b := range t.bindings {
 		if !b.Firm {
@@ -195,11 +207,7 @@ func (t *Tracker) sender(m MAC, now time.Time) *router {
 
 // loosely notes a binding that rests on its owner's word alone.
 func (t *Tracker) loosely(a address, at time.Time) {
-	b := t.bounds.loose
-	if b.add(a, worth{at: at}); b.len() > maxLoose {
-		delete(t.bindings, b.least(func(x address) worth { return worth{at: t.bindings[x].At} }))
-		t.stats.Bindings++
-	}
+	note(t.bounds.loose, t.bindings, a, at, maxLoose, func(b binding) worth { return worth{at: b.At} }, &t.stats.Bindings)
 }
 
 // vouch makes a binding firm by which a REGISTER was accepted.
@@ -231,5 +239,5 @@ func (t *Tracker) compactAgeing() {
 	}
 	clear(t.ageing[len(kept):])
 	t.ageing = kept
-	t.ageing.init()
+	heap.Init(&t.ageing)
 }

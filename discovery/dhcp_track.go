@@ -70,11 +70,7 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 		r.Forged = true
 	}
 	t.requests[d.Chaddr] = r
-	bound := t.bounds.requests
-	if bound.add(d.Chaddr, worth{at: r.At}); bound.len() > maxRequests {
-		delete(t.requests, bound.least(func(m MAC) worth { return worth{at: t.requests[m].At} }))
-		t.stats.Requests++
-	}
+	note(t.bounds.requests, t.requests, d.Chaddr, r.At, maxRequests, func(r request) worth { return worth{at: r.At} }, &t.stats.Requests)
 
 	tr := t.device(d.Chaddr)
 	if s.late {

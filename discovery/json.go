@@ -195,18 +195,26 @@ type dhcpJSON struct {
 }
 
 func newDHCPJSON(m *DHCP) *dhcpJSON {
-	j := &dhcpJSON{
-		Op: m.Op, Chaddr: m.Chaddr, Ciaddr: m.Ciaddr, Yiaddr: m.Yiaddr, Giaddr: m.Giaddr,
+	return &dhcpJSON{
+		Type: nameOf(m.Type), Op: m.Op, Chaddr: m.Chaddr, Ciaddr: m.Ciaddr, Yiaddr: m.Yiaddr, Giaddr: m.Giaddr,
 		ServerID: m.ServerID, RequestedIP: m.RequestedIP, Hostname: m.Hostname, VendorClass: m.VendorClass,
 		ParamList: m.ParamList, SubnetBits: m.SubnetBits, Router: m.Router, LeaseSeconds: m.LeaseSeconds,
 		CircuitID: m.CircuitID, RemoteID: m.RemoteID, SubscriberID: m.SubscriberID, LinkSelection: m.LinkSelection,
 		Civic: m.Told.Civic, Latitude: m.Told.Latitude, Longitude: m.Told.Longitude,
 	}
-	switch name := m.Type.String(); {
+}
+
+// nameOf returns the name of a message's type, its number if it has none, or nil
+// for no type.
+func nameOf[T interface {
+	~uint8
+	fmt.Stringer
+}](t T) any {
+	switch name := t.String(); {
 	case name != "":
-		j.Type = name
-	case m.Type != 0:
-		j.Type = uint8(m.Type)
+		return name
+	case t != 0:
+		return uint8(t)
 	}
-	return j
+	return nil
 }

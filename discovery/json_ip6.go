@@ -40,15 +40,9 @@ type addr6JSON struct {
 
 func newDHCP6JSON(m *DHCP6) *dhcp6JSON {
 	j := &dhcp6JSON{
-		ClientDUID: m.ClientDUID, ClientMAC: m.ClientMAC, ServerDUID: m.ServerDUID,
+		Type: nameOf(m.Type), ClientDUID: m.ClientDUID, ClientMAC: m.ClientMAC, ServerDUID: m.ServerDUID,
 		Enterprise: m.Enterprise, OptionList: m.OptionList, Status: m.Status,
 		Civic: m.Told.Civic, Latitude: m.Told.Latitude, Longitude: m.Told.Longitude,
-	}
-	switch name := m.Type.String(); {
-	case name != "":
-		j.Type = name
-	case m.Type != 0:
-		j.Type = uint8(m.Type)
 	}
 	for _, r := range m.Relays {
 		j.Relays = append(j.Relays, relay6JSON{

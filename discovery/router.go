@@ -87,11 +87,7 @@ func (t *Tracker) learnGateway(s *sight, d *DHCP) {
 func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 	a := address{s.site, ip}
 	t.gateways[a] = s.now
-	bound := t.bounds.gateways
-	if bound.add(a, worth{at: s.now}); bound.len() > maxGateways {
-		delete(t.gateways, bound.least(func(x address) worth { return worth{at: t.gateways[x]} }))
-		t.stats.Gateways++
-	}
+	note(t.bounds.gateways, t.gateways, a, s.now, maxGateways, func(at time.Time) worth { return worth{at: at} }, &t.stats.Gateways)
 	if b, ok := t.bindings[a]; ok {
 		t.proveRouter(b.MAC, s.now)
 	}

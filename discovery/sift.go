@@ -225,14 +225,21 @@ func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 	if len(b) < udpHeader {
 		return protoNone
 	}
-	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if ip4 && (isDHCPPort(src) || isDHCPPort(dst)) {
+	p := d.portsOf(b, ip4)
+	if p == protoSIP && !bytes.Contains(b[udpHeader:], register) {
+		return protoNone
+	}
+	return p
+}
+
+// portsOf tells a protocol by the ports of a UDP header.
+func (d *Decoder) portsOf(b []byte, ip4 bool) proto {
+	switch src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]); {
+	case ip4 && (isDHCPPort(src) || isDHCPPort(dst)):
 		return protoDHCP
-	}
-	if !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)) {
+	case !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)):
 		return protoDHCP6
-	}
-	if d.isSIP(src, dst) && bytes.Contains(b[udpHeader:], register) {
+	case d.isSIP(src, dst):
 		return protoSIP
 	}
 	return protoNone
