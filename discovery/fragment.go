@@ -3,6 +3,7 @@ package discovery
 import (
 	"bytes"
 	chain "container/list"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -69,7 +70,7 @@ func (d *Decoder) fragment(f *Frame, off int) {
 	}
 	if h.offset == 0 && !p.known {
 		switch {
-		case len(h.payload) < udpHeader || d.portsOf(h.payload, h.ip4) == protoNone:
+		case len(h.payload) < udpHeader || !d.isOurs(h.payload, h.ip4):
 			d.ignore(a, p)
 			return
 		case h.length > len(h.payload): // the rest will never be whole
@@ -113,6 +114,12 @@ func (d *Decoder) fragment(f *Frame, off int) {
 	for a.known.Len() > maxKnown {
 		d.dropParts(a, a.known.Front(), &d.stats.FragmentsEvicted)
 	}
+}
+
+// isOurs reports whether a UDP header's ports are of a protocol that is read.
+func (d *Decoder) isOurs(b []byte, ip4 bool) bool {
+	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	return d.isSIP(src, dst) || ip4 && (isDHCPPort(src) || isDHCPPort(dst)) || !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst))
 }
 
 // partial reads the first fragment alone, and whole all of them.

@@ -225,21 +225,14 @@ func (d *Decoder) siftUDP(b []byte, ip4 bool) proto {
 	if len(b) < udpHeader {
 		return protoNone
 	}
-	p := d.portsOf(b, ip4)
-	if p == protoSIP && !bytes.Contains(b[udpHeader:], register) {
-		return protoNone
-	}
-	return p
-}
-
-// portsOf tells a protocol by the ports of a UDP header.
-func (d *Decoder) portsOf(b []byte, ip4 bool) proto {
-	switch src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]); {
-	case ip4 && (isDHCPPort(src) || isDHCPPort(dst)):
+	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if ip4 && (isDHCPPort(src) || isDHCPPort(dst)) {
 		return protoDHCP
-	case !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)):
+	}
+	if !ip4 && (isDHCP6Port(src) || isDHCP6Port(dst)) {
 		return protoDHCP6
-	case d.isSIP(src, dst):
+	}
+	if d.isSIP(src, dst) && bytes.Contains(b[udpHeader:], register) {
 		return protoSIP
 	}
 	return protoNone
