@@ -42,8 +42,9 @@ type Config struct {
 	Relays     []RelayConfig
 }
 
-// forInterface returns the first configuration whose pattern fits.
-func (c *Config) forInterface(name, file string) (site string, role Role) {
+// ForInterface returns what is said of an interface by the first configuration
+// whose pattern fits its name, or else the base name of its capture.
+func (c *Config) ForInterface(name, file string) (site string, role Role) {
 	site = c.Site
 	file, _, _ = strings.Cut(file, "#") // of several captures of one name the second is name#2
 	for _, i := range c.Interfaces {

@@ -61,7 +61,7 @@ func (t *Tracker) wireOf(file, iface string) *wire {
 	}
 	w := t.wires[name]
 	if w == nil {
-		site, role := t.cfg.forInterface(iface, file)
+		site, role := t.cfg.ForInterface(iface, file)
 		w = &wire{Name: name, File: file, Site: site, Role: role}
 		t.wires[name] = w
 	}

@@ -7,8 +7,8 @@
 // bindings of one AOR, so an AOR is a line and never a phone.
 //
 // The package splits messages of the usual form itself and all others with sipgo's
-// parser, reads the header values that it needs itself, and refuses to guess: a header that cannot be read is absent.
-// It starts no goroutine and logs nothing.
+// parser, reads the header values that it needs itself, and refuses to guess: a
+// header that cannot be read is absent. It starts no goroutine and logs nothing.
 //
 //	p := sip.NewParser()
 //	m, n, err := p.Parse(datagram) // datagram[n:] may hold the next message

@@ -23,7 +23,7 @@ func TestFindings(t *testing.T) {
 	everything := counts{
 		Kinds:    kinds("arp", "dhcp", "lldp", "register", "register_response"),
 		Answered: 3, Relayed: 3, Option82: 3, Phones: 3, Switches: 3,
-		IPSenders: map[string]int{"00:15:65:aa:00:01": 1, "00:15:65:aa:00:02": 1},
+		Senders: map[discovery.MAC]int{{0x00, 0x15, 0x65, 0xaa, 0, 1}: 1, {0x00, 0x15, 0x65, 0xaa, 0, 2}: 1},
 	}
 	with := func(change func(*counts)) counts { c := everything; change(&c); return c }
 	link := discovery.Wire{Link: true}
@@ -47,7 +47,7 @@ func TestFindings(t *testing.T) {
 		{"one direction", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Kinds = kinds("arp", "dhcp", "lldp", "register") })}, []string{"REGISTERs are heard, but no answers"}},
 		{"refusals", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Answered = 0 })}, []string{"no REGISTER was accepted"}},
 		{"behind a router", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) {
-			c.Kinds, c.IPSenders = kinds("dhcp", "lldp", "register", "register_response"), map[string]int{"00:00:5e:00:01:01": 9}
+			c.Kinds, c.Senders = kinds("dhcp", "lldp", "register", "register_response"), map[discovery.MAC]int{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x01}: 9}
 		})}, []string{"no ARP is heard", "all IP traffic comes from one MAC"}},
 		{"broken messages", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Malformed = 2 })}, []string{"2 messages could be read in part only"}},
 		{"just begun", earReport{State: "listening", Wire: link, Since: now.Add(-9 * time.Second), Heard: with(func(c *counts) { c.Option82 = 0 })}, []string{"DHCP is heard, but no option 82", "it was listened to for 9s only"}},
@@ -69,8 +69,8 @@ func TestHeardIsBounded(t *testing.T) {
 		})
 	}
 	c := h.counted()
-	if len(c.VLANs) != mostVLANs || len(c.IPSenders) != mostSenders || c.Kinds["arp"].Count != 5000 {
-		t.Errorf("got %d VLANs, %d senders, %d frames, want %d, %d, 5000", len(c.VLANs), len(c.IPSenders), c.Kinds["arp"].Count, mostVLANs, mostSenders)
+	if len(c.VLANs) != mostVLANs || len(c.Senders) != mostSenders || c.Kinds["arp"].Count != 5000 {
+		t.Errorf("got %d VLANs, %d senders, %d frames, want %d, %d, 5000", len(c.VLANs), len(c.Senders), c.Kinds["arp"].Count, mostVLANs, mostSenders)
 	}
 }
 

@@ -38,6 +38,7 @@ type audience interface {
 // ears listen on all configured interfaces.
 type ears struct {
 	captures []captureConfig
+	wires    discovery.Config // what the admin says of them
 	ports    []uint16
 	now      func() time.Time
 	to       audience
@@ -50,7 +51,7 @@ type ears struct {
 
 func newEars(c *config, now func() time.Time, to audience, log *slog.Logger) *ears {
 	return &ears{
-		captures: c.Capture, ports: c.SIP.Ports, now: now, to: to, log: log,
+		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, to: to, log: log,
 		listen: func(name string, cfg capture.LiveConfig) (listener, error) { return capture.Listen(name, cfg) },
 	}
 }
@@ -115,7 +116,7 @@ func (e *ears) names() []string {
 		}
 	}
 	for _, c := range e.captures {
-		if !strings.ContainsAny(c.Interface, `*?[\`) {
+		if !c.isPattern() {
 			take(c.Interface)
 			continue
 		}
@@ -134,8 +135,11 @@ func (e *ears) names() []string {
 
 // patterns reports whether interfaces may be added that are not there yet.
 func (e *ears) patterns() bool {
-	return slices.ContainsFunc(e.captures, func(c captureConfig) bool { return strings.ContainsAny(c.Interface, `*?[\`) })
+	return slices.ContainsFunc(e.captures, captureConfig.isPattern)
 }
+
+// isPattern reports whether several interfaces may be meant.
+func (c captureConfig) isPattern() bool { return strings.ContainsAny(c.Interface, `*?[\`) }
 
 // run listens until ctx ends, and closes everything.
 func (e *ears) run(ctx context.Context) {
@@ -237,17 +241,17 @@ type heard struct {
 
 // counts are what doctor judges by.
 type counts struct {
-	First     time.Time            `json:"first,omitzero"`
-	Kinds     map[string]kindCount `json:"kinds,omitempty"`
-	VLANs     map[uint16]int       `json:"vlans,omitempty"`
-	Malformed int                  `json:"malformed,omitempty"`
-	Broken    map[string]int       `json:"malformed_by_kind,omitempty"`
-	Answered  int                  `json:"answered,omitempty"` // REGISTERs accepted
-	Relayed   int                  `json:"relayed,omitempty"`  // DHCP messages with a relay's address
-	Option82  int                  `json:"option_82,omitempty"`
-	IPSenders map[string]int       `json:"ip_senders,omitempty"` // MACs of frames with IP, the first few
-	Phones    int                  `json:"phones,omitempty"`     // LLDP and CDP frames of phones
-	Switches  int                  `json:"switches,omitempty"`   // and of switches
+	First     time.Time             `json:"first,omitzero"`
+	Kinds     map[string]kindCount  `json:"kinds,omitempty"`
+	VLANs     map[uint16]int        `json:"vlans,omitempty"`
+	Malformed int                   `json:"malformed,omitempty"`
+	Broken    map[string]int        `json:"malformed_by_kind,omitempty"`
+	Answered  int                   `json:"answered,omitempty"` // REGISTERs accepted
+	Relayed   int                   `json:"relayed,omitempty"`  // DHCP messages with a relay's address
+	Option82  int                   `json:"option_82,omitempty"`
+	Senders   map[discovery.MAC]int `json:"ip_senders,omitempty"` // of frames with IP, the first few
+	Phones    int                   `json:"phones,omitempty"`     // LLDP and CDP frames of phones
+	Switches  int                   `json:"switches,omitempty"`   // and of switches
 }
 
 // kindCount is how often something was heard, and when last.
@@ -268,7 +272,7 @@ func (h *heard) add(o *discovery.Observation) {
 	c := &h.count
 	if c.Kinds == nil {
 		c.First = o.Time
-		c.Kinds, c.Broken, c.VLANs, c.IPSenders = map[string]kindCount{}, map[string]int{}, map[uint16]int{}, map[string]int{}
+		c.Kinds, c.Broken, c.VLANs, c.Senders = map[string]kindCount{}, map[string]int{}, map[uint16]int{}, map[discovery.MAC]int{}
 	}
 	k := o.Kind.String()
 	c.Kinds[k] = kindCount{c.Kinds[k].Count + 1, o.Time}
@@ -278,9 +282,8 @@ func (h *heard) add(o *discovery.Observation) {
 		}
 	}
 	if o.SrcIP.IsValid() {
-		m := o.MAC.String()
-		if _, known := c.IPSenders[m]; known || len(c.IPSenders) < mostSenders {
-			c.IPSenders[m]++
+		if _, known := c.Senders[o.MAC]; known || len(c.Senders) < mostSenders {
+			c.Senders[o.MAC]++
 		}
 	}
 	if o.Malformed != "" {
@@ -312,7 +315,7 @@ func (h *heard) counted() counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.count
-	c.Kinds, c.Broken, c.VLANs, c.IPSenders = maps.Clone(c.Kinds), maps.Clone(c.Broken), maps.Clone(c.VLANs), maps.Clone(c.IPSenders)
+	c.Kinds, c.Broken, c.VLANs, c.Senders = maps.Clone(c.Kinds), maps.Clone(c.Broken), maps.Clone(c.VLANs), maps.Clone(c.Senders)
 	return c
 }
 
@@ -338,10 +341,11 @@ const notOpened = "not opened"
 
 // reports returns what each interface has heard, in order of name; wires are the
 // tracker's verdicts.
-func (e *ears) reports(site string, wires []discovery.Wire) []earReport {
+func (e *ears) reports(wires []discovery.Wire) []earReport {
 	var out []earReport
 	for _, a := range e.list() {
-		r := earReport{Interface: a.name, Site: e.siteOf(a.name, site), State: notOpened}
+		site, _ := e.wires.ForInterface(a.name, "")
+		r := earReport{Interface: a.name, Site: site, State: notOpened}
 		if a.err != nil {
 			r.Error, r.Hint = a.err.Error(), hintOf(a.err)
 		}
@@ -365,18 +369,6 @@ func (e *ears) reports(site string, wires []discovery.Wire) []earReport {
 		out = append(out, r)
 	}
 	return out
-}
-
-func (e *ears) siteOf(name, site string) string {
-	for _, c := range e.captures {
-		if ok, err := path.Match(c.Interface, name); ok && err == nil {
-			if c.Site != "" {
-				return c.Site
-			}
-			break
-		}
-	}
-	return site
 }
 
 // frames returns how many were heard on all interfaces.

@@ -183,7 +183,7 @@ func TestOthersGoOn(t *testing.T) {
 		t.Errorf("got %d observations, want the %d of the file, in order", len(g.seen), len(want))
 	}
 
-	reports := e.reports("hq", nil)
+	reports := e.reports(nil)
 	if len(reports) != 2 || reports[0].State != "not opened" || reports[0].Error == "" || reports[0].Hint == "" || reports[1].Frames != frames || reports[1].Rate == 0 {
 		t.Errorf("got reports %+v, want eth0 refused and %d frames of eth1", reports, frames)
 	}

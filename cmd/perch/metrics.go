@@ -109,7 +109,7 @@ func (m *metrics) collectEars(to chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, v uint64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	for _, r := range m.service.ears.reports("", nil) {
+	for _, r := range m.service.ears.reports(nil) {
 		count(framesDesc, r.Frames, r.Interface)
 		count(droppedDesc, r.Dropped, r.Interface)
 		count(reopensDesc, r.Reopens, r.Interface)

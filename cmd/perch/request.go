@@ -50,11 +50,8 @@ func (f *databaseFlags) ask(env *environment, name string, r request, m missing)
 	if err != nil {
 		return err
 	}
-	if server, running := findServer(f.socket(&c), identity(f.name(&c))); running {
-		defer server.close()
-		if err := server.ask(ctx, name, r, env); !errors.Is(err, errOtherDatabase) {
-			return err
-		}
+	if asked, err := f.askServe(ctx, env, &c, name, r); asked {
+		return err
 	}
 	there := isThere(f.name(&c))
 	if !there && m == refuseMissing {
@@ -95,6 +92,18 @@ func (s *session) change(ctx context.Context, env *environment, json bool, do fu
 		return err
 	}
 	return errors.Join(s.engine.Checkpoint(ctx), out.end())
+}
+
+// askServe has a request carried out by the running serve of the database, if
+// there is one.
+func (f *databaseFlags) askServe(ctx context.Context, env *environment, c *config, name string, r request) (asked bool, err error) {
+	server, running := findServer(f.socket(c), identity(f.name(c)))
+	if !running {
+		return false, nil
+	}
+	defer server.close()
+	err = server.ask(ctx, name, r, env)
+	return !errors.Is(err, errOtherDatabase), err
 }
 
 type promptsListRequest struct{ All, JSON bool }

@@ -193,8 +193,9 @@ const (
 	stopAdmin = 10 * time.Second // commands under way
 )
 
-// run serves until ctx ends, and stops in order: nothing more heard, no new requests, those under way
-// finished, the mails under way handed over, everything stored.
+// run serves until ctx ends, and stops in order: nothing more is heard, no new
+// requests are taken, those under way finished, the mails under way handed over,
+// everything stored.
 func (v *service) run(ctx context.Context) error {
 	failed := make(chan error, 5)
 	start := func(f func() error) <-chan struct{} {

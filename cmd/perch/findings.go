@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// symptom is one thing that is not heard, or not as it should be: what that means,
+// and what to do about it.
+type symptom struct {
+	What   string `json:"what"`
+	Remedy string `json:"remedy"`
+}
+
+// ailments judges what is not an interface's.
+func ailments(c *config) []symptom {
+	var out []symptom
+	if c.Mail.SMTP == "" {
+		out = append(out, symptom{"mail.smtp is not set: nobody is asked; mails wait in the outbox", "name a mail server in perch.yaml; perch config example tells how"})
+	}
+	if !clockInStep() {
+		out = append(out, symptom{"the clock is not synchronized: the times that Perch tells may be off", "run an NTP client, such as chrony or systemd-timesyncd; timedatectl shows whether it works"})
+	}
+	return out
+}
+
+// clockInStep reports whether the kernel knows of somebody who keeps its clock in
+// step (adjtimex(2)); where it does not tell, that is assumed.
+func clockInStep() bool {
+	state, err := unix.Adjtimex(&unix.Timex{})
+	return err != nil || state != unix.TIME_ERROR
+}
+
+// patience is how long something may not be heard before doctor speaks of it:
+// four LLDP intervals of 30 s.
+const patience = 2 * time.Minute
+
+// findings judges what was heard on an interface up to now.
+func findings(r *earReport, now time.Time) []symptom {
+	var out []symptom
+	say := func(is bool, what, remedy string) {
+		if is {
+			out = append(out, symptom{what, remedy})
+		}
+	}
+	h := &r.Heard
+	n := func(kind string) int { return h.Kinds[kind].Count }
+	switch {
+	case r.State == "not opened", r.State == "waiting":
+		return nil // its error says it all
+	case r.State == "no carrier":
+		say(true, "the link is down", "look at the cable, and at the switch's port; a mirror port may have to be enabled: ip link set "+r.Interface+" up")
+		return out
+	}
+	if len(h.Kinds) == 0 {
+		say(true, "nothing is heard: no ARP, no DHCP, no LLDP, no SIP",
+			"see that the switch mirrors the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
+		return out
+	}
+	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d frames were lost: the machine does not keep up", r.Dropped),
+		"mirror fewer VLANs or ports to this interface, or give Perch more of the processor")
+	say(h.Phones == 0, "no LLDP or CDP from a phone is heard: this port is on no phone's link",
+		"a phone's switch port is known then only from option 82; to hear LLDP, capture one access link, or let the switch mirror LLDP as well (few do)")
+	say(h.Phones > 0 && h.Switches == 0, "phones announce themselves, but no switch port does",
+		"switch LLDP on at the switch's port (lldp transmit), or its frames are not mirrored: most switches keep their own out of a mirror")
+	say(h.Phones > 0 && h.Switches > 0 && !r.Wire.Link, "phones and switch ports announce themselves, and which belongs to which cannot be told here: "+because(r.Wire),
+		"no phone is given a switch port from here, which is right for a mirror; to get ports, use option 82 or one capture for each access link")
+	say(n("dhcp")+n("dhcpv6") == 0, "no DHCP is heard: leases, and with them most IP addresses, are not known",
+		"capture between the phones and their DHCP server or relay; unicast renewals are seen only there")
+	say(n("dhcp") > 0 && h.Option82 == 0, "DHCP is heard, but no option 82: no relay says through which port a phone came",
+		"switch on DHCP snooping with option 82 at the access switches, and capture between relay and server")
+	say(n("register") == 0, "no REGISTER is heard: a phone is then acted on only by its lease, and its lines are not known",
+		"capture where the phones reach the PBX; SIP over TLS (port 5061) is opaque here; other ports go into sip: {ports: [...]}")
+	say(n("register") > 0 && n("register_response") == 0, "REGISTERs are heard, but no answers to them: none of them counts",
+		"mirror both directions of the port, or look at the PBX: it may not answer")
+	say(n("register_response") > 0 && h.Answered == 0, "no REGISTER was accepted: only refusals are heard",
+		"a scanner, or phones with wrong passwords: see the PBX's log")
+	say(n("arp")+n("nd") == 0, "no ARP is heard: which MAC has which IP is known only from leases",
+		"this is so behind a router; capture in the phones' own VLAN to see their MACs")
+	say(len(h.Senders) == 1 && n("register")+n("dhcp") > 1, "all IP traffic comes from one MAC: a router's, or a single phone's",
+		"behind a router the phones' own MACs are not seen; capture in their VLAN, or rely on DHCP and the MACs in their User-Agents")
+	say(h.Malformed > 0, fmt.Sprintf("%d messages could be read in part only", h.Malformed),
+		"perch decode of a recording says which, under \"malformed\"")
+	if young := now.Sub(r.Since); !r.Since.IsZero() && young < patience && len(out) > 0 {
+		out = append(out, symptom{"it was listened to for " + young.Round(time.Second).String() + " only",
+			"phones speak LLDP every 30 s, and renew and register within the hour: ask again later"})
+	}
+	return out
+}
