@@ -65,37 +65,23 @@ func ofPhones(events []gateway.Event) []string {
 // which nothing could be heard, longer than all leases, make an event of a phone,
 // nor does its end.
 func TestOutageMovesNobody(t *testing.T) {
-	dirs, err := os.ReadDir(filepath.Join("..", "testdata", "replay"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range dirs {
-		t.Run(dir.Name(), func(t *testing.T) {
-			seen, names := heardLive(t, dir.Name())
-			e, events := newEngine(t, &gateway.Stream{}, dir.Name())
-			for _, o := range seen {
-				e.Observe(o)
-			}
-			e.Settle()
-			before := len(*events)
-			for _, n := range names {
-				e.PauseInterface(n)
-			}
-			away := e.Now().Add(3 * 24 * time.Hour)
-			e.Advance(away)
-			for _, n := range names {
-				e.ResumeInterface(n)
-			}
-			e.Advance(away.Add(time.Second))
-			if got := ofPhones((*events)[before:]); len(got) > 0 {
-				t.Errorf("an outage of three days made\n%s", strings.Join(got, "\n"))
-			}
-		})
-	}
+	movesNobody(t, "an outage of three days", func(e *gateway.Engine, names []string, until time.Time) {
+		for _, n := range names {
+			e.PauseInterface(n)
+		}
+		e.Advance(until)
+	})
 }
 
 // The same for a serve that was down.
 func TestNightOffMovesNobody(t *testing.T) {
+	movesNobody(t, "three days off", func(e *gateway.Engine, _ []string, until time.Time) { e.Resume(until) })
+}
+
+// movesNobody tells each story, lets three days pass in a way, listens again, and
+// wants no event of a phone from that.
+func movesNobody(t *testing.T, what string, pass func(e *gateway.Engine, names []string, until time.Time)) {
+	t.Helper()
 	dirs, err := os.ReadDir(filepath.Join("..", "testdata", "replay"))
 	if err != nil {
 		t.Fatal(err)
@@ -109,14 +95,14 @@ func TestNightOffMovesNobody(t *testing.T) {
 			}
 			e.Settle()
 			before := len(*events)
-			morning := e.Now().Add(3 * 24 * time.Hour)
-			e.Resume(morning)
+			until := e.Now().Add(3 * 24 * time.Hour)
+			pass(e, names, until)
 			for _, n := range names {
 				e.ResumeInterface(n)
 			}
-			e.Advance(morning.Add(time.Second))
+			e.Advance(until.Add(time.Second))
 			if got := ofPhones((*events)[before:]); len(got) > 0 {
-				t.Errorf("three days off made\n%s", strings.Join(got, "\n"))
+				t.Errorf("%s made\n%s", what, strings.Join(got, "\n"))
 			}
 		})
 	}
