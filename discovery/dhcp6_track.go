@@ -126,14 +126,14 @@ func (t *Tracker) dhcp6Request(s *sight, d *DHCP6) {
 	}
 	for _, class := range d.VendorClass {
 		if DeskPhoneVendorClass(class) {
-			tr := t.device(mac)
+			tr := t.device(s, mac)
 			t.promote(tr, s, true)
 			break
 		}
 	}
 	// A phone without an address asks again and again where no server answers:
 	// beside IPv4 that is no boot.
-	tr := t.device(mac)
+	tr := t.device(s, mac)
 	if boots := d.Type == DHCP6Solicit || d.Type == DHCP6Confirm; !s.late && boots && classOf(tr.Stay.Net.IP) != classIPv4 {
 		t.boots(tr, s)
 	}
@@ -206,7 +206,7 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 		}
 	}
 	remote, id := r.circuit(d, mac)
-	tr := t.device(mac)
+	tr := t.device(s, mac)
 	if t.isPhone(mac) {
 		t.promote(tr, s, DeskPhoneOUI(mac))
 	}

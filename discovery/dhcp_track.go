@@ -48,7 +48,7 @@ func (t *Tracker) dhcp(s *sight) {
 		t.dhcpRefused(s, d)
 	}
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
-		t.promote(t.device(d.Chaddr), s, true)
+		t.promote(t.device(s, d.Chaddr), s, true)
 	}
 	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && d.Op == 1 {
 		t.saysDHCP(tr, s, d)
@@ -72,7 +72,7 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	t.requests[d.Chaddr] = r
 	note(t.bounds.requests, t.requests, d.Chaddr, r.At, maxRequests, func(r request) worth { return worth{at: r.At} }, &t.stats.Requests)
 
-	tr := t.device(d.Chaddr)
+	tr := t.device(s, d.Chaddr)
 	if s.late {
 		return
 	}
@@ -98,7 +98,7 @@ func (t *Tracker) boots(tr *Track, s *sight) {
 // dhcpAck takes a lease: the client's IP, its subnet, and the relay's word on
 // its port. It may end the stay.
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
-	tr := t.device(d.Chaddr)
+	tr := t.device(s, d.Chaddr)
 	if t.isPhone(d.Chaddr) && !t.isRouter(d.Chaddr, s.now) {
 		t.promote(tr, s, DeskPhoneOUI(d.Chaddr))
 	}

@@ -139,6 +139,7 @@ func TestFloods(t *testing.T) {
 			for i := range n {
 				f.show(s, 10+float64(i)/10_000, i)
 			}
+			last := t0.Add(10*time.Second + time.Duration(n)*time.Second/10_000)
 			s.changes = nil
 			grown := liveHeap() - was
 			if grown > 64<<20 {
@@ -169,7 +170,7 @@ func TestFloods(t *testing.T) {
 				if p == nil || p.Attachment != before[m] {
 					t.Fatalf("resident %d is not where it was: %+v", i, p)
 				}
-				if got, ok := tr.bound("", residentIP(i), tr.now); !ok || got != m {
+				if got, ok := tr.bound("", residentIP(i), last); !ok || got != m {
 					t.Fatalf("the address of resident %d belongs to %s, want %s", i, got, m)
 				}
 			}

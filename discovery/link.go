@@ -193,7 +193,7 @@ func (t *Tracker) phoneAnnounced(s *sight, ttl time.Duration) {
 		w.Phones = append(w.Phones, speaker{s.MAC, s.now, s.now.Add(ttl)})
 	}
 
-	tr := t.device(s.MAC)
+	tr := t.device(s, s.MAC)
 	t.saysAnnounced(tr, s)
 	t.promote(tr, s, true)
 	tr.TTL = ttl

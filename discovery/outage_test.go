@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"perch/sip"
 )
 
 // hear observes o on a live interface, at a number of seconds after t0.
@@ -167,5 +169,28 @@ func TestSharedCircuitOutlivesNightOff(t *testing.T) {
 	lease(10*hour+3700, 0)
 	if s.phone(snom).Attachment.Shared {
 		t.Error("the leases of the others never run out")
+	}
+}
+
+// A phone that is first heard when it registers is heard where its request is,
+// also if the answer passes another interface.
+func TestFirstHeardByRegister(t *testing.T) {
+	const day = 24 * time.Hour
+	for paused, gone := range map[string]bool{"phones": false, "pbx": true} {
+		s := newScene(t, Config{}, book{})
+		src := netip.MustParseAddrPort("10.1.2.20:5060")
+		reg := sip.Register{
+			CallID: "a", CSeq: 1, AOR: "sip:101@example.com", Expires: 60,
+			Contacts: []sip.Contact{{URI: "sip:x@10.1.2.20", Host: "10.1.2.20", Expires: -1}},
+		}
+		s.hear(0, Observation{Kind: KindRegister, MAC: snom, SrcIP: src.Addr(), Register: &Register{Source: src, Register: reg}}, "phones")
+		s.hear(0.1, Observation{Kind: KindRegisterResponse, MAC: gateway, Response: &RegisterResponse{
+			Destination: src, RegisterResponse: sip.RegisterResponse{Status: 200, CallID: "a", CSeq: 1, AOR: reg.AOR, Expires: 60},
+		}}, "pbx")
+		s.tracker.PauseInterface(paused, s.at(1))
+		s.advance(day)
+		if got := s.phone(snom).Gone; got != gone {
+			t.Errorf("interface %q deaf for a day: got gone %v, want %v", paused, got, gone)
+		}
 	}
 }

@@ -197,20 +197,20 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 		bound, isBound = t.bound(s.site, p.ip, s.now)
 	}
 	if m := r.ClaimedMAC; !m.Nobody() {
-		return t.device(m), isBound && bound != m
+		return t.device(s, m), isBound && bound != m
 	}
 	if isBound {
-		return t.device(bound), false
+		return t.device(s, bound), false
 	}
 	known := t.tracks[PhoneID{MAC: s.MAC}]
 	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
-		return t.device(s.MAC), false
+		return t.device(s, s.MAC), false
 	}
 	if m, ok := t.instances[valid(r.Instance)]; ok && r.Instance != "" {
-		return t.device(m), false
+		return t.device(s, m), false
 	}
 	if listed := t.dir.PhonesOfAOR(r.AOR); len(listed) == 1 && !softphone(r.UserAgent) {
-		return t.device(listed[0]), false
+		return t.device(s, listed[0]), false
 	}
 	return nil, false
 }

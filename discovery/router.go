@@ -191,7 +191,7 @@ func (t *Tracker) ownsAddress(s *sight, m MAC, ip netip.Addr) {
 		if tr != nil || !t.isPhone(m) || t.isRouter(m, s.now) {
 			return
 		}
-		tr = t.device(m)
+		tr = t.device(s, m)
 		t.promote(tr, s, DeskPhoneOUI(m))
 	}
 	sub, assumed := t.subnetOf(s.site, ip, 0, s.now)

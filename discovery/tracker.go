@@ -70,9 +70,7 @@ type Tracker struct {
 
 	bounds    bounds
 	stats     Stats
-	accounted bool      // bounds is up to date
-	here      string    // the interface of the observation at hand
-	now       time.Time // and its engine time
+	accounted bool // bounds is up to date
 
 	ageing  deadlines
 	pruned  time.Time // when what is of no use any more was last dropped
@@ -145,7 +143,6 @@ func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
 	t.changes = t.changes[:0]
 	t.prune(now)
 	w := t.wire(o)
-	t.here, t.now = w.Name, now
 	if !t.accounted {
 		t.account()
 	}
@@ -200,15 +197,15 @@ func (t *Tracker) report(tr *Track, what What) {
 	}
 }
 
-// device returns the track of a MAC, made if need be. It is not a phone before
-// promote is called.
-func (t *Tracker) device(m MAC) *Track {
+// device returns the track of a MAC, made if need be of what was heard of it. It
+// is not a phone before promote is called.
+func (t *Tracker) device(s *sight, m MAC) *Track {
 	id := PhoneID{MAC: m}
 	tr := t.tracks[id]
 	if tr == nil {
-		tr = &Track{ID: id, Wire: t.here, Life: t.now, LifeWire: t.here}
+		tr = &Track{ID: id, Wire: s.wire.Name, Life: s.now, LifeWire: s.wire.Name}
 		t.tracks[id] = tr
-		t.admit(tr, t.now)
+		t.admit(tr, s.now)
 	}
 	return tr
 }
