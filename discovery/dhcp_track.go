@@ -17,6 +17,11 @@ type request struct {
 // requestLife is how long a DHCP exchange may take.
 const requestLife = time.Minute
 
+// answeredBy reports whether a message belongs to the exchange of the request.
+func (r *request) answeredBy(s *sight, d *DHCP) bool {
+	return r.XID == d.XID && s.Time.Sub(r.At) <= requestLife
+}
+
 // dhcp follows the exchange of one client (RFC 2131 section 3).
 func (t *Tracker) dhcp(s *sight) {
 	d := s.DHCP
@@ -57,8 +62,9 @@ func (t *Tracker) dhcp(s *sight) {
 
 // dhcpRequest remembers what a relay added, and boots.
 func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
+	s.wire.Asks = true
 	r := t.requests[d.Chaddr]
-	if r.XID != d.XID || s.Time.Sub(r.At) > requestLife {
+	if !r.answeredBy(s, d) {
 		r = request{XID: d.XID}
 	}
 	r.At = s.Time
@@ -98,6 +104,10 @@ func (t *Tracker) boots(tr *Track, s *sight) {
 // dhcpAck takes a lease: the client's IP, its subnet, and the relay's word on
 // its port. It may end the stay.
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
+	r := t.requests[d.Chaddr]
+	if s.wire.Asks && !r.answeredBy(s, d) && !t.vouched(s, d) {
+		return
+	}
 	tr := t.device(s, d.Chaddr)
 	if t.isPhone(d.Chaddr) && !t.isRouter(d.Chaddr, s.now) {
 		t.promote(tr, s, DeskPhoneOUI(d.Chaddr))
@@ -105,7 +115,6 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	if r := t.routers[d.Chaddr]; r != nil {
 		r.Sources = r.Sources[:0] // the new address replaces the earlier ones
 	}
-	r := t.requests[d.Chaddr]
 	if r.XID != d.XID {
 		r = request{}
 	}
@@ -120,6 +129,17 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 		ip: d.Yiaddr, bits: d.SubnetBits, life: time.Duration(d.LeaseSeconds) * time.Second,
 		remote: relayName(remote, d.Chaddr), circuit: circuitID, told: d.Told.text(),
 	})
+}
+
+// vouched reports whether a lease that nobody was heard to ask for, where others
+// are heard to ask, agrees with what is known. Anybody can make up an ACK: it may
+// renew and fill, but neither move a phone nor take an address from another.
+func (t *Tracker) vouched(s *sight, d *DHCP) bool {
+	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && tr.Stay.Net.IP.IsValid() && tr.Stay.Net.IP != d.Yiaddr {
+		return false
+	}
+	m, bound := t.bound(s.site, d.Yiaddr, s.now)
+	return !bound || m == d.Chaddr
 }
 
 // grant is what a DHCP server gave to a client, of either family.

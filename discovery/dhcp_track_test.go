@@ -239,3 +239,63 @@ func TestLeaseQuery(t *testing.T) {
 		t.Error("got no phone of its own request")
 	}
 }
+
+// Anybody can send an ACK. One that nobody asked for, where clients are heard to
+// ask, renews and fills, but moves no phone and takes no address.
+func TestUnaskedAck(t *testing.T) {
+	const here, elsewhere = "10.1.2.20", "10.1.3.66"
+	ack := func(m MAC, xid uint32, ip string) Observation {
+		return clientDHCP(DHCPAck, xid, m, func(d *DHCP) {
+			d.Yiaddr, d.SubnetBits, d.LeaseSeconds = netip.MustParseAddr(ip), 24, 7200
+		})
+	}
+	for _, c := range []struct {
+		name string
+		tell func(*scene)
+		want string // subnet of the phone
+	}{
+		{"for an address elsewhere", func(s *scene) {
+			s.leases(0, snom, here)
+			s.see(600, ack(snom, 99, elsewhere))
+		}, "10.1.2.0/24"},
+		{"long after it was asked for", func(s *scene) {
+			s.leases(0, snom, here)
+			s.see(500, clientDHCP(DHCPRequest, 99, snom, nil))
+			s.see(600, ack(snom, 99, elsewhere))
+		}, "10.1.2.0/24"},
+		{"that was asked for", func(s *scene) {
+			s.leases(0, snom, here)
+			s.see(599, clientDHCP(DHCPRequest, 99, snom, nil))
+			s.see(600, ack(snom, 99, elsewhere))
+		}, "10.1.3.0/24"},
+		{"where servers alone are heard", func(s *scene) {
+			s.see(0, ack(snom, 1, here))
+			s.see(600, ack(snom, 99, elsewhere))
+		}, "10.1.3.0/24"},
+		{"for a phone that nothing is known of", func(s *scene) {
+			s.leases(0, yealink, "10.1.2.21")
+			s.see(600, ack(snom, 99, here))
+		}, "10.1.2.0/24"},
+		{"for another's address", func(s *scene) {
+			s.leases(0, yealink, here)
+			s.see(600, ack(snom, 99, here))
+		}, ""},
+	} {
+		s := newScene(t, Config{}, book{})
+		c.tell(s)
+		got := ""
+		if tr := s.phone(snom); tr != nil && tr.Attachment.Subnet.IsValid() {
+			got = tr.Attachment.Subnet.String()
+		}
+		if got != c.want {
+			t.Errorf("%s: got subnet %q, want %q", c.name, got, c.want)
+		}
+	}
+	s := newScene(t, Config{}, book{})
+	s.leases(0, snom, here)
+	s.see(3000, ack(snom, 99, here)) // renews
+	s.advance(2*time.Hour - time.Second)
+	if _, ok := s.tracker.bound("", netip.MustParseAddr(here), t0.Add(2*time.Hour)); !ok {
+		t.Error("a renewal whose request was not heard did not renew")
+	}
+}

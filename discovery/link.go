@@ -17,6 +17,7 @@ type wire struct {
 	Switches []neighbor `json:",omitempty"` // switch ports heard here
 	PausedAt time.Time  `json:",omitzero"`  // since when its source is not listening
 	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
+	Asks     bool       `json:",omitempty"` // DHCP clients are heard here, not servers alone
 }
 
 // speaker is a phone that announced itself.

@@ -55,6 +55,13 @@ func (a announcement) bytes() []byte {
 	return tlv(b, 0, nil)
 }
 
+// signOff composes a shutdown LLDPDU: no TTL, and nothing but what must be.
+func (a announcement) signOff() []byte {
+	b := tlv(nil, 1, a.chassis)
+	b = tlv(b, 2, a.port)
+	return tlv(tlv(b, 3, []byte{0, 0}), 0, nil)
+}
+
 func tlv(b []byte, kind int, value []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(kind)<<9|uint16(len(value)))
 	return append(b, value...)

@@ -43,7 +43,7 @@ func write(dir string, names []string) error {
 	if _, err := os.Stat("go.mod"); err != nil {
 		return err
 	}
-	all := slices.Concat(arrivals, moves, voices, links, sharers, remotes, identities, registrations, answers, claims, changes, nuisances, families)
+	all := slices.Concat(arrivals, moves, voices, links, sharers, remotes, identities, registrations, answers, claims, changes, nuisances, forgeries, families)
 	for _, name := range names {
 		if !slices.ContainsFunc(all, func(t timeline) bool { return t.name == name }) {
 			return fmt.Errorf("no case %q", name)

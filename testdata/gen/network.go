@@ -54,6 +54,14 @@ func (b *bridge) LLDP(t time.Time, on *link, port string) {
 	}.bytes()))
 }
 
+// SignOff is the announcement with which the port's agent shuts down (IEEE 802.1AB §9.1.2.3).
+func (b *bridge) SignOff(t time.Time, on *link, port string) {
+	on.send(t, ethernet(toLLDP, b.portMAC(port), 0, typeLLDP, announcement{
+		chassis: subtype(4, b.mac[:]...),
+		port:    subtype(5, []byte(port)...),
+	}.signOff()))
+}
+
 // CDP announces the same port, under the names that CDP gives to both.
 func (b *bridge) CDP(t time.Time, on *link, port string) {
 	on.send(t, cdpMessage{

@@ -101,6 +101,14 @@ func (p *phone) LLDP(t time.Time) {
 	}.bytes()))
 }
 
+// SignOff is the shutdown of the phone's LLDP agent.
+func (p *phone) SignOff(t time.Time) {
+	p.on.send(t, ethernet(toLLDP, p.mac, 0, typeLLDP, announcement{
+		chassis: subtypeIPv4(5, p.ip),
+		port:    subtype(3, p.mac[:]...),
+	}.signOff()))
+}
+
 // LLDPBehind is the announcement that the phone makes to the computer behind it.
 func (p *phone) LLDPBehind(t time.Time, on *link) {
 	on.send(t, ethernet(toLLDP, p.mac, 0, typeLLDP, announcement{
