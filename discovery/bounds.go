@@ -46,6 +46,7 @@ type Stats struct {
 	Gateways  uint64
 	Requests  uint64
 	Speakers  uint64 // announcers on one interface, phones and switch ports
+	Unasked   uint64 // leases that nobody was heard to ask for and that contradict what is known
 	Displaced uint64 // claims to an address that another device holds by a lease or a registration
 }
 

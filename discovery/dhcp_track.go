@@ -106,6 +106,7 @@ func (t *Tracker) boots(tr *Track, s *sight) {
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	r := t.requests[d.Chaddr]
 	if s.wire.Asks && !r.answeredBy(s, d) && !t.vouched(s, d) {
+		t.stats.Unasked++
 		return
 	}
 	tr := t.device(s, d.Chaddr)

@@ -62,3 +62,19 @@ func TestOneMailADayForEachPort(t *testing.T) {
 		t.Errorf("got mails after %v, want %v", mailed, want)
 	}
 }
+
+// What a hostile wire was refused is counted.
+func TestForgeriesAreCounted(t *testing.T) {
+	for story, want := range map[string]discovery.Stats{
+		"forged-arp": {Displaced: 62}, // two frames a minute for half an hour
+		"forged-ack": {Unasked: 4},
+	} {
+		e, _ := newEngine(t, &gateway.Memory{}, story)
+		for _, o := range observations(t, story) {
+			e.Observe(o)
+		}
+		if got := e.Bounds(); got != want {
+			t.Errorf("%s: got %+v, want %+v", story, got, want)
+		}
+	}
+}

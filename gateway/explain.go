@@ -160,6 +160,14 @@ func (e *Engine) AnswerTo(prompt int64) (Answer, bool) {
 	return *a, true
 }
 
+// Bounds returns what the tracker gave up since the engine was made, because its
+// tables are bounded.
+func (e *Engine) Bounds() discovery.Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tracker.Stats()
+}
+
 // Count is how much an engine has to do.
 type Count struct {
 	Phones  int // that were seen

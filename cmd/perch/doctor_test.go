@@ -50,6 +50,7 @@ func TestFindings(t *testing.T) {
 			c.Kinds, c.Senders = kinds("dhcp", "lldp", "register", "register_response"), map[discovery.MAC]int{{0x00, 0x00, 0x5e, 0x00, 0x01, 0x01}: 9}
 		})}, []string{"no ARP is heard", "all IP traffic comes from one MAC"}},
 		{"broken messages", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Malformed = 2 })}, []string{"2 messages could be read in part only"}},
+		{"a defect of ours", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Decoder.Panics = 1 })}, []string{"1 frames could not be read because of a defect in Perch"}},
 		{"just begun", earReport{State: "listening", Wire: link, Since: now.Add(-9 * time.Second), Heard: with(func(c *counts) { c.Option82 = 0 })}, []string{"DHCP is heard, but no option 82", "it was listened to for 9s only"}},
 	} {
 		got := findings(&c.r, now)

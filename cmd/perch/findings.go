@@ -81,6 +81,8 @@ func findings(r *earReport, now time.Time) []symptom {
 		"this is so behind a router; capture in the phones' own VLAN to see their MACs")
 	say(len(h.Senders) == 1 && n("register")+n("dhcp") > 1, "all IP traffic comes from one MAC: a router's, or a single phone's",
 		"behind a router the phones' own MACs are not seen; capture in their VLAN, or rely on DHCP and the MACs in their User-Agents")
+	say(h.Decoder.Panics > 0, fmt.Sprintf("%d frames could not be read because of a defect in Perch", h.Decoder.Panics),
+		"the log has the hash of each and the place: please report it, see SECURITY.md")
 	say(h.Malformed > 0, fmt.Sprintf("%d messages could be read in part only", h.Malformed),
 		"perch decode of a recording says which, under \"malformed\"")
 	if young := now.Sub(r.Since); !r.Since.IsZero() && young < patience && len(out) > 0 {

@@ -183,6 +183,7 @@ func TestOthersGoOn(t *testing.T) {
 		t.Errorf("got %d observations, want the %d of the file, in order", len(g.seen), len(want))
 	}
 
+	e.list()[1].heard.decoded(discovery.DecoderStats{Panics: 1, FragmentsExpired: 2, FragmentsRefused: 3, FragmentsEvicted: 4, StreamsEvicted: 5, StreamsBroken: 6})
 	reports := e.reports(nil)
 	if len(reports) != 2 || reports[0].State != "not opened" || reports[0].Error == "" || reports[0].Hint == "" || reports[1].Frames != frames || reports[1].Rate == 0 {
 		t.Errorf("got reports %+v, want eth0 refused and %d frames of eth1", reports, frames)
@@ -197,6 +198,9 @@ func TestOthersGoOn(t *testing.T) {
 		`perch_capture_reopens_total{interface="eth1"} 0`,
 		fmt.Sprintf(`perch_observations_total{interface="eth1",kind="lldp"} %d`, reports[1].Heard.Kinds["lldp"].Count),
 		`perch_malformed_total{interface="eth1",kind="lldp"} 0`,
+		`perch_unread_total{interface="eth1",what="panic"} 1`,
+		`perch_unread_total{interface="eth1",what="fragments"} 9`,
+		`perch_unread_total{interface="eth1",what="connection"} 11`,
 	} {
 		if !strings.Contains(scraped, line+"\n") {
 			t.Errorf("metrics lack %s:\n%s", line, scraped)

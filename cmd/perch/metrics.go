@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"perch/discovery"
 	"perch/discovery/capture"
 	"perch/gateway"
 )
@@ -36,6 +37,10 @@ var (
 	stateDesc   = prometheus.NewDesc("perch_capture_state", "1 for the state that an interface is in.", []string{"interface", "state"}, nil)
 	heardDesc   = prometheus.NewDesc("perch_observations_total", "Messages that were read, by protocol.", []string{"interface", "kind"}, nil)
 	brokenDesc  = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only, by protocol.", []string{"interface", "kind"}, nil)
+	unreadDesc  = prometheus.NewDesc("perch_unread_total", "What was heard and could not be put together: frames that made a decoder panic, datagrams in fragments, SIP connections.", []string{"interface", "what"}, nil)
+	givenUpDesc = prometheus.NewDesc("perch_given_up_total", "What full tables gave up, as under a flood of made-up addresses, by table.", []string{"what"}, nil)
+	unaskedDesc = prometheus.NewDesc("perch_leases_refused_total", "Leases that nobody was heard to ask for and that contradict what is known, as from a rogue DHCP server.", nil, nil)
+	disputeDesc = prometheus.NewDesc("perch_addresses_refused_total", "Claims to an address that another device holds by a lease or a registration, as in ARP poisoning.", nil, nil)
 	infoDesc    = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -61,7 +66,8 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
-		framesDesc, droppedDesc, reopensDesc, stateDesc, heardDesc, brokenDesc,
+		framesDesc, droppedDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
+		givenUpDesc, unaskedDesc, disputeDesc,
 	} {
 		to <- d
 	}
@@ -84,6 +90,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(failingDesc, failing)
 	gauge(infoDesc, 1, version, runtime.Version())
+	m.collectBounds(to, s.engine.Bounds())
 	m.collectEars(to)
 	box, ok := s.store.(gateway.Outbox)
 	if !ok || failing == 1 {
@@ -99,6 +106,21 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if u, err := box.Undeliverable(ctx); err == nil {
 		gauge(refusedDesc, len(u))
 	}
+}
+
+// collectBounds tells what hostile wires cost.
+func (m *metrics) collectBounds(to chan<- prometheus.Metric, b discovery.Stats) {
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	count(givenUpDesc, b.Guests, "device")
+	count(givenUpDesc, b.Bindings, "binding")
+	count(givenUpDesc, b.Routers, "router")
+	count(givenUpDesc, b.Gateways, "gateway")
+	count(givenUpDesc, b.Requests, "request")
+	count(givenUpDesc, b.Speakers, "announcer")
+	count(unaskedDesc, b.Unasked)
+	count(disputeDesc, b.Displaced)
 }
 
 // collectEars tells what was heard on each interface.
@@ -117,6 +139,10 @@ func (m *metrics) collectEars(to chan<- prometheus.Metric) {
 			count(heardDesc, uint64(k.Count), r.Interface, kind)
 			count(brokenDesc, uint64(r.Heard.Broken[kind]), r.Interface, kind)
 		}
+		d := r.Heard.Decoder
+		count(unreadDesc, d.Panics, r.Interface, "panic")
+		count(unreadDesc, d.Fragments, r.Interface, "fragments")
+		count(unreadDesc, d.Streams, r.Interface, "connection")
 		for _, state := range captureStates {
 			is := 0.0
 			if r.State == state {

@@ -304,8 +304,17 @@ func TestRefusedRecipient(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), "perch_users_undeliverable 1") || !strings.Contains(string(b), `perch_mails{state="refused"} 1`) {
-		t.Errorf("metrics:\n%s", b)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"perch_users_undeliverable 1", `perch_mails{state="refused"} 1`,
+		`perch_given_up_total{what="device"} 0`, "perch_leases_refused_total 0", "perch_addresses_refused_total 0",
+	} {
+		if !strings.Contains(string(b), line+"\n") {
+			t.Errorf("metrics lack %s:\n%s", line, b)
+		}
 	}
 	sink.refuse("")
 	want("prompt 1 closed answered", "prompts", "answer", "1", "-confirm", "-by", "alice@example.com") // Bob is told

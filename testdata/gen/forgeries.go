@@ -26,6 +26,19 @@ var forgeries = []timeline{
 			twin.LLDP(t.Add(time.Second))
 		})
 	}},
+	{"forged-announcement-alone", func(s *story) {
+		core, tap9 := s.mirror("mirror-core"), s.tap("tap9")
+		desk := newPhone(snom, 1, core) // which does not speak LLDP
+		desk.Boot(at("08:00:02"), floor3, "10.1.2.20")
+		desk.Register(at("08:00:06"))
+		twin := *desk
+		twin.on = tap9
+		every(30*time.Second, "08:10:20", "08:50:20", func(t time.Time) {
+			sw3.LLDP(t, tap9, "Gi1/0/9")
+			twin.LLDP(t.Add(time.Second))
+		})
+		desk.Register(at("08:50:06"))
+	}},
 	{"forged-sign-off", func(s *story) {
 		tap := s.tap("tap7")
 		desk := newPhone(snom, 1, tap)
