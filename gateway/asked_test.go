@@ -12,14 +12,15 @@ import (
 )
 
 // A MAC that is heard behind two ports in turn, which nobody has reported: each
-// turn opens a question, but a mail goes out once a day for each of them.
-func TestOneMailADayForEachPort(t *testing.T) {
+// turn opens a question, but once each has been asked about a mail goes out once a
+// day.
+func TestOneMailADay(t *testing.T) {
 	e, events := newEngine(t, &gateway.Memory{}, "company-claim-port")
 	mac := discovery.MAC{0x00, 0x15, 0x65, 0xaa, 0x00, 0x01}
 	relay := discovery.MAC{0x00, 0x1b, 0x0d, 0xaa, 0x00, 0x01}
 	ip, giaddr := netip.MustParseAddr("10.1.2.21"), netip.MustParseAddr("10.1.2.1")
 	start := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-	const hours = 30
+	const hours = 75
 	for h := range hours {
 		at := start.Add(time.Duration(h) * time.Hour)
 		port := discovery.Hex(fmt.Sprintf("Gi1/0/%d", 7+h%2))
@@ -57,7 +58,7 @@ func TestOneMailADayForEachPort(t *testing.T) {
 	if opened != hours {
 		t.Errorf("got %d questions, want %d: one for each turn", opened, hours)
 	}
-	want := []time.Duration{0, time.Hour, 24 * time.Hour, 25 * time.Hour}
+	want := []time.Duration{0, time.Hour, 25 * time.Hour, 49 * time.Hour, 73 * time.Hour}
 	if fmt.Sprint(mailed) != fmt.Sprint(want) {
 		t.Errorf("got mails after %v, want %v", mailed, want)
 	}

@@ -22,7 +22,7 @@ type phone struct {
 	Assignment Assignment `json:"-"`
 	Prompt     int64      `json:",omitempty"` // open prompt
 	Declined   []string   `json:",omitempty"` // who said that it is not their phone, sorted
-	Asked      []asked    `json:",omitempty"` // the networks asked about by mail within askedFor, oldest first
+	Asked      []asked    `json:",omitempty"` // the networks asked about by mail within askedOnce, oldest first
 }
 
 // asked is a question that was mailed.
@@ -32,20 +32,27 @@ type asked struct {
 	When   time.Time
 }
 
-// A network is asked about by mail once within askedFor, however often the phone
-// comes and goes meanwhile: a MAC that is heard at two ports in turn sends nobody a
-// mail for each turn. The link of the first mail leads to the question that is open.
+// Who was asked about a network lately and did not answer before the phone moved
+// on is not asked about it again by mail more than once within askedFor, whichever
+// of its networks the phone comes back to: a MAC that is heard at two ports in turn
+// sends nobody a mail for each turn. The link of the first mail leads to the
+// question that is open.
 const (
 	askedFor  = 24 * time.Hour
+	askedOnce = 7 * 24 * time.Hour // how long it is remembered what was asked
 	mostAsked = 16
 )
 
-// askedLately reports whether everybody was asked the same about the same network
-// lately, and nobody answered before the phone moved on.
+// askedLately reports whether everybody was asked the same about the same network,
+// nobody answered before the phone moved on, and the phone's last mail is not long
+// ago.
 func (e *Engine) askedLately(p *phone, q *Prompt) bool {
+	if n := len(p.Asked); n == 0 || e.now.Sub(p.Asked[n-1].When) >= askedFor {
+		return false
+	}
 	return slices.ContainsFunc(p.Asked, func(a asked) bool {
 		old := e.prompts[a.Prompt]
-		return old != nil && e.now.Sub(a.When) < askedFor && old.Reason == Superseded &&
+		return old != nil && old.Reason == Superseded &&
 			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
 			discovery.Compare(a.At, q.Attachment) == discovery.Same
 	})
@@ -53,7 +60,7 @@ func (e *Engine) askedLately(p *phone, q *Prompt) bool {
 
 // noteAsked remembers a question that is mailed.
 func (p *phone) noteAsked(q *Prompt, now time.Time) {
-	p.Asked = slices.DeleteFunc(p.Asked, func(a asked) bool { return now.Sub(a.When) >= askedFor })
+	p.Asked = slices.DeleteFunc(p.Asked, func(a asked) bool { return now.Sub(a.When) >= askedOnce })
 	if len(p.Asked) >= mostAsked {
 		p.Asked = slices.Delete(p.Asked, 0, 1)
 	}
