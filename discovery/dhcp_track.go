@@ -8,7 +8,7 @@ import (
 // request is the last DHCP message of a client that waits for its ACK.
 type request struct {
 	XID     uint32
-	At      time.Time
+	At      Instant
 	Remote  Hex  // what a relay put in, if it is believed
 	Circuit Hex  //
 	Forged  bool // the client itself sent an option 82, heard on its own link
@@ -58,10 +58,10 @@ func (t *Tracker) dhcp(s *sight) {
 // dhcpRequest remembers what a relay added, and boots.
 func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	r := t.requests[d.Chaddr]
-	if r.XID != d.XID || s.Time.Sub(r.At) > requestLife {
+	if r.XID != d.XID || s.at.Sub(r.At) > requestLife {
 		r = request{XID: d.XID}
 	}
-	r.At = s.Time
+	r.At = s.at
 	relayed := d.Giaddr.IsValid() && s.SrcIP == d.Giaddr && s.MAC != d.Chaddr
 	if d.CircuitID != "" && relayed {
 		r.Remote, r.Circuit = d.RemoteID, d.CircuitID
@@ -133,7 +133,7 @@ type grant struct {
 
 // leased takes a lease.
 func (t *Tracker) leased(tr *Track, s *sight, g grant) {
-	if tr.Lease.IP == g.ip && !tr.BootOpen && s.Time.Sub(tr.Lease.At) < requestLife && g.circuit == "" {
+	if tr.Lease.IP == g.ip && !tr.BootOpen && s.at.Sub(tr.Lease.At) < requestLife && g.circuit == "" {
 		// The same ACK on another wire, or a retransmission.
 		t.alive(tr, s)
 		return
@@ -158,7 +158,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 		t.unbind(s.site, old, tr.ID.MAC)
 	}
 	tr.Lease = lease{
-		IP: g.ip, At: s.Time, Until: s.Time.Add(g.life),
+		IP: g.ip, At: s.at, Until: s.at.Add(g.life),
 		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended, Counted: counted,
 	}
 	t.bind(s, g.ip, tr.ID.MAC, tr.Lease.Until)
@@ -167,7 +167,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 		tr.Stay.Circuit = g.evidence(c, s)
 	}
 	if g.told != "" {
-		tr.Stay.Told = toldEvidence{g.told, s.Time}
+		tr.Stay.Told = toldEvidence{g.told, s.at}
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
@@ -181,7 +181,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 // network. What the relay says of the port fills a gap; and where it named
 // another port before, and the phone booted since, the phone moved.
 func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
-	t.bind(s, g.ip, tr.ID.MAC, s.Time.Add(g.life))
+	t.bind(s, g.ip, tr.ID.MAC, s.at.Add(g.life))
 	known, before := &tr.Stay.Circuit, tr.Stay.Circuit.circuit
 	six := g.ip.Is6()
 	moved := known.circuit != circuit{} && known.IPv6 == six && known.circuit != c && tr.Booted.After(known.Heard)
@@ -191,21 +191,21 @@ func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
 		}
 		tr.Stay.Circuit = g.evidence(c, s)
 		if before != c {
-			t.setHolders(before, tr.ID, time.Time{}, s.now)
+			t.setHolders(before, tr.ID, Instant(0), s.now)
 		}
 		if tr.IsPhone {
-			t.setHolders(c, tr.ID, s.Time.Add(g.life), s.now)
+			t.setHolders(c, tr.ID, s.at.Add(g.life), s.now)
 		}
 	}
 	if g.told != "" && !s.late {
-		tr.Stay.Told = toldEvidence{g.told, s.Time}
+		tr.Stay.Told = toldEvidence{g.told, s.at}
 	}
 	t.alive(tr, s)
 	t.refresh(tr, s.now)
 }
 
 func (g *grant) evidence(c circuit, s *sight) circuitEvidence {
-	return circuitEvidence{circuit: c, RawRemote: g.remote, RawCircuit: g.circuit, Heard: s.Time, IPv6: g.ip.Is6()}
+	return circuitEvidence{circuit: c, RawRemote: g.remote, RawCircuit: g.circuit, Heard: s.at, IPv6: g.ip.Is6()}
 }
 
 // dhcpInformed takes the answer to an INFORM (RFC 2131 section 4.3.5). It leases
@@ -216,9 +216,9 @@ func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
 	if r := t.requests[d.Chaddr]; tr == nil || r.XID != d.XID || t.isRouter(d.Chaddr, s.now) {
 		return
 	}
-	t.bind(s, d.Ciaddr, d.Chaddr, s.Time.Add(bindingLife))
+	t.bind(s, d.Ciaddr, d.Chaddr, s.at.Add(bindingLife))
 	if text := d.Told.text(); text != "" && !s.late {
-		tr.Stay.Told = toldEvidence{text, s.Time}
+		tr.Stay.Told = toldEvidence{text, s.at}
 	}
 	sub, assumed := t.subnetOf(s.site, d.Ciaddr, d.SubnetBits, s.now)
 	t.at(tr, s, place{ip: d.Ciaddr, subnet: sub, assumed: assumed, source: SourceFrame})
@@ -234,7 +234,7 @@ func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
 	}
 	r := t.requests[d.Chaddr]
 	switch {
-	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.Time.Sub(r.At) <= requestLife,
+	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.at.Sub(r.At) <= requestLife,
 		d.Type == DHCPDecline && d.Op == 1 && d.RequestedIP == tr.Lease.IP:
 		t.voidLease(tr, s)
 	}
@@ -316,7 +316,7 @@ func (t *Tracker) dhcpRelease(tr *Track, s *sight) {
 	}
 	before := tr.Stay.Circuit.circuit
 	tr.Stay = stay{}
-	tr.Registered = time.Time{}
+	tr.Registered = Instant(0)
 	t.hold(tr, before, s.now)
 	t.refresh(tr, s.now)
 }

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"net/netip"
-	"time"
 )
 
 // A phone with IPv4 and IPv6 is at one place. One of its addresses names the
@@ -37,7 +36,7 @@ type otherEvidence struct {
 	IP      netip.Addr   `json:",omitzero"`
 	Subnet  netip.Prefix `json:",omitzero"`
 	Assumed bool         `json:",omitempty"`
-	Since   time.Time    `json:",omitzero"` // first heard on this subnet
+	Since   Instant      `json:",omitzero"` // first heard on this subnet
 }
 
 // prefers reports whether an address of class c names the phone's network rather
@@ -78,8 +77,8 @@ func (t *Tracker) sameLink(tr *Track, s *sight, p place) bool {
 	if !t.oneLink(s.site, n.Subnet, p.subnet) {
 		return false
 	}
-	if s.Time.After(n.Heard) {
-		n.Heard = s.Time
+	if s.at.After(n.Heard) {
+		n.Heard = s.at
 	}
 	return true
 }

@@ -170,7 +170,7 @@ func TestFloods(t *testing.T) {
 				if p == nil || p.Attachment != before[m] {
 					t.Fatalf("resident %d is not where it was: %+v", i, p)
 				}
-				if got, ok := tr.bound("", residentIP(i), last); !ok || got != m {
+				if got, ok := tr.bound("", residentIP(i), InstantOf(last)); !ok || got != m {
 					t.Fatalf("the address of resident %d belongs to %s, want %s", i, got, m)
 				}
 			}
@@ -263,7 +263,7 @@ func (s *scene) restart() {
 	}
 	for _, tr := range s.tracker.Phones() {
 		c := *tr
-		c.wake = time.Time{}
+		c.wake = 0
 		next.Restore(&c)
 	}
 	s.tracker = next

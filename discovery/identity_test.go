@@ -209,7 +209,7 @@ func TestIdentityIsSilent(t *testing.T) {
 	tr := s.phone(yealink)
 	before := slices.Clone(tr.Said)
 	o := Observation{Time: t0.Add(time.Hour)}
-	sight := sight{Observation: &o, now: o.Time}
+	sight := sight{Observation: &o, now: InstantOf(o.Time)}
 	if n := testing.AllocsPerRun(100, func() { s.tracker.saysUserAgent(tr, &sight, "Yealink SIP-T46S 66.84.0.125 001565aa0002") }); n != 0 {
 		t.Errorf("%v allocations for what was said before, want 0", n)
 	}

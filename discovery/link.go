@@ -15,14 +15,14 @@ type wire struct {
 	Role     Role       `json:",omitempty"` // as configured
 	Phones   []speaker  `json:",omitempty"` // that announced themselves here, by MAC
 	Switches []neighbor `json:",omitempty"` // switch ports heard here
-	PausedAt time.Time  `json:",omitzero"`  // since when its source is not listening
+	PausedAt Instant    `json:",omitzero"`  // since when its source is not listening
 	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
 }
 
 // speaker is a phone that announced itself.
 type speaker struct {
 	MAC          MAC
-	Heard, Until time.Time
+	Heard, Until Instant
 }
 
 // neighbor is one switch port that announced itself, by LLDP, CDP or both.
@@ -33,18 +33,19 @@ type neighbor struct {
 	System       string   `json:",omitempty"` // LLDP system name
 	Description  string   `json:",omitempty"` // LLDP port description
 	Told         string   `json:",omitempty"` // where the switch says that the port is
-	Heard, Until time.Time
+	Heard, Until Instant
 }
 
 // maxPhonesOnLink is how many phones may announce themselves on one access
 // link: two, behind an unmanaged switch. More means that many links are heard.
 const maxPhonesOnLink = 2
 
-// wire returns the interface of an observation, which is heard (again).
-func (t *Tracker) wire(o *Observation) *wire {
-	w := t.wireOf(o.File, o.Interface)
+// wire returns an interface in a capture, or a live one of no file, which is heard
+// (again).
+func (t *Tracker) wire(file, iface string, heard Instant) *wire {
+	w := t.wireOf(file, iface)
 	if w.paused() && !w.Held {
-		t.resume(w, o.Time)
+		t.resume(w, heard)
 	}
 	return w
 }
@@ -69,7 +70,7 @@ func (t *Tracker) wireOf(file, iface string) *wire {
 }
 
 // isLink reports whether the interface is one access link.
-func (w *wire) isLink(now time.Time) bool {
+func (w *wire) isLink(now Instant) bool {
 	switch w.Role {
 	case RoleLink:
 		return true
@@ -91,7 +92,7 @@ func (w *wire) isLink(now time.Time) bool {
 }
 
 // port returns the switch port whose link this is: the one heard last.
-func (w *wire) port(now time.Time) *neighbor {
+func (w *wire) port(now Instant) *neighbor {
 	var best *neighbor
 	for i := range w.Switches {
 		n := &w.Switches[i]
@@ -228,7 +229,7 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 }
 
 // left reports whether the phone has left, for another stay, where it was then.
-func (tr *Track) left(then time.Time) bool { return len(tr.Moves) > 0 && then.Before(tr.Arrived) }
+func (tr *Track) left(then Instant) bool { return len(tr.Moves) > 0 && then.Before(tr.Arrived) }
 
 // neighbor returns the entry of the announcing switch port. One port's LLDP and
 // CDP come from the same MAC, or name the same port of the same system.
@@ -309,7 +310,7 @@ func (l *linkEvidence) is(n *neighbor) bool {
 
 // attribute gives a phone the switch port of the link that it announced itself
 // on. Another port than before ends the stay.
-func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
+func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until Instant) {
 	name, alias := n.LLDP, n.CDP
 	if name == (portName{}) {
 		name, alias = n.CDP, portName{}
@@ -317,7 +318,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 	l := &tr.Stay.Link
 	if l.Chassis != "" && !l.is(n) {
 		t.dispute(tr, name, s.now)
-		since := time.Time{}
+		since := Instant(0)
 		if tr.Booted.After(l.Heard) {
 			since = tr.Booted
 		}
@@ -351,7 +352,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 const disputeTime = 15 * time.Minute
 
 // dispute notices a phone that is heard on two ports in turn.
-func (t *Tracker) dispute(tr *Track, name portName, now time.Time) {
+func (t *Tracker) dispute(tr *Track, name portName, now Instant) {
 	if tr.Older != name {
 		return
 	}

@@ -17,7 +17,7 @@ type transaction struct {
 // try is a REGISTER whose answer has not been seen, and what of its frame says
 // which phone it is.
 type try struct {
-	Time            time.Time
+	Time            Instant
 	File, Interface string    `json:",omitempty"`
 	MAC, Dst        MAC       `json:",omitzero"`
 	VLANs           []uint16  `json:",omitempty"`
@@ -50,7 +50,7 @@ func (t *Tracker) try(s *sight) {
 	}
 	x := t.tries[k]
 	if x == nil {
-		x = &try{Time: s.Time}
+		x = &try{Time: s.at}
 		t.tries[k] = x
 		t.tryOrder = append(t.tryOrder, k)
 	} else if !x.Part || x.Register == nil || s.Malformed != "" {
@@ -75,9 +75,10 @@ func (t *Tracker) response(s *sight) {
 	x.Register = nil
 	reg := *s
 	reg.Observation = &Observation{
-		Time: x.Time, File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,
+		Time: x.Time.Time(), File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,
 	}
-	reg.wire = t.wire(reg.Observation)
+	reg.at = x.Time
+	reg.wire = t.wire(x.File, x.Interface, x.Time)
 	reg.site = reg.wire.Site
 	t.register(&reg, request, r)
 }
@@ -216,7 +217,7 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 }
 
 // addLine records that an AOR is registered on a phone.
-func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time) {
+func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) {
 	i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
 	added := i < 0
 	if added {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"perch/sip"
 )
@@ -26,7 +25,7 @@ type state struct {
 	Requests6 []storedRequest6 `json:",omitempty"` // oldest first
 	Links     []storedLink     `json:",omitempty"`
 	Devices   []*Track         `json:",omitempty"` // not (yet) phones
-	Pruned    time.Time        `json:",omitzero"`
+	Pruned    Instant          `json:",omitzero"`
 }
 
 type (
@@ -40,7 +39,7 @@ type (
 	}
 	storedGateway struct {
 		address
-		At time.Time
+		At Instant
 	}
 	storedCircuit struct {
 		circuit
@@ -98,7 +97,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
 	s.Bindings = list(t.bindings, compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
-	s.Gateways = list(t.gateways, compareAddresses, func(a address, at time.Time) storedGateway { return storedGateway{a, at} })
+	s.Gateways = list(t.gateways, compareAddresses, func(a address, at Instant) storedGateway { return storedGateway{a, at} })
 	s.Circuits = list(t.circuits,
 		circuit.compare,
 		func(c circuit, h []holder) storedCircuit { return storedCircuit{c, h} })

@@ -39,7 +39,7 @@ func (a Attachment) identity() Attachment {
 }
 
 // refresh makes the attachment follow the evidence and reports what changed.
-func (t *Tracker) refresh(tr *Track, now time.Time) {
+func (t *Tracker) refresh(tr *Track, now Instant) {
 	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
 	what := Touched
 	if next != tr.Attachment {
@@ -54,8 +54,8 @@ func (t *Tracker) refresh(tr *Track, now time.Time) {
 
 // alive notes a sign of life of a phone.
 func (t *Tracker) alive(tr *Track, s *sight) {
-	if s.Time.After(tr.Life) {
-		tr.Life, tr.LifeWire = s.Time, s.wire.Name
+	if s.at.After(tr.Life) {
+		tr.Life, tr.LifeWire = s.at, s.wire.Name
 	}
 	tr.Gone = false
 	t.report(tr, Touched)
@@ -67,7 +67,7 @@ func (t *Tracker) alive(tr *Track, s *sight) {
 // booted into the new stay, belongs to it; all other evidence is left behind.
 //
 // It reports whether that counts towards flapping.
-func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
+func (t *Tracker) endStay(tr *Track, s *sight, since Instant) (counted bool) {
 	if since.IsZero() {
 		since = s.now.Add(time.Nanosecond) // nothing is
 	}
@@ -91,7 +91,7 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 		tr.Stay.Told = old.Told
 	}
 	if tr.Registered.Before(since) {
-		tr.Registered = time.Time{}
+		tr.Registered = Instant(0)
 	}
 	tr.Arrived = s.now
 	if since.Before(s.now) {
@@ -104,13 +104,13 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 }
 
 // countMove remembers the end of a stay and notices flapping.
-func (t *Tracker) countMove(tr *Track, now time.Time) {
+func (t *Tracker) countMove(tr *Track, now Instant) {
 	tr.Moves = append(tr.Moves, now)
 	if n := len(tr.Moves); n > flapMoves {
 		tr.Moves = append(tr.Moves[:0], tr.Moves[n-flapMoves:]...)
 	}
 	switch {
-	case tr.Flapping(now):
+	case tr.flapping(now):
 		tr.FlapUntil = now.Add(flapWindow)
 	case len(tr.Moves) == flapMoves && now.Sub(tr.Moves[0]) <= flapWindow:
 		tr.FlapUntil = now.Add(flapWindow)
@@ -119,11 +119,11 @@ func (t *Tracker) countMove(tr *Track, now time.Time) {
 }
 
 // boot is when the phone booted into what it does now, or zero if it did not.
-func (tr *Track) boot() time.Time {
+func (tr *Track) boot() Instant {
 	if tr.BootOpen {
 		return tr.Booted
 	}
-	return time.Time{}
+	return Instant(0)
 }
 
 // place says on which IP network a phone was seen.
@@ -153,21 +153,21 @@ func (tr *Track) elsewhere(p place, site string) bool {
 // replace what a stronger one said of the same IP, and a late observation only
 // fills what is missing.
 func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
-	if s.Time.Before(tr.Arrived) && s.late {
+	if s.at.Before(tr.Arrived) && s.late {
 		return // evidence of the stay before
 	}
 	n := &tr.Stay.Net
 	switch {
 	case s.late && n.IP.IsValid():
 	case n.IP == p.ip && n.PublicIP == p.publicIP && n.Source > p.source && !n.Assumed:
-		n.Heard = s.Time
+		n.Heard = s.at
 	case n.Subnet.IsValid() && !n.Assumed && p.assumed && n.PublicIP == p.publicIP && n.Subnet.Contains(p.ip):
-		n.IP, n.Source, n.Heard = p.ip, p.source, s.Time // a new IP in the same subnet
+		n.IP, n.Source, n.Heard = p.ip, p.source, s.at // a new IP in the same subnet
 	default:
-		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.Time}
+		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.at}
 	}
 	if s.site != "" && (tr.Stay.Site.Site == "" || tr.Stay.Site.Site == s.site) {
-		tr.Stay.Site = siteEvidence{s.site, s.Time}
+		tr.Stay.Site = siteEvidence{s.site, s.at}
 	}
 }
 
@@ -176,14 +176,14 @@ func (t *Tracker) noteVLAN(tr *Track, s *sight) {
 	if s.late || s.MAC != tr.ID.MAC && s.Dst != tr.ID.MAC {
 		return
 	}
-	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.Time}
+	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.at}
 }
 
 // subnetOf returns the subnet of an IP: from the mask if there is one, of IPv6
 // from what a router announced, else as the site is configured, else a /24 or
 // /64. Only the first two are the network's word: the others are assumed, and
 // give way to it.
-func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int, now time.Time) (p netip.Prefix, assumed bool) {
+func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int, now Instant) (p netip.Prefix, assumed bool) {
 	if bits > 0 && bits <= ip.BitLen() {
 		p, _ = ip.Prefix(bits)
 		return p, false

@@ -23,41 +23,41 @@ type Track struct {
 	Wire      string `json:",omitempty"` // the interface that it was first heard on
 
 	Attachment Attachment
-	Changed    time.Time `json:",omitzero"`  // when a level or the site last changed
-	Arrived    time.Time `json:",omitzero"`  // when the stay began
-	Registered time.Time `json:",omitzero"`  // last counted REGISTER of this stay
-	Booted     time.Time `json:",omitzero"`  // last DISCOVER or INIT-REBOOT
-	FlapUntil  time.Time `json:",omitzero"`  // it changes too often; nothing is acted on before
-	Gone       bool      `json:",omitempty"` // all its evidence is stale
+	Changed    Instant `json:",omitzero"`  // when a level or the site last changed
+	Arrived    Instant `json:",omitzero"`  // when the stay began
+	Registered Instant `json:",omitzero"`  // last counted REGISTER of this stay
+	Booted     Instant `json:",omitzero"`  // last DISCOVER or INIT-REBOOT
+	FlapUntil  Instant `json:",omitzero"`  // it changes too often; nothing is acted on before
+	Gone       bool    `json:",omitempty"` // all its evidence is stale
 
 	Lines []Line `json:",omitempty"` // registered on it, in order of AOR
 
 	Stay  stay
 	Lease lease `json:",omitzero"`
 
-	Life      time.Time     `json:",omitzero"` // last sign of life
+	Life      Instant       `json:",omitzero"` // last sign of life
 	LifeWire  string        `json:",omitempty"`
 	Expires   time.Duration `json:",omitempty"` // of its last REGISTER
 	TTL       time.Duration `json:",omitempty"` // of its last announcement
 	WasPublic netip.Addr    `json:",omitzero"`  // the public IP before the line was renumbered
 	Hopping   bool          `json:",omitempty"` // released its first lease at boot: to hop to its voice VLAN, or to leave
 	BootOpen  bool          `json:",omitempty"` // booted, and no ACK or REGISTER since
-	Moves     []time.Time   `json:",omitempty"` // ends of stays, the last three
+	Moves     []Instant     `json:",omitempty"` // ends of stays, the last three
 	Older     portName      `json:",omitzero"`  // the port before the current one
-	Disputed  time.Time     `json:",omitzero"`  // since when the older port is heard again
-	Disputing time.Time     `json:",omitzero"`  // last time that it was
+	Disputed  Instant       `json:",omitzero"`  // since when the older port is heard again
+	Disputing Instant       `json:",omitzero"`  // last time that it was
 	Claim     MAC           `json:",omitzero"`  // the MAC that disagreed with the binding
 	SIPClass  addressClass  `json:",omitempty"` // of the IPv6 address that it registers from; none: IPv4, or unknown
-	wake      time.Time     // when the tracker looks at it next; zero: never
+	wake      Instant       // when the tracker looks at it next; zero: never
 }
 
 // Line is one AOR registered on a phone.
 type Line struct {
 	AOR      sip.AOR
-	CallID   string    `json:",omitempty"`
-	Contact  string    `json:",omitempty"` // URI
-	Instance string    `json:",omitempty"`
-	Until    time.Time `json:",omitzero"` // when the binding runs out
+	CallID   string  `json:",omitempty"`
+	Contact  string  `json:",omitempty"` // URI
+	Instance string  `json:",omitempty"`
+	Until    Instant `json:",omitzero"` // when the binding runs out
 }
 
 // stay is the evidence of one stay. Evidence is never carried into another.
@@ -73,8 +73,8 @@ type stay struct {
 
 // toldEvidence is where the DHCP server says that the phone is.
 type toldEvidence struct {
-	Text  string    `json:",omitempty"`
-	Heard time.Time `json:",omitzero"`
+	Text  string  `json:",omitempty"`
+	Heard Instant `json:",omitzero"`
 }
 
 // portName names a switch port as the switch does, in LLDP or in CDP.
@@ -85,46 +85,46 @@ type portName struct {
 // linkEvidence is the switch port on whose link the phone announced itself.
 type linkEvidence struct {
 	portName
-	Alias portName  `json:",omitzero"`  // the same port's names in CDP
-	Told  string    `json:",omitempty"` // where the switch says that its port is
-	Wire  string    `json:",omitempty"`
-	Heard time.Time `json:",omitzero"` // the phone's own last announcement there
-	Until time.Time `json:",omitzero"` // its TTL
+	Alias portName `json:",omitzero"`  // the same port's names in CDP
+	Told  string   `json:",omitempty"` // where the switch says that its port is
+	Wire  string   `json:",omitempty"`
+	Heard Instant  `json:",omitzero"` // the phone's own last announcement there
+	Until Instant  `json:",omitzero"` // its TTL
 }
 
 // circuitEvidence is what a DHCP relay said.
 type circuitEvidence struct {
 	circuit
-	RawRemote  Hex       `json:",omitempty"`
-	RawCircuit Hex       `json:",omitempty"`
-	Heard      time.Time `json:",omitzero"`
-	IPv6       bool      `json:",omitempty"` // it was said in DHCPv6
+	RawRemote  Hex     `json:",omitempty"`
+	RawCircuit Hex     `json:",omitempty"`
+	Heard      Instant `json:",omitzero"`
+	IPv6       bool    `json:",omitempty"` // it was said in DHCPv6
 }
 
 // netEvidence is the phone's IP network.
 type netEvidence struct {
 	IP, PublicIP netip.Addr
 	Subnet       netip.Prefix
-	Assumed      bool      `json:",omitempty"`
-	Source       Source    `json:",omitempty"`
-	Heard        time.Time `json:",omitzero"`
+	Assumed      bool    `json:",omitempty"`
+	Source       Source  `json:",omitempty"`
+	Heard        Instant `json:",omitzero"`
 }
 
 type siteEvidence struct {
 	Site  string
-	Heard time.Time
+	Heard Instant
 }
 
 type vlanEvidence struct {
 	VLAN  uint16
-	Heard time.Time
+	Heard Instant
 }
 
 // lease is the last DHCP lease, which outlives stays: a phone has one at most.
 type lease struct {
 	IP       netip.Addr
-	At       time.Time
-	Until    time.Time
+	At       Instant
+	Until    Instant
 	Untagged bool  // the ACK carried no VLAN tag
 	Boot     bool  // the phone had booted
 	Before   *stay `json:",omitempty"` // the stay that taking it ended
@@ -136,16 +136,19 @@ type lease struct {
 func (tr *Track) Leased(now time.Time) bool {
 	l := tr.Lease.IP
 	current := l == tr.Attachment.IP || l.Is6() && tr.Attachment.Subnet.Contains(l)
-	return l.IsValid() && current && now.Before(tr.Lease.Until)
+	return l.IsValid() && current && InstantOf(now).Before(tr.Lease.Until)
 }
 
 // Flapping reports whether the phone changes too often to be acted on.
-func (tr *Track) Flapping(now time.Time) bool { return now.Before(tr.FlapUntil) }
+func (tr *Track) Flapping(now time.Time) bool { return tr.flapping(InstantOf(now)) }
+
+func (tr *Track) flapping(now Instant) bool { return now.Before(tr.FlapUntil) }
 
 // AORs returns the lines registered on the phone at a time, in order; if all
 // bindings have run out, the one that did last.
-func (tr *Track) AORs(now time.Time) []sip.AOR {
-	var last time.Time
+func (tr *Track) AORs(at time.Time) []sip.AOR {
+	var last Instant
+	now := InstantOf(at)
 	for _, l := range tr.Lines {
 		if l.Until.After(last) {
 			last = l.Until
@@ -166,9 +169,9 @@ func (tr *Track) AORs(now time.Time) []sip.AOR {
 // Evidence returns what the attachment is believed for, strongest first.
 func (tr *Track) Evidence() []Evidence {
 	var out []Evidence
-	add := func(field, value string, src Source, seen time.Time) {
+	add := func(field, value string, src Source, seen Instant) {
 		if value != "" {
-			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen})
+			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen.Time()})
 		}
 	}
 	a, s := tr.Attachment, &tr.Stay

@@ -54,9 +54,9 @@ type Tracker struct {
 	wires     map[string]*wire
 	bindings  map[address]binding
 	routers   map[MAC]*router
-	gateways  map[address]time.Time // IPs that are a giaddr or a default router, when last said
+	gateways  map[address]Instant // IPs that are a giaddr or a default router, when last said
 	circuits  map[circuit][]holder
-	watched   map[circuit]time.Time // when a shared circuit is looked at next
+	watched   map[circuit]Instant // when a shared circuit is looked at next
 	requests  map[MAC]request
 	tries     map[transaction]*try
 	tryOrder  []transaction
@@ -73,8 +73,8 @@ type Tracker struct {
 	accounted bool // bounds is up to date
 
 	ageing  deadlines
-	pruned  time.Time // when what is of no use any more was last dropped
-	changes []Change  // of the observation at hand
+	pruned  Instant  // when what is of no use any more was last dropped
+	changes []Change // of the observation at hand
 }
 
 // NewTracker returns an empty tracker.
@@ -85,9 +85,9 @@ func NewTracker(cfg Config, dir Directory) *Tracker {
 		wires:     map[string]*wire{},
 		bindings:  map[address]binding{},
 		routers:   map[MAC]*router{},
-		gateways:  map[address]time.Time{},
+		gateways:  map[address]Instant{},
 		circuits:  map[circuit][]holder{},
-		watched:   map[circuit]time.Time{},
+		watched:   map[circuit]Instant{},
 		requests:  map[MAC]request{},
 		tries:     map[transaction]*try{},
 		instances: map[string]MAC{},
@@ -128,8 +128,9 @@ type sight struct {
 	*Observation
 	wire *wire
 	site string
-	now  time.Time // engine time, never before the stamp of an earlier one
-	late bool      // more than 2 s behind engine time: may fill, never move
+	at   Instant // the observation's own time
+	now  Instant // engine time, never before the stamp of an earlier one
+	late bool    // more than 2 s behind engine time: may fill, never move
 }
 
 // LateAfter is how far behind engine time an observation may be and still move
@@ -137,16 +138,17 @@ type sight struct {
 // this.
 const LateAfter = 2 * time.Second
 
-// Observe takes in one observation at engine time now, which is not before that
+// Observe takes in one observation at engine time at, which is not before that
 // of any earlier call. The changes are valid until the next call.
-func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
+func (t *Tracker) Observe(o *Observation, at time.Time) []Change {
 	t.changes = t.changes[:0]
+	heard, now := InstantOf(o.Time), InstantOf(at)
 	t.prune(now)
-	w := t.wire(o)
+	w := t.wire(o.File, o.Interface, heard)
 	if !t.accounted {
 		t.account()
 	}
-	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > LateAfter}
+	s := sight{Observation: o, wire: w, site: w.Site, at: heard, now: now, late: now.Sub(heard) > LateAfter}
 	t.noteSender(&s)
 	switch o.Kind {
 	case KindARP:

@@ -27,7 +27,7 @@ func (e *Engine) act(p *phone) {
 		e.upgrade(p, k)
 	case rel == discovery.Degraded && !p.Degraded:
 		p.Degraded = true
-		k.Since = e.now
+		k.Since = e.instant()
 		k.At = k.At.Merge(a)
 		e.emit(p, "phone.degraded", nil)
 		e.amend(p, k)
@@ -79,7 +79,8 @@ func (p *phone) from() *discovery.Network {
 func (e *Engine) enter(p *phone, k *known) {
 	p.setActed(k)
 	p.Degraded = false
-	k.Since, k.InForce = e.now, e.now
+	k.Since = e.instant()
+	k.InForce = k.Since
 }
 
 // ask opens a prompt for a network that has none, if it must be asked about; a
@@ -120,7 +121,7 @@ func (e *Engine) upgrade(p *phone, k *known) {
 	booted := stronger && p.track.Booted.After(k.Since)
 	from := k.At.Network()
 	k.At = k.At.Merge(p.track.Attachment)
-	k.Since = e.now
+	k.Since = e.instant()
 	p.Degraded = false
 	e.emit(p, "phone.upgraded", nil)
 	m := e.matchOf(p, k)

@@ -229,10 +229,10 @@ func (e *Engine) load(s State) error {
 	for _, q := range s.Prompts {
 		switch {
 		case q.Open():
-			e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+			e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
 		case q.Reason == Expired:
 			if at := q.Closed.Add(e.cfg.Policy.AskAgain); !at.Before(e.now) {
-				e.agenda.add(due{at: at, what: dueAskAgain, prompt: q.ID})
+				e.agenda.add(due{at: discovery.InstantOf(at), what: dueAskAgain, prompt: q.ID})
 			}
 		}
 	}

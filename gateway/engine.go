@@ -114,6 +114,9 @@ func (e *Engine) Now() time.Time {
 	return e.now
 }
 
+// instant is the engine's time as discovery keeps it.
+func (e *Engine) instant() discovery.Instant { return discovery.InstantOf(e.now) }
+
 // Late returns how many observations came more than 2 s behind engine time.
 func (e *Engine) Late() int {
 	e.mu.Lock()
@@ -218,7 +221,7 @@ func (e *Engine) runUntil(t time.Time, inclusive, ageing bool) {
 func (e *Engine) fallDue(d due) {
 	switch d.what {
 	case dueSettle:
-		d.phone.Due = time.Time{}
+		d.phone.Due = 0
 		e.act(d.phone)
 	case dueExpiry:
 		e.expire(e.prompts[d.prompt])

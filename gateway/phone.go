@@ -15,14 +15,14 @@ type phone struct {
 	id    discovery.PhoneID
 	track *discovery.Track
 
-	Known      []*known   // networks that are known for it
-	Acted      int        // index+1 in Known of the network last acted on; 0 if none
-	Due        time.Time  `json:",omitzero"`  // when its attachment has settled
-	Degraded   bool       `json:",omitempty"` // it lacks the level of the network it is on
-	Assignment Assignment `json:"-"`
-	Prompt     int64      `json:",omitempty"` // open prompt
-	Declined   []string   `json:",omitempty"` // who said that it is not their phone, sorted
-	Asked      []asked    `json:",omitempty"` // the networks asked about by mail within askedFor, oldest first
+	Known      []*known          // networks that are known for it
+	Acted      int               // index+1 in Known of the network last acted on; 0 if none
+	Due        discovery.Instant `json:",omitzero"`  // when its attachment has settled
+	Degraded   bool              `json:",omitempty"` // it lacks the level of the network it is on
+	Assignment Assignment        `json:"-"`
+	Prompt     int64             `json:",omitempty"` // open prompt
+	Declined   []string          `json:",omitempty"` // who said that it is not their phone, sorted
+	Asked      []asked           `json:",omitempty"` // the networks asked about by mail within askedFor, oldest first
 }
 
 // asked is a question that was mailed.
@@ -64,8 +64,8 @@ func (p *phone) noteAsked(q *Prompt, now time.Time) {
 // silently, or with nobody to ask.
 type known struct {
 	At      discovery.Attachment // all values ever known of it
-	Since   time.Time            // when it was last acted on, or gained or lost a level
-	InForce time.Time            // when it was last the network acted on
+	Since   discovery.Instant    // when it was last acted on, or gained or lost a level
+	InForce discovery.Instant    // when it was last the network acted on
 	Answer  int64                `json:",omitempty"` // of a user; stands while it stands
 	Prompt  int64                `json:",omitempty"` // open or expired
 	Silent  bool                 `json:",omitempty"` // matched, and nobody need be asked
@@ -215,7 +215,7 @@ func (e *Engine) prune(p *phone) {
 
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
-	p.Due = time.Time{}
+	p.Due = 0
 	a := p.track.Attachment
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
@@ -229,7 +229,7 @@ func (e *Engine) evaluate(p *phone) {
 			if !e.overdue(p, k) {
 				return
 			}
-			settled = e.now
+			settled = e.instant()
 		}
 	case k != nil: // known, and another one was acted on: it returned
 	case !p.track.Registered.IsZero():
@@ -242,8 +242,8 @@ func (e *Engine) evaluate(p *phone) {
 }
 
 // settleAt sets the settle deadline, not before now and not while flapping.
-func (e *Engine) settleAt(p *phone, t time.Time) {
-	p.Due = later(later(t, e.now), p.track.FlapUntil)
+func (e *Engine) settleAt(p *phone, t discovery.Instant) {
+	p.Due = max(t, e.instant(), p.track.FlapUntil)
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
 }
 
@@ -329,7 +329,7 @@ func (e *Engine) drop(tr *discovery.Track) {
 		e.dropClaim(p, e.answers[k.Answer], "", "the device is no phone")
 	}
 	e.touch(p)
-	p.Due = time.Time{}
+	p.Due = 0
 	delete(e.phones, tr.ID)
 }
 
@@ -409,6 +409,6 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 		}
 	}
 	e.batch.phones[from] = true
-	q.Due = time.Time{}
+	q.Due = 0
 	delete(e.phones, from)
 }

@@ -23,7 +23,7 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 		k.Left = left.Location
 	}
 	e.touch(p)
-	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+	e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
 	if k.again && e.askedLately(p, q) {
 		return
@@ -81,7 +81,7 @@ func (e *Engine) expire(q *Prompt) {
 		return
 	}
 	e.closePrompt(p, Expired)
-	e.agenda.add(due{at: e.now.Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
+	e.agenda.add(due{at: e.instant().Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
 }
 
 // overdue reports whether the network acted on is to be asked about once more: a
