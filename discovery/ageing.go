@@ -55,7 +55,7 @@ func (tr *Track) stale() Instant {
 // wakes returns when some evidence of the phone goes stale.
 func (t *Tracker) wakes(tr *Track) Instant {
 	at := tr.stale()
-	if l := &tr.Stay.Link; l.Chassis != "" && l.Until.Before(at) && !t.deaf(l.Wire) {
+	if l := tr.Stay.Link(); l.Chassis != "" && l.Until.Before(at) && !t.deaf(l.Wire) {
 		at = l.Until.Add(time.Microsecond)
 	}
 	return at
@@ -125,11 +125,11 @@ func (t *Tracker) age(tr *Track, now Instant) {
 // lapse drops the port of a phone that has not announced itself for longer than
 // its TTL. A switch's frame alone does not keep it.
 func (t *Tracker) lapse(tr *Track, now Instant) {
-	l := &tr.Stay.Link
+	l := tr.Stay.Link()
 	if l.Chassis == "" || !now.After(l.Until) || t.deaf(l.Wire) { // resume looks at it again
 		return
 	}
-	tr.Stay.Link = linkEvidence{}
+	tr.Stay.link = nil
 	t.refresh(tr, now)
 }
 
@@ -187,9 +187,11 @@ func (t *Tracker) resume(w *wire, at Instant) {
 		return max(at.Sub(heard), 0)
 	}
 	for _, tr := range t.tracks {
-		linked, alive := tr.Stay.Link.Wire == w.Name, tr.LifeWire == w.Name
-		if l := &tr.Stay.Link; linked {
+		linked, alive := tr.Stay.link != nil && tr.Stay.link.Wire == w.Name, tr.LifeWire == w.Name
+		if linked {
+			l := *tr.Stay.link
 			l.Until = l.Until.Add(gap(l.Heard))
+			tr.Stay.link = &l
 		}
 		if alive {
 			t.holdOn(tr, gap(tr.Life))

@@ -167,7 +167,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 		tr.Stay.Circuit = g.evidence(c, s)
 	}
 	if g.told != "" {
-		tr.Stay.Told = toldEvidence{g.told, s.at}
+		tr.Stay.told = &toldEvidence{g.told, s.at}
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
@@ -198,14 +198,14 @@ func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
 		}
 	}
 	if g.told != "" && !s.late {
-		tr.Stay.Told = toldEvidence{g.told, s.at}
+		tr.Stay.told = &toldEvidence{g.told, s.at}
 	}
 	t.alive(tr, s)
 	t.refresh(tr, s.now)
 }
 
 func (g *grant) evidence(c circuit, s *sight) circuitEvidence {
-	return circuitEvidence{circuit: c, RawRemote: g.remote, RawCircuit: g.circuit, Heard: s.at, IPv6: g.ip.Is6()}
+	return circuitEvidence{circuit: c, Raw: g.circuit, Heard: s.at, IPv6: g.ip.Is6()}
 }
 
 // dhcpInformed takes the answer to an INFORM (RFC 2131 section 4.3.5). It leases
@@ -218,7 +218,7 @@ func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
 	}
 	t.bind(s, d.Ciaddr, d.Chaddr, s.at.Add(bindingLife))
 	if text := d.Told.text(); text != "" && !s.late {
-		tr.Stay.Told = toldEvidence{text, s.at}
+		tr.Stay.told = &toldEvidence{text, s.at}
 	}
 	sub, assumed := t.subnetOf(s.site, d.Ciaddr, d.SubnetBits, s.now)
 	t.at(tr, s, place{ip: d.Ciaddr, subnet: sub, assumed: assumed, source: SourceFrame})
@@ -264,7 +264,7 @@ func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) (before *st
 		return nil, t.endStay(tr, s, tr.boot())
 	}
 	// A renewal that a server at another site answers is no move.
-	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && !tr.Stay.Net.PublicIP.IsValid()
+	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && tr.Stay.Net.publicIP == nil
 	if tr.elsewhere(p, s.site) && !renewal || otherCircuit && tr.BootOpen {
 		ended := tr.Stay
 		return &ended, t.endStay(tr, s, tr.boot())
@@ -287,14 +287,14 @@ func (t *Tracker) hop(tr *Track, p place) {
 	if before == nil {
 		return
 	}
-	if n := len(tr.Moves); tr.Lease.Counted && n > 0 {
-		tr.Moves = tr.Moves[:n-1]
+	if n := len(tr.past().Moves); tr.Lease.Counted && n > 0 {
+		tr.unrest.Moves = tr.unrest.Moves[:n-1]
 	}
-	if before.Net.Subnet != p.subnet {
+	if before.Net.Subnet() != p.subnet {
 		return
 	}
-	if tr.Stay.Link.Chassis == "" {
-		tr.Stay.Link = before.Link
+	if tr.Stay.Link().Chassis == "" {
+		tr.Stay.link = before.link
 	}
 	if tr.Stay.Circuit.circuit == (circuit{}) {
 		tr.Stay.Circuit = before.Circuit

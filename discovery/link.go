@@ -220,8 +220,12 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 		// The phone may have gone to another link since it was heard here, or to a
 		// place where it is heard on none; and only its own announcement can say
 		// that it is at another port.
-		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) || tr.left(p.Heard) ||
-			tr.Stay.Link.Chassis != "" && !tr.Stay.Link.is(n) {
+		if tr == nil {
+			continue
+		}
+		link := tr.Stay.Link()
+		if s.now.After(p.Until) || p.Heard.Before(link.Heard) || tr.left(p.Heard) ||
+			link.Chassis != "" && !link.is(n) {
 			continue
 		}
 		t.attribute(tr, s, n, p.Until)
@@ -229,7 +233,7 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 }
 
 // left reports whether the phone has left, for another stay, where it was then.
-func (tr *Track) left(then Instant) bool { return len(tr.Moves) > 0 && then.Before(tr.Arrived) }
+func (tr *Track) left(then Instant) bool { return len(tr.past().Moves) > 0 && then.Before(tr.Arrived) }
 
 // neighbor returns the entry of the announcing switch port. One port's LLDP and
 // CDP come from the same MAC, or name the same port of the same system.
@@ -315,16 +319,16 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until Instant) {
 	if name == (portName{}) {
 		name, alias = n.CDP, portName{}
 	}
-	l := &tr.Stay.Link
+	l := tr.Stay.Link()
 	if l.Chassis != "" && !l.is(n) {
 		t.dispute(tr, name, s.now)
 		since := Instant(0)
 		if tr.Booted.After(l.Heard) {
 			since = tr.Booted
 		}
-		tr.Older = l.portName
+		tr.stir().Older = l.portName
 		t.endStay(tr, s, since)
-		l = &tr.Stay.Link
+		l = tr.Stay.Link()
 	}
 	if l.Chassis != "" && name == l.Alias {
 		name, alias = l.portName, l.Alias // LLDP's names stay primary while only CDP is heard
@@ -341,7 +345,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until Instant) {
 			heard = p.Heard
 		}
 	}
-	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until, Told: n.Told}
+	tr.Stay.link = &linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until, Told: n.Told}
 	t.report(tr, Touched)
 	t.refresh(tr, s.now)
 	t.watch(tr)
@@ -353,15 +357,16 @@ const disputeTime = 15 * time.Minute
 
 // dispute notices a phone that is heard on two ports in turn.
 func (t *Tracker) dispute(tr *Track, name portName, now Instant) {
-	if tr.Older != name {
+	u := tr.unrest
+	if u == nil || u.Older != name {
 		return
 	}
-	if tr.Disputed.IsZero() || now.Sub(tr.Disputing) > disputeTime {
-		tr.Disputed = now
+	if u.Disputed.IsZero() || now.Sub(u.Disputing) > disputeTime {
+		u.Disputed = now
 	}
-	was := tr.Disputing
-	tr.Disputing = now
-	if now.Sub(tr.Disputed) > disputeTime && was.Sub(tr.Disputed) <= disputeTime {
+	was := u.Disputing
+	u.Disputing = now
+	if now.Sub(u.Disputed) > disputeTime && was.Sub(u.Disputed) <= disputeTime {
 		t.report(tr, Conflicting)
 	}
 }
@@ -371,10 +376,10 @@ func (t *Tracker) dispute(tr *Track, name portName, now Instant) {
 func (t *Tracker) withdraw(s *sight) {
 	for _, p := range s.wire.Phones {
 		tr := t.tracks[PhoneID{MAC: p.MAC}]
-		if tr == nil || tr.Stay.Link.Wire != s.wire.Name {
+		if tr == nil || tr.Stay.Link().Wire != s.wire.Name {
 			continue
 		}
-		tr.Stay.Link = linkEvidence{}
+		tr.Stay.link = nil
 		t.refresh(tr, s.now)
 	}
 }

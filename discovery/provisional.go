@@ -18,7 +18,7 @@ func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Tr
 	}
 	t.counts[r.AOR]++
 	id := PhoneID{AOR: r.AOR, N: t.counts[r.AOR]}
-	tr := &Track{ID: id}
+	tr := NewTrack(id)
 	t.tracks[id] = tr
 	return tr
 }

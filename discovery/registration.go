@@ -114,8 +114,8 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	t.absorb(tr, r, c, s)
 	t.confirm(tr)
-	if conflict && tr.Claim != r.ClaimedMAC {
-		tr.Claim = r.ClaimedMAC
+	if conflict && tr.past().Claim != r.ClaimedMAC {
+		tr.stir().Claim = r.ClaimedMAC
 		t.report(tr, Conflicting)
 	}
 	t.promote(tr, s, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
@@ -127,10 +127,10 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	named := false // the address is not the one that names the network, or is not known
 
-	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
-		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
-		tr.WasPublic = tr.Stay.Net.PublicIP
-		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
+	if continues(tr, r, c) && tr.Stay.Net.publicIP != nil && p.publicIP.IsValid() &&
+		tr.Stay.Net.PublicIP() != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
+		tr.stir().WasPublic = tr.Stay.Net.PublicIP()
+		tr.Stay.Net.setPublicIP(p.publicIP) // the line was renumbered, the phone stayed
 		t.report(tr, Renumbered)
 	} else if named = !p.ip.IsValid() || !conflict && t.registersFrom(tr, s, p); !named && tr.elsewhere(p, s.site) {
 		if s.late || conflict {

@@ -215,7 +215,7 @@ func (t *Tracker) at(tr *Track, s *sight, p place) {
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
-	if n := &tr.Stay.Net; p.ip.Is6() && p.ip != n.IP && p.subnet == n.Subnet && t.holds(tr, s.site, n.IP, s.now) {
+	if n := &tr.Stay.Net; p.ip.Is6() && p.ip != n.IP && p.subnet == n.Subnet() && t.holds(tr, s.site, n.IP, s.now) {
 		n.Heard = s.at // an address of its own making beside the one that is known
 	} else {
 		t.settleIn(tr, s, p)

@@ -19,14 +19,15 @@ const (
 // attachment joins the evidence of the stay.
 func (tr *Track) attachment(shared bool) Attachment {
 	s := &tr.Stay
+	link := s.Link()
 	return Attachment{
 		Site:      s.Site.Site,
-		ChassisID: s.Link.Chassis, PortID: s.Link.Port,
-		AliasChassisID: s.Link.Alias.Chassis, AliasPortID: s.Link.Alias.Port,
-		RemoteID: s.Circuit.RawRemote, CircuitID: s.Circuit.RawCircuit, Shared: shared,
+		ChassisID: link.Chassis, PortID: link.Port,
+		AliasChassisID: link.Alias.Chassis, AliasPortID: link.Alias.Port,
+		RemoteID: s.Circuit.Remote, CircuitID: s.Circuit.Raw, Shared: shared,
 		VLAN:   s.VLAN.VLAN,
-		Subnet: s.Net.Subnet, Assumed: s.Net.Assumed,
-		IP: s.Net.IP, PublicIP: s.Net.PublicIP,
+		Subnet: s.Net.Subnet(), Assumed: s.Net.Assumed,
+		IP: s.Net.IP, PublicIP: s.Net.PublicIP(),
 		OtherSubnet: s.otherSubnet(),
 	}
 }
@@ -42,12 +43,13 @@ func (a Attachment) identity() Attachment {
 func (t *Tracker) refresh(tr *Track, now Instant) {
 	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
 	what := Touched
-	if next != tr.Attachment {
+	if next != *tr.Attachment {
 		if tr.Changed.IsZero() || next.identity() != tr.Attachment.identity() {
 			tr.Changed = now
 			what = Reattached
 		}
-		tr.Attachment = next
+		at := next // on the heap only here
+		tr.Attachment = &at
 		t.report(tr, what)
 	}
 }
@@ -74,9 +76,11 @@ func (t *Tracker) endStay(tr *Track, s *sight, since Instant) (counted bool) {
 	old := tr.Stay
 	transit := s.Kind == KindDHCP && tr.Registered.IsZero() && s.now.Sub(tr.Arrived) <= hopWindow
 	tr.Stay = stay{}
-	tr.Claim = MAC{}
-	if !old.Link.Heard.Before(since) {
-		tr.Stay.Link = old.Link
+	if tr.unrest != nil {
+		tr.unrest.Claim = MAC{}
+	}
+	if !old.Link().Heard.Before(since) {
+		tr.Stay.link = old.link
 	}
 	if !old.Circuit.Heard.Before(since) {
 		tr.Stay.Circuit = old.Circuit
@@ -84,11 +88,11 @@ func (t *Tracker) endStay(tr *Track, s *sight, since Instant) (counted bool) {
 	if !old.Net.Heard.Before(since) {
 		tr.Stay.Net, tr.Stay.Site, tr.Stay.VLAN = old.Net, old.Site, old.VLAN
 	}
-	if !old.Other.Since.Before(since) {
-		tr.Stay.Other = old.Other
+	if !old.Other().Since.Before(since) {
+		tr.Stay.other = old.other
 	}
-	if !old.Told.Heard.Before(since) {
-		tr.Stay.Told = old.Told
+	if !old.Told().Heard.Before(since) {
+		tr.Stay.told = old.told
 	}
 	if tr.Registered.Before(since) {
 		tr.Registered = Instant(0)
@@ -105,15 +109,16 @@ func (t *Tracker) endStay(tr *Track, s *sight, since Instant) (counted bool) {
 
 // countMove remembers the end of a stay and notices flapping.
 func (t *Tracker) countMove(tr *Track, now Instant) {
-	tr.Moves = append(tr.Moves, now)
-	if n := len(tr.Moves); n > flapMoves {
-		tr.Moves = append(tr.Moves[:0], tr.Moves[n-flapMoves:]...)
+	u := tr.stir()
+	u.Moves = append(u.Moves, now)
+	if n := len(u.Moves); n > flapMoves {
+		u.Moves = append(u.Moves[:0], u.Moves[n-flapMoves:]...)
 	}
 	switch {
 	case tr.flapping(now):
-		tr.FlapUntil = now.Add(flapWindow)
-	case len(tr.Moves) == flapMoves && now.Sub(tr.Moves[0]) <= flapWindow:
-		tr.FlapUntil = now.Add(flapWindow)
+		u.FlapUntil = now.Add(flapWindow)
+	case len(u.Moves) == flapMoves && now.Sub(u.Moves[0]) <= flapWindow:
+		u.FlapUntil = now.Add(flapWindow)
 		t.report(tr, Flapped)
 	}
 }
@@ -140,13 +145,13 @@ func (tr *Track) elsewhere(p place, site string) bool {
 	if s.Site.Site != "" && site != "" && s.Site.Site != site {
 		return true
 	}
-	if !s.Net.Subnet.IsValid() {
+	if !s.Net.Subnet().IsValid() {
 		return false
 	}
-	if s.Net.PublicIP != p.publicIP {
+	if s.Net.PublicIP() != p.publicIP {
 		return true
 	}
-	return !s.Net.Subnet.Contains(p.ip) && !(s.Net.Assumed && p.subnet.Contains(s.Net.IP))
+	return !s.Net.Subnet().Contains(p.ip) && !(s.Net.Assumed && p.subnet.Contains(s.Net.IP))
 }
 
 // settleIn takes p as evidence of the current stay. A weaker source does not
@@ -159,12 +164,12 @@ func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
 	n := &tr.Stay.Net
 	switch {
 	case s.late && n.IP.IsValid():
-	case n.IP == p.ip && n.PublicIP == p.publicIP && n.Source > p.source && !n.Assumed:
+	case n.IP == p.ip && n.PublicIP() == p.publicIP && n.Source > p.source && !n.Assumed:
 		n.Heard = s.at
-	case n.Subnet.IsValid() && !n.Assumed && p.assumed && n.PublicIP == p.publicIP && n.Subnet.Contains(p.ip):
+	case n.Subnet().IsValid() && !n.Assumed && p.assumed && n.PublicIP() == p.publicIP && n.Subnet().Contains(p.ip):
 		n.IP, n.Source, n.Heard = p.ip, p.source, s.at // a new IP in the same subnet
 	default:
-		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.at}
+		*n = newNetEvidence(p, s.at)
 	}
 	if s.site != "" && (tr.Stay.Site.Site == "" || tr.Stay.Site.Site == s.site) {
 		tr.Stay.Site = siteEvidence{s.site, s.at}

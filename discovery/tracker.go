@@ -205,7 +205,8 @@ func (t *Tracker) device(s *sight, m MAC) *Track {
 	id := PhoneID{MAC: m}
 	tr := t.tracks[id]
 	if tr == nil {
-		tr = &Track{ID: id, Wire: s.wire.Name, Life: s.now, LifeWire: s.wire.Name}
+		tr = NewTrack(id)
+		tr.Wire, tr.Life, tr.LifeWire = s.wire.Name, s.now, s.wire.Name
 		t.tracks[id] = tr
 		t.admit(tr, s.now)
 	}

@@ -221,6 +221,11 @@ func (e *Engine) load(s State) error {
 		}
 		ps.Phone.id, ps.Phone.track, ps.Phone.Assignment = rec.Phone, ps.Track, rec.Assignment
 		e.phones[rec.Phone] = ps.Phone
+		for _, k := range ps.Phone.Known {
+			if k.At != nil && *k.At == *ps.Track.Attachment {
+				k.At = ps.Track.Attachment // as merge has it
+			}
+		}
 		e.tracker.Restore(ps.Track)
 		if !ps.Phone.Due.IsZero() {
 			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones[rec.Phone]})

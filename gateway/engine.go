@@ -257,8 +257,8 @@ func (e *Engine) follow(changes []discovery.Change) {
 		if c.What&discovery.Vanished != 0 && p.acted() != nil {
 			e.emit(p, "phone.vanished", nil)
 		}
-		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic {
-			k.At = k.At.Merge(p.track.Attachment)
+		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic() {
+			k.merge(p.track)
 		}
 		if c.What&(discovery.Reattached|discovery.Counted|discovery.Absorbed|discovery.Flapped) != 0 {
 			e.evaluate(p)

@@ -168,7 +168,7 @@ func (e *Engine) dropOwnRule(a *Answer) {
 			if b == nil || b.Location != rule.Location {
 				continue
 			}
-			if r, ok := ruleFor(k.At, rule.Level()); ok && r.Key() == rule.Key() {
+			if r, ok := ruleFor(*k.At, rule.Level()); ok && r.Key() == rule.Key() {
 				b.Rule = rule
 				e.batch.answers[b.ID] = true
 				return
@@ -198,7 +198,7 @@ func (e *Engine) tellObjected(p *phone, k *known, a *Answer, by string) {
 	if _, listed := e.dir.User(a.By); !listed || a.By == by {
 		return
 	}
-	l := e.about(p, MailNotice, a.By, k.At, a.Location)
+	l := e.about(p, MailNotice, a.By, *k.At, a.Location)
 	l.Notice, l.By, l.Answer, l.Prompt = NoticeObjected, by, a, a.Prompt
 	e.post(p, l)
 }
@@ -279,5 +279,5 @@ func (e *Engine) readersOf(p *phone, also ...string) []string {
 
 // unknownPhone stands for a phone that was forgotten.
 func unknownPhone(id discovery.PhoneID) *phone {
-	return &phone{id: id, track: &discovery.Track{ID: id}}
+	return &phone{id: id, track: discovery.NewTrack(id)}
 }

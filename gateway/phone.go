@@ -63,17 +63,17 @@ func (p *phone) noteAsked(q *Prompt, now time.Time) {
 // known is one network that is known for a phone: reported, asked about, matched
 // silently, or with nobody to ask.
 type known struct {
-	At      discovery.Attachment // all values ever known of it
-	Since   discovery.Instant    // when it was last acted on, or gained or lost a level
-	InForce discovery.Instant    // when it was last the network acted on
-	Answer  int64                `json:",omitempty"` // of a user; stands while it stands
-	Prompt  int64                `json:",omitempty"` // open or expired
-	Silent  bool                 `json:",omitempty"` // matched, and nobody need be asked
-	Nobody  bool                 `json:",omitempty"` // nobody to ask
-	Match   location.ID          `json:",omitempty"` // last opinion of the wiremap
-	From    *discovery.Network   `json:",omitempty"` // the network that was left when it was asked about
-	Left    location.ID          `json:",omitempty"` // what was in force there
-	again   bool                 // the phone is back there: see askedFor
+	At      *discovery.Attachment // all values ever known of it; is never changed
+	Since   discovery.Instant     // when it was last acted on, or gained or lost a level
+	InForce discovery.Instant     // when it was last the network acted on
+	Answer  int64                 `json:",omitempty"` // of a user; stands while it stands
+	Prompt  int64                 `json:",omitempty"` // open or expired
+	Silent  bool                  `json:",omitempty"` // matched, and nobody need be asked
+	Nobody  bool                  `json:",omitempty"` // nobody to ask
+	Match   location.ID           `json:",omitempty"` // last opinion of the wiremap
+	From    *discovery.Network    `json:",omitempty"` // the network that was left when it was asked about
+	Left    location.ID           `json:",omitempty"` // what was in force there
+	again   bool                  // the phone is back there: see askedFor
 }
 
 // phone returns the engine's side of a track, made if need be.
@@ -182,7 +182,7 @@ func (e *Engine) find(p *phone, a discovery.Attachment) (*known, discovery.Relat
 	var best *known
 	rel := discovery.Different
 	for _, k := range p.Known {
-		r := discovery.Compare(k.At, a)
+		r := discovery.Compare(*k.At, a)
 		if r == discovery.Different || k != p.acted() && !e.isKnown(p, k) {
 			continue
 		}
@@ -216,7 +216,7 @@ func (e *Engine) prune(p *phone) {
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
 	p.Due = 0
-	a := p.track.Attachment
+	a := *p.track.Attachment
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
@@ -225,7 +225,7 @@ func (e *Engine) evaluate(p *phone) {
 	switch {
 	case k != nil && k == p.acted():
 		if !k.gains(rel, a) && (rel == discovery.Degraded) == p.Degraded && !k.renamed(a) {
-			k.At = k.At.Merge(a)
+			k.merge(p.track)
 			if !e.overdue(p, k) {
 				return
 			}
@@ -243,8 +243,19 @@ func (e *Engine) evaluate(p *phone) {
 
 // settleAt sets the settle deadline, not before now and not while flapping.
 func (e *Engine) settleAt(p *phone, t discovery.Instant) {
-	p.Due = max(t, e.instant(), p.track.FlapUntil)
+	p.Due = max(t, e.instant(), p.track.FlapUntil())
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
+}
+
+// merge takes in where the phone is now. Most networks are known as their phone is
+// attached: then both have one attachment in common.
+func (k *known) merge(tr *discovery.Track) {
+	if merged := k.At.Merge(*tr.Attachment); merged == *tr.Attachment {
+		k.At = tr.Attachment
+	} else if merged != *k.At {
+		at := merged // on the heap only here
+		k.At = &at
+	}
 }
 
 // gains reports whether the attachment knows the network better: by a level, or
@@ -265,7 +276,7 @@ func (k *known) renamed(a discovery.Attachment) bool {
 // matchOf asks the wiremap about a network of a phone. A circuit that many
 // phones share now is matched as one, whatever it was before.
 func (e *Engine) matchOf(p *phone, k *known) matcher.Match {
-	at := k.At
+	at := *k.At
 	if now := p.track.Attachment; now.Shared && now.CircuitID == at.CircuitID && now.RemoteID == at.RemoteID {
 		at.Shared = true
 	}
@@ -355,7 +366,7 @@ func (e *Engine) openClaimOf(a *Answer) *Claim {
 // with its answer if there is none yet.
 func (e *Engine) inherit(p *phone, k *known) {
 	for _, own := range p.Known {
-		if discovery.Compare(own.At, k.At) == discovery.Same {
+		if discovery.Compare(*own.At, *k.At) == discovery.Same {
 			if own.Answer == 0 {
 				own.Answer = k.Answer
 			} else {

@@ -13,7 +13,7 @@ import (
 func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
 	e.ids.Prompt++
 	q := &Prompt{
-		ID: e.ids.Prompt, Phone: p.id, Kind: kind, Attachment: k.At, Location: loc, To: to, Opened: e.now,
+		ID: e.ids.Prompt, Phone: p.id, Kind: kind, Attachment: *k.At, Location: loc, To: to, Opened: e.now,
 	}
 	e.prompts[q.ID] = q
 	e.batch.prompts[q.ID] = true
@@ -108,7 +108,7 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id, Attachment: p.track.Attachment,
+		Time: e.now, Purpose: why, Phone: p.id, Attachment: *p.track.Attachment,
 	}
 	if !e.cfg.NoMails {
 		l.Model, l.Evidence = model(p.track), p.track.Evidence()
@@ -132,7 +132,7 @@ func model(tr *discovery.Track) string {
 
 // evidenceOf is what a network is believed for, as long as the phone is on it.
 func (p *phone) evidenceOf(at discovery.Attachment) []discovery.Evidence {
-	if discovery.Compare(at, p.track.Attachment) == discovery.Different {
+	if discovery.Compare(at, *p.track.Attachment) == discovery.Different {
 		return nil
 	}
 	return p.track.Evidence()
