@@ -99,7 +99,7 @@ func (t *Tracker) Advance(to time.Time) []Change {
 			t.setHolders(d.c, PhoneID{}, Instant(0), now)
 			continue
 		}
-		if t.tracks[d.tr.ID] == d.tr && d.tr.wake == d.at {
+		if t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
 			d.tr.wake = Instant(0)
 			t.age(d.tr, now)
 		}
@@ -186,7 +186,7 @@ func (t *Tracker) resume(w *wire, at Instant) {
 		}
 		return max(at.Sub(heard), 0)
 	}
-	for _, tr := range t.tracks {
+	for _, tr := range t.tracks.All() {
 		linked, alive := tr.Stay.link != nil && tr.Stay.link.Wire == w.Name, tr.LifeWire == w.Name
 		if linked {
 			l := *tr.Stay.link
@@ -222,7 +222,9 @@ func (t *Tracker) prune(now Instant) {
 		n := len(r.Sources)
 		return now.Sub(r.Since) > routerMemory && (n == 0 || now.Sub(r.Sources[n-1].At) > routerWindow)
 	})
-	maps.DeleteFunc(t.tracks, func(_ PhoneID, tr *Track) bool {
-		return !tr.IsPhone && now.After(tr.Lease.Until) && now.Sub(tr.Life) > routerMemory && now.Sub(tr.Booted) > routerMemory
-	})
+	for id, tr := range t.tracks.All() {
+		if !tr.IsPhone && now.After(tr.Lease.Until) && now.Sub(tr.Life) > routerMemory && now.Sub(tr.Booted) > routerMemory {
+			t.tracks.Delete(id)
+		}
+	}
 }

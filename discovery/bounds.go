@@ -101,7 +101,8 @@ func (t *Tracker) admit(tr *Track, now Instant) {
 	r.add(tr.ID, tr.worth())
 	if r.len() > maxGuests {
 		t.stats.Guests++
-		t.dismiss(t.tracks[r.leastBut(tr.ID, func(id PhoneID) worth { return t.tracks[id].worth() })], now)
+		least := r.leastBut(tr.ID, func(id PhoneID) worth { return t.tracks.Of(id).worth() })
+		t.dismiss(t.tracks.Of(least), now)
 	}
 }
 
@@ -134,7 +135,7 @@ func (t *Tracker) discharge(tr *Track) {
 // depends on nothing else.
 func (t *Tracker) account() {
 	t.bounds, t.accounted = newBounds(), true
-	for id, tr := range t.tracks {
+	for id, tr := range t.tracks.All() {
 		if id.Provisional() || t.confirmed(tr) {
 			continue
 		}
@@ -230,12 +231,12 @@ func (t *Tracker) vouch(s *sight, ip netip.Addr, m MAC, expires time.Duration) {
 // compactAgeing drops deadlines of what is not known any more, when there are
 // more of those than of others.
 func (t *Tracker) compactAgeing() {
-	if len(t.ageing) <= 2*(len(t.tracks)+len(t.watched))+1024 {
+	if len(t.ageing) <= 2*(t.tracks.Len()+len(t.watched))+1024 {
 		return
 	}
 	kept := t.ageing[:0]
 	for _, d := range t.ageing {
-		if d.tr == nil && t.watched[d.c] == d.at || d.tr != nil && t.tracks[d.tr.ID] == d.tr && d.tr.wake == d.at {
+		if d.tr == nil && t.watched[d.c] == d.at || d.tr != nil && t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
 			kept = append(kept, d)
 		}
 	}

@@ -85,7 +85,7 @@ func (c circuit) compare(d circuit) int {
 // unheard reports whether the interface on which a phone was last heard is not
 // listening: its lease may have been renewed, or taken over.
 func (t *Tracker) unheard(id PhoneID) bool {
-	tr := t.tracks[id]
+	tr := t.tracks.Of(id)
 	return tr != nil && t.deaf(tr.LifeWire)
 }
 
@@ -124,7 +124,7 @@ func (t *Tracker) setHolders(c circuit, id PhoneID, until, now Instant) {
 		return
 	}
 	for _, h := range kept {
-		if tr := t.tracks[h.ID]; tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
+		if tr := t.tracks.Of(h.ID); tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
 			t.refresh(tr, now)
 		}
 	}

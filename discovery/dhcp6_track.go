@@ -216,7 +216,7 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 // dhcp6Return takes addresses that a client gives back: it leaves, or found that
 // they are another's (RFC 8415 section 18.2.7, 18.2.8).
 func (t *Tracker) dhcp6Return(s *sight, d *DHCP6) {
-	tr := t.tracks[PhoneID{MAC: t.client6(s, d)}]
+	tr := t.tracks.OfMAC(t.client6(s, d))
 	if tr == nil || s.late {
 		return
 	}

@@ -37,7 +37,7 @@ func (t *Tracker) dhcp(s *sight) {
 			t.dhcpInformed(s, d)
 		}
 	case DHCPRelease:
-		if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && !s.late {
+		if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && !s.late {
 			if tr.Lease.IP.Is6() { // it does not leave by giving up its other address
 				t.unbind(s.site, d.Ciaddr, d.Chaddr)
 				break
@@ -50,7 +50,7 @@ func (t *Tracker) dhcp(s *sight) {
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
 		t.promote(t.device(s, d.Chaddr), s, true)
 	}
-	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && d.Op == 1 {
+	if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && d.Op == 1 {
 		t.saysDHCP(tr, s, d)
 	}
 }
@@ -212,7 +212,7 @@ func (g *grant) evidence(c circuit, s *sight) circuitEvidence {
 // nothing: that the address is the client's is the client's word, and only the
 // mask is the server's.
 func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
-	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	tr := t.tracks.OfMAC(d.Chaddr)
 	if r := t.requests[d.Chaddr]; tr == nil || r.XID != d.XID || t.isRouter(d.Chaddr, s.now) {
 		return
 	}
@@ -228,7 +228,7 @@ func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
 // starts over (RFC 2131 section 3.1.5, 3.2.4). Where it is, the next lease says.
 // A NAK counts as the answer to a request that was seen.
 func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
-	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	tr := t.tracks.OfMAC(d.Chaddr)
 	if tr == nil || s.late || !tr.Lease.IP.Is4() {
 		return
 	}

@@ -150,7 +150,7 @@ func TestFloods(t *testing.T) {
 				what      string
 				got, most int
 			}{
-				{"tracks", len(tr.tracks), residents + maxGuests},
+				{"tracks", tr.tracks.Len(), residents + maxGuests},
 				{"bindings", len(tr.bindings), residents + maxGuests + maxLoose},
 				{"routers", len(tr.routers), maxRouters},
 				{"gateways", len(tr.gateways), maxGateways},

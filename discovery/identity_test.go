@@ -247,7 +247,7 @@ func TestIdentityOfEarlierVersion(t *testing.T) {
 func TestIdentityOfOthers(t *testing.T) {
 	s := newScene(t, Config{}, book{})
 	s.see(0, discover(computer, "MSFT 5.0", 1, 3, 6, 15))
-	if tr := s.tracker.tracks[PhoneID{MAC: computer}]; tr == nil || len(tr.Said) != 0 {
+	if tr := s.tracker.tracks.OfMAC(computer); tr == nil || len(tr.Said) != 0 {
 		t.Errorf("got %v, want a device that says nothing", tr)
 	}
 }

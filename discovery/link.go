@@ -216,7 +216,7 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 		return
 	}
 	for _, p := range w.Phones {
-		tr := t.tracks[PhoneID{MAC: p.MAC}]
+		tr := t.tracks.OfMAC(p.MAC)
 		// The phone may have gone to another link since it was heard here, or to a
 		// place where it is heard on none; and only its own announcement can say
 		// that it is at another port.
@@ -375,7 +375,7 @@ func (t *Tracker) dispute(tr *Track, name portName, now Instant) {
 // to be one link.
 func (t *Tracker) withdraw(s *sight) {
 	for _, p := range s.wire.Phones {
-		tr := t.tracks[PhoneID{MAC: p.MAC}]
+		tr := t.tracks.OfMAC(p.MAC)
 		if tr == nil || tr.Stay.Link().Wire != s.wire.Name {
 			continue
 		}

@@ -203,7 +203,7 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 	if isBound {
 		return t.device(s, bound), false
 	}
-	known := t.tracks[PhoneID{MAC: s.MAC}]
+	known := t.tracks.OfMAC(s.MAC)
 	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
 		return t.device(s, s.MAC), false
 	}

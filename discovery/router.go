@@ -101,7 +101,7 @@ func (t *Tracker) proveRouter(m MAC, now Instant) {
 	if !t.isRouter(m, now) {
 		return
 	}
-	tr := t.tracks[PhoneID{MAC: m}]
+	tr := t.tracks.OfMAC(m)
 	if tr == nil {
 		return
 	}
@@ -114,7 +114,7 @@ func (t *Tracker) forget(tr *Track, now Instant) {
 	tr.Stay = stay{}
 	t.hold(tr, before, now)
 	t.discharge(tr)
-	delete(t.tracks, tr.ID)
+	t.tracks.Delete(tr.ID)
 }
 
 // isGateway reports whether an IP was a router's within the last day.
@@ -186,7 +186,7 @@ func (t *Tracker) arp(s *sight) {
 // ownsAddress takes the word of a frame's sender that an address is its own.
 func (t *Tracker) ownsAddress(s *sight, m MAC, ip netip.Addr) {
 	t.bind(s, ip, m, s.at.Add(bindingLife))
-	tr := t.tracks[PhoneID{MAC: m}]
+	tr := t.tracks.OfMAC(m)
 	if tr == nil || t.isRouter(m, s.now) {
 		if tr != nil || !t.isPhone(m) || t.isRouter(m, s.now) {
 			return

@@ -111,11 +111,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	}
 	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
 	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
-	for _, tr := range list(t.tracks, PhoneID.Compare, func(_ PhoneID, tr *Track) *Track { return tr }) {
-		if !tr.IsPhone {
-			s.Devices = append(s.Devices, tr)
-		}
-	}
+	s.Devices = t.sortedTracks(false)
 	return json.Marshal(s)
 }
 
@@ -169,7 +165,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.counts[x.AOR] = x.N
 	}
 	for _, tr := range s.Devices {
-		t.tracks[tr.ID] = tr
+		t.tracks.Set(tr.ID, tr)
 	}
 	t.accounted = false
 	return nil
@@ -177,7 +173,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 
 // Restore takes over a phone's track.
 func (t *Tracker) Restore(tr *Track) {
-	t.tracks[tr.ID] = tr
+	t.tracks.Set(tr.ID, tr)
 	t.watch(tr)
 	t.accounted = false
 }

@@ -50,7 +50,7 @@ type Tracker struct {
 	cfg Config
 	dir Directory
 
-	tracks    map[PhoneID]*Track
+	tracks    *PhoneMap[*Track]
 	wires     map[string]*wire
 	bindings  map[address]binding
 	routers   map[MAC]*router
@@ -81,7 +81,7 @@ type Tracker struct {
 func NewTracker(cfg Config, dir Directory) *Tracker {
 	return &Tracker{
 		cfg: cfg, dir: dir,
-		tracks:    map[PhoneID]*Track{},
+		tracks:    NewPhoneMap[*Track](),
 		wires:     map[string]*wire{},
 		bindings:  map[address]binding{},
 		routers:   map[MAC]*router{},
@@ -105,17 +105,19 @@ func (t *Tracker) SetDirectory(dir Directory) {
 
 // Phone returns what is known of a phone, or nil.
 func (t *Tracker) Phone(id PhoneID) *Track {
-	if tr := t.tracks[id]; tr != nil && tr.IsPhone {
+	if tr := t.tracks.Of(id); tr != nil && tr.IsPhone {
 		return tr
 	}
 	return nil
 }
 
 // Phones returns all phones, ordered by id.
-func (t *Tracker) Phones() []*Track {
+func (t *Tracker) Phones() []*Track { return t.sortedTracks(true) }
+
+func (t *Tracker) sortedTracks(phones bool) []*Track {
 	var all []*Track
-	for _, tr := range t.tracks {
-		if tr.IsPhone {
+	for _, tr := range t.tracks.All() {
+		if tr.IsPhone == phones {
 			all = append(all, tr)
 		}
 	}
@@ -203,11 +205,11 @@ func (t *Tracker) report(tr *Track, what What) {
 // is not a phone before promote is called.
 func (t *Tracker) device(s *sight, m MAC) *Track {
 	id := PhoneID{MAC: m}
-	tr := t.tracks[id]
+	tr := t.tracks.Of(id)
 	if tr == nil {
 		tr = NewTrack(id)
 		tr.Wire, tr.Life, tr.LifeWire = s.wire.Name, s.now, s.wire.Name
-		t.tracks[id] = tr
+		t.tracks.Set(id, tr)
 		t.admit(tr, s.now)
 	}
 	return tr

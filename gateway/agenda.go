@@ -50,7 +50,7 @@ func (h dueHeap) Less(i, j int) bool {
 	case a.prompt != b.prompt:
 		return a.prompt < b.prompt
 	}
-	return a.what == dueSettle && a.phone.id.Compare(b.phone.id) < 0
+	return a.what == dueSettle && a.phone.id().Compare(b.phone.id()) < 0
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
@@ -79,7 +79,7 @@ func (a *agenda) add(d due) {
 // compact drops deadlines that no longer hold when there are many more of them
 // than phones: a flood of devices that come and go leaves any number behind.
 func (a *agenda) compact(e *Engine) {
-	if len(a.settling) <= 4*len(e.phones)+1024 {
+	if len(a.settling) <= 4*e.phones.Len()+1024 {
 		return
 	}
 	kept := a.settling[:0]

@@ -57,7 +57,7 @@ type Engine struct {
 	now     time.Time // engine time
 	tracker *discovery.Tracker
 	dir     *provisioning.Directory
-	phones  map[discovery.PhoneID]*phone
+	phones  *discovery.PhoneMap[*phone]
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer
@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, store: store,
-		phones:  map[discovery.PhoneID]*phone{},
+		phones:  discovery.NewPhoneMap[*phone](),
 		prompts: map[int64]*Prompt{},
 		claims:  map[int64]*Claim{},
 		answers: map[int64]*Answer{},
@@ -240,7 +240,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 		}
 		p := e.phone(c.Phone)
 		if !e.forgetful {
-			e.batch.alive[p.id] = true
+			e.batch.alive[p.id()] = true
 		}
 		if c.What&discovery.Absorbed != 0 {
 			e.absorb(p, c.From)
@@ -339,13 +339,13 @@ func later(a, b time.Time) time.Time {
 // recipients returns who is asked about a phone: its users, else the users of
 // the lines registered on it now; not those who said that it is not theirs.
 func (e *Engine) recipients(p *phone) []string {
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() && len(listed.Users) > 0 {
 		return p.without(sorted(listed.Users))
 	}
 	var to []string
 	aors := p.track.AORs(e.now)
-	if p.id.Provisional() && len(aors) == 0 {
-		aors = []sip.AOR{p.id.AOR}
+	if p.id().Provisional() && len(aors) == 0 {
+		aors = []sip.AOR{p.id().AOR}
 	}
 	for _, aor := range aors {
 		to = append(to, e.dir.UsersOfAOR(aor)...)
@@ -355,7 +355,7 @@ func (e *Engine) recipients(p *phone) []string {
 
 // without leaves out who said that it is not their phone.
 func (p *phone) without(to []string) []string {
-	return slices.DeleteFunc(to, func(email string) bool { return slices.Contains(p.Declined, email) })
+	return slices.DeleteFunc(to, func(email string) bool { return slices.Contains(p.Declined.all(), email) })
 }
 
 func sorted(s []string) []string {

@@ -134,14 +134,14 @@ func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
 
 // emit adds an event about a phone; fill adds its own objects.
 func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
-	l := Line{Event: event, Phone: p.id.String()}
+	l := Line{Event: event, Phone: p.id().String()}
 	if p.track != nil && p.track.Attachment.Level() != discovery.LevelNone {
 		l.Attachment, l.Network = e.tx.place(p.track.Attachment)
 	}
 	if fill != nil {
 		fill(&l)
 	}
-	e.tx.lines = append(e.tx.lines, txLine{p.id, l})
+	e.tx.lines = append(e.tx.lines, txLine{p.id(), l})
 }
 
 // end numbers the events of the instant, phones in order and within a phone by

@@ -59,7 +59,7 @@ func (e *Engine) Explain(query string) []Explanation {
 // answersTo reports whether a query means the phone.
 func (p *phone) answersTo(query string) bool {
 	if id, err := discovery.ParsePhoneID(query); err == nil {
-		return id == p.id
+		return id == p.id()
 	}
 	if ip, err := netip.ParseAddr(query); err == nil {
 		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip || p.track.Stay.Other().IP == ip
@@ -72,18 +72,18 @@ func (p *phone) answersTo(query string) bool {
 	if err != nil {
 		return false
 	}
-	return p.id.AOR == aor || p.track.Registers(aor)
+	return p.id().AOR == aor || p.track.Registers(aor)
 }
 
 func (e *Engine) explain(p *phone) Explanation {
 	tr := p.track
 	x := Explanation{
-		Phone: p.id, Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
+		Phone: p.id(), Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
 		Attachment: *tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
 		Arrived: tr.Arrived.Time(), LastSeen: tr.Life.Time(), Settles: p.Due.Time(),
 		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,
 	}
-	if listed, ok := e.dir.Phone(p.id.MAC); ok {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok {
 		x.Label = listed.Label
 	}
 	k, _ := e.find(p, *tr.Attachment)
@@ -171,7 +171,7 @@ type Count struct {
 func (e *Engine) Count() Count {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := Count{Phones: len(e.phones)}
+	c := Count{Phones: e.phones.Len()}
 	for _, q := range e.prompts {
 		if q.Open() {
 			c.Prompts++

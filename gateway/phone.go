@@ -12,7 +12,6 @@ import (
 
 // phone is what the engine remembers of one phone beside its track.
 type phone struct {
-	id    discovery.PhoneID
 	track *discovery.Track
 
 	Known      []*known          // networks that are known for it
@@ -21,9 +20,11 @@ type phone struct {
 	Degraded   bool              `json:",omitempty"` // it lacks the level of the network it is on
 	Assignment Assignment        `json:"-"`
 	Prompt     int64             `json:",omitempty"` // open prompt
-	Declined   []string          `json:",omitempty"` // who said that it is not their phone, sorted
-	Asked      []asked           `json:",omitempty"` // the networks asked about by mail within askedFor, oldest first
+	Declined   few[string]       `json:",omitzero"`  // who said that it is not their phone, sorted
+	Asked      few[asked]        `json:",omitzero"`  // the networks asked about by mail within askedFor, oldest first
 }
+
+func (p *phone) id() discovery.PhoneID { return p.track.ID }
 
 // asked is a question that was mailed.
 type asked struct {
@@ -43,7 +44,7 @@ const (
 // askedLately reports whether everybody was asked the same about the same network
 // lately, and nobody answered before the phone moved on.
 func (e *Engine) askedLately(p *phone, q *Prompt) bool {
-	return slices.ContainsFunc(p.Asked, func(a asked) bool {
+	return slices.ContainsFunc(p.Asked.all(), func(a asked) bool {
 		old := e.prompts[a.Prompt]
 		return old != nil && e.now.Sub(a.When) < askedFor && old.Reason == Superseded &&
 			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
@@ -53,11 +54,11 @@ func (e *Engine) askedLately(p *phone, q *Prompt) bool {
 
 // noteAsked remembers a question that is mailed.
 func (p *phone) noteAsked(q *Prompt, now time.Time) {
-	p.Asked = slices.DeleteFunc(p.Asked, func(a asked) bool { return now.Sub(a.When) >= askedFor })
-	if len(p.Asked) >= mostAsked {
-		p.Asked = slices.Delete(p.Asked, 0, 1)
+	lately := slices.DeleteFunc(p.Asked.all(), func(a asked) bool { return now.Sub(a.When) >= askedFor })
+	if len(lately) >= mostAsked {
+		lately = slices.Delete(lately, 0, 1)
 	}
-	p.Asked = append(p.Asked, asked{q.ID, q.Attachment, now})
+	p.Asked.set(append(lately, asked{q.ID, q.Attachment, now}))
 }
 
 // known is one network that is known for a phone: reported, asked about, matched
@@ -78,21 +79,21 @@ type known struct {
 
 // phone returns the engine's side of a track, made if need be.
 func (e *Engine) phone(tr *discovery.Track) *phone {
-	p := e.phones[tr.ID]
+	p := e.phones.Of(tr.ID)
 	if p == nil {
-		p = &phone{id: tr.ID}
-		e.phones[tr.ID] = p
+		p = &phone{}
+		e.phones.Set(tr.ID, p)
 	}
 	p.track = tr
 	return p
 }
 
 // touch marks a phone to be stored with the next batch.
-func (e *Engine) touch(p *phone) { e.batch.phones[p.id] = true }
+func (e *Engine) touch(p *phone) { e.batch.phones[p.id()] = true }
 
 // kind returns what the phone is: as listed, else by evidence.
 func (p *phone) kind(e *Engine) provisioning.PhoneKind {
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() {
 		return listed.Kind
 	}
 	if p.track.Desk {
@@ -164,10 +165,10 @@ func (e *Engine) standing(p *phone, k *known) *Answer {
 // lists none, that is whoever logged in on it and still exists: the next login
 // at a hot desk changes who is asked, never the location.
 func (e *Engine) isUser(p *phone, email string) bool {
-	if slices.Contains(p.Declined, email) {
+	if slices.Contains(p.Declined.all(), email) {
 		return false
 	}
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() && len(listed.Users) > 0 {
 		return slices.Contains(listed.Users, email)
 	}
 	_, exists := e.dir.User(email)
@@ -306,7 +307,7 @@ func (e *Engine) decide(p *phone, k *known, m matcher.Match) Assignment {
 		return Assignment{Source: FromDefault, Unlocated: true}
 	}
 	id := k.At.Site
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && id == "" {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && id == "" {
 		id = listed.Site
 	}
 	out := Assignment{Source: FromDefault, Unlocated: true}
@@ -330,7 +331,7 @@ func (e *Engine) assign(p *phone, a Assignment) {
 
 // drop forgets a phone whose MAC turned out to be a router's.
 func (e *Engine) drop(tr *discovery.Track) {
-	p := e.phones[tr.ID]
+	p := e.phones.Of(tr.ID)
 	if p == nil {
 		return
 	}
@@ -341,7 +342,7 @@ func (e *Engine) drop(tr *discovery.Track) {
 	}
 	e.touch(p)
 	p.Due = 0
-	delete(e.phones, tr.ID)
+	e.phones.Delete(tr.ID)
 }
 
 // dropClaim rejects the open claim of an answer, if it has one; a may be nil.
@@ -381,12 +382,12 @@ func (e *Engine) inherit(p *phone, k *known) {
 // absorb passes on what is known of a provisional phone to the phone that it
 // turned out to be.
 func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
-	q := e.phones[from]
+	q := e.phones.Of(from)
 	if q == nil {
 		return
 	}
 	e.closePrompt(q, Withdrawn)
-	p.Declined = sorted(append(p.Declined, q.Declined...))
+	p.Declined.set(sorted(slices.Concat(p.Declined.all(), q.Declined.all())))
 	e.prune(q)
 	acted := q.acted()
 	if p.acted() == nil && acted != nil && e.isKnown(q, acted) {
@@ -403,23 +404,23 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 	}
 	for _, id := range sortedKeys(e.prompts) {
 		if x := e.prompts[id]; x.Phone == from {
-			x.Phone = p.id
+			x.Phone = p.id()
 			e.batch.prompts[id] = true
 		}
 	}
 	for _, id := range sortedKeys(e.answers) {
 		if a := e.answers[id]; a.Phone == from {
-			a.Phone = p.id
+			a.Phone = p.id()
 			e.batch.answers[id] = true
 		}
 	}
 	for _, id := range sortedKeys(e.claims) {
 		if c := e.claims[id]; c.Phone == from {
-			c.Phone = p.id
+			c.Phone = p.id()
 			e.batch.claims[id] = true
 		}
 	}
 	e.batch.phones[from] = true
 	q.Due = 0
-	delete(e.phones, from)
+	e.phones.Delete(from)
 }
