@@ -14,7 +14,7 @@ const minPatience = 2 * time.Minute
 // has run out; it is checked then, since signs of life and renewals move it
 // without touching the heap.
 type deadline struct {
-	at time.Time
+	at Instant
 	tr *Track  // nil: of a circuit
 	c  circuit // of the lease that runs out
 }
@@ -24,8 +24,8 @@ type deadlines []deadline
 func (d deadlines) Len() int { return len(d) }
 func (d deadlines) Less(i, j int) bool {
 	switch a, b := d[i], d[j]; {
-	case !a.at.Equal(b.at):
-		return a.at.Before(b.at)
+	case a.at != b.at:
+		return a.at < b.at
 	case a.tr == nil || b.tr == nil:
 		return a.tr == nil && (b.tr != nil || a.c.compare(b.c) < 0)
 	default:
@@ -47,15 +47,15 @@ func (d *deadlines) Pop() any {
 }
 
 // stale returns when all evidence of the phone goes stale.
-func (tr *Track) stale() time.Time {
+func (tr *Track) stale() Instant {
 	lease := tr.Lease.Until.Sub(tr.Lease.At)
 	return tr.Life.Add(max(lease, tr.Expires, tr.TTL, minPatience) + time.Microsecond)
 }
 
 // wakes returns when some evidence of the phone goes stale.
-func (t *Tracker) wakes(tr *Track) time.Time {
+func (t *Tracker) wakes(tr *Track) Instant {
 	at := tr.stale()
-	if l := &tr.Stay.Link; l.Chassis != "" && l.Until.Before(at) && !t.deaf(l.Wire) {
+	if l := tr.Stay.Link(); l.Chassis != "" && l.Until.Before(at) && !t.deaf(l.Wire) {
 		at = l.Until.Add(time.Microsecond)
 	}
 	return at
@@ -85,21 +85,22 @@ func (t *Tracker) Next() (time.Time, bool) {
 	if len(t.ageing) == 0 {
 		return time.Time{}, false
 	}
-	return t.ageing[0].at, true
+	return t.ageing[0].at.Time(), true
 }
 
-// Advance ages evidence up to now. The changes are valid until the next call.
-func (t *Tracker) Advance(now time.Time) []Change {
+// Advance ages evidence up to a time. The changes are valid until the next call.
+func (t *Tracker) Advance(to time.Time) []Change {
 	t.changes = t.changes[:0]
+	now := InstantOf(to)
 	for len(t.ageing) > 0 && !t.ageing[0].at.After(now) {
 		d := heap.Pop(&t.ageing).(deadline)
 		if d.tr == nil {
 			delete(t.watched, d.c)
-			t.setHolders(d.c, PhoneID{}, time.Time{}, now)
+			t.setHolders(d.c, PhoneID{}, Instant(0), now)
 			continue
 		}
-		if t.tracks[d.tr.ID] == d.tr && d.tr.wake.Equal(d.at) {
-			d.tr.wake = time.Time{}
+		if t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
+			d.tr.wake = Instant(0)
 			t.age(d.tr, now)
 		}
 	}
@@ -108,7 +109,7 @@ func (t *Tracker) Advance(now time.Time) []Change {
 
 // age drops what went stale of a phone. What was heard on an interface that is
 // not listening does not age: missing evidence is never absence.
-func (t *Tracker) age(tr *Track, now time.Time) {
+func (t *Tracker) age(tr *Track, now Instant) {
 	if t.deaf(tr.LifeWire) {
 		return // resume looks at it again
 	}
@@ -123,12 +124,12 @@ func (t *Tracker) age(tr *Track, now time.Time) {
 
 // lapse drops the port of a phone that has not announced itself for longer than
 // its TTL. A switch's frame alone does not keep it.
-func (t *Tracker) lapse(tr *Track, now time.Time) {
-	l := &tr.Stay.Link
+func (t *Tracker) lapse(tr *Track, now Instant) {
+	l := tr.Stay.Link()
 	if l.Chassis == "" || !now.After(l.Until) || t.deaf(l.Wire) { // resume looks at it again
 		return
 	}
-	tr.Stay.Link = linkEvidence{}
+	tr.Stay.link = nil
 	t.refresh(tr, now)
 }
 
@@ -137,7 +138,7 @@ func (t *Tracker) lapse(tr *Track, now time.Time) {
 func (t *Tracker) Pause(file string, now time.Time) {
 	for _, w := range t.wires {
 		if w.File == file && !w.paused() {
-			w.PausedAt = now
+			w.PausedAt = InstantOf(now)
 		}
 	}
 }
@@ -146,7 +147,7 @@ func (t *Tracker) Pause(file string, now time.Time) {
 func (t *Tracker) PauseAll(now time.Time) {
 	for _, w := range t.wires {
 		if !w.paused() {
-			w.PausedAt = now
+			w.PausedAt = InstantOf(now)
 		}
 		w.Held = false
 	}
@@ -158,7 +159,7 @@ func (t *Tracker) PauseAll(now time.Time) {
 func (t *Tracker) PauseInterface(name string, now time.Time) {
 	w := t.wireOf("", name)
 	if !w.paused() {
-		w.PausedAt = now
+		w.PausedAt = InstantOf(now)
 	}
 	w.Held = true
 }
@@ -167,7 +168,7 @@ func (t *Tracker) PauseInterface(name string, now time.Time) {
 // quiet: from now on silence on it means something.
 func (t *Tracker) ResumeInterface(name string, now time.Time) {
 	if w := t.wires[name]; w != nil && w.paused() {
-		t.resume(w, now)
+		t.resume(w, InstantOf(now))
 	}
 }
 
@@ -175,20 +176,22 @@ func (w *wire) paused() bool { return !w.PausedAt.IsZero() }
 
 // resume notes that an interface is heard again, at stamp at. The time between
 // did not pass for what was heard there.
-func (t *Tracker) resume(w *wire, at time.Time) {
+func (t *Tracker) resume(w *wire, at Instant) {
 	paused := w.PausedAt
-	w.PausedAt, w.Held = time.Time{}, false
+	w.PausedAt, w.Held = Instant(0), false
 	// gap is how much of the pause something last heard then has waited out.
-	gap := func(heard time.Time) time.Duration {
+	gap := func(heard Instant) time.Duration {
 		if heard.Before(paused) {
 			heard = paused
 		}
 		return max(at.Sub(heard), 0)
 	}
-	for _, tr := range t.tracks {
-		linked, alive := tr.Stay.Link.Wire == w.Name, tr.LifeWire == w.Name
-		if l := &tr.Stay.Link; linked {
+	for _, tr := range t.tracks.All() {
+		linked, alive := tr.Stay.link != nil && tr.Stay.link.Wire == w.Name, tr.LifeWire == w.Name
+		if linked {
+			l := *tr.Stay.link
 			l.Until = l.Until.Add(gap(l.Heard))
+			tr.Stay.link = &l
 		}
 		if alive {
 			t.holdOn(tr, gap(tr.Life))
@@ -205,7 +208,7 @@ const pruneEvery = time.Hour
 
 // prune drops what has run out: exchanges that were never finished, bindings,
 // gateways, routers and devices that turned out to be nobody of interest.
-func (t *Tracker) prune(now time.Time) {
+func (t *Tracker) prune(now Instant) {
 	if now.Sub(t.pruned) < pruneEvery {
 		return
 	}
@@ -214,12 +217,14 @@ func (t *Tracker) prune(now time.Time) {
 	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
 	maps.DeleteFunc(t.bindings, func(_ address, b binding) bool { return now.After(b.Until) })
 	maps.DeleteFunc(t.links, func(_ subnet6, l link6) bool { return now.After(l.Until) })
-	maps.DeleteFunc(t.gateways, func(_ address, at time.Time) bool { return now.Sub(at) > routerMemory })
+	maps.DeleteFunc(t.gateways, func(_ address, at Instant) bool { return now.Sub(at) > routerMemory })
 	maps.DeleteFunc(t.routers, func(_ MAC, r *router) bool {
 		n := len(r.Sources)
 		return now.Sub(r.Since) > routerMemory && (n == 0 || now.Sub(r.Sources[n-1].At) > routerWindow)
 	})
-	maps.DeleteFunc(t.tracks, func(_ PhoneID, tr *Track) bool {
-		return !tr.IsPhone && now.After(tr.Lease.Until) && now.Sub(tr.Life) > routerMemory && now.Sub(tr.Booted) > routerMemory
-	})
+	for id, tr := range t.tracks.All() {
+		if !tr.IsPhone && now.After(tr.Lease.Until) && now.Sub(tr.Life) > routerMemory && now.Sub(tr.Booted) > routerMemory {
+			t.tracks.Delete(id)
+		}
+	}
 }

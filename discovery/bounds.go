@@ -84,7 +84,7 @@ func (b *bounds) guestsOn(wire string) *roster[PhoneID] {
 
 // note takes a key into the account of a table. If that has more than most, its
 // least is deleted from the table, and counted.
-func note[K comparable, V any](r *roster[K], table map[K]V, k K, at time.Time, most int, worthOf func(V) worth, given *uint64) {
+func note[K comparable, V any](r *roster[K], table map[K]V, k K, at Instant, most int, worthOf func(V) worth, given *uint64) {
 	r.add(k, worth{at: at})
 	if r.len() > most {
 		delete(table, r.least(func(k K) worth { return worthOf(table[k]) }))
@@ -94,7 +94,7 @@ func note[K comparable, V any](r *roster[K], table map[K]V, k K, at time.Time, m
 
 // admit takes a track that is not confirmed into its interface's account, and
 // gives up another one if that is full.
-func (t *Tracker) admit(tr *Track, now time.Time) {
+func (t *Tracker) admit(tr *Track, now Instant) {
 	if tr.ID.Provisional() || t.confirmed(tr) {
 		return
 	}
@@ -102,12 +102,13 @@ func (t *Tracker) admit(tr *Track, now time.Time) {
 	r.add(tr.ID, tr.worth())
 	if r.len() > maxGuests {
 		t.stats.Guests++
-		t.dismiss(t.tracks[r.leastBut(tr.ID, func(id PhoneID) worth { return t.tracks[id].worth() })], now)
+		least := r.leastBut(tr.ID, func(id PhoneID) worth { return t.tracks.Of(id).worth() })
+		t.dismiss(t.tracks.Of(least), now)
 	}
 }
 
 // dismiss forgets a track, and tells if it was taken for a phone.
-func (t *Tracker) dismiss(tr *Track, now time.Time) {
+func (t *Tracker) dismiss(tr *Track, now Instant) {
 	t.report(tr, NotAPhone)
 	t.forget(tr, now)
 }
@@ -135,7 +136,7 @@ func (t *Tracker) discharge(tr *Track) {
 // depends on nothing else.
 func (t *Tracker) account() {
 	t.bounds, t.accounted = newBounds(), true
-	for id, tr := range t.tracks {
+	for id, tr := range t.tracks.All() {
 		if id.Provisional() || t.confirmed(tr) {
 			continue
 		}
@@ -161,10 +162,12 @@ func (t *Tracker) account() {
 // was heard longer ago. Of one thing it never decreases.
 type worth struct {
 	rank uint8
-	at   time.Time
+	at   Instant
 }
 
-func (w worth) compare(x worth) int { return cmp.Or(cmp.Compare(w.rank, x.rank), w.at.Compare(x.at)) }
+func (w worth) compare(x worth) int {
+	return cmp.Or(cmp.Compare(w.rank, x.rank), cmp.Compare(w.at, x.at))
+}
 
 // worth of a guest: a lease is more than a frame.
 func (tr *Track) worth() worth {
@@ -191,7 +194,7 @@ func (r *router) worth() worth {
 }
 
 // sender returns what is known of a sender, made if need be.
-func (t *Tracker) sender(m MAC, now time.Time) *router {
+func (t *Tracker) sender(m MAC, now Instant) *router {
 	r := t.routers[m]
 	if r != nil {
 		return r
@@ -207,7 +210,7 @@ func (t *Tracker) sender(m MAC, now time.Time) *router {
 }
 
 // loosely notes a binding that rests on its owner's word alone.
-func (t *Tracker) loosely(a address, at time.Time) {
+func (t *Tracker) loosely(a address, at Instant) {
 	note(t.bounds.loose, t.bindings, a, at, maxLoose, func(b binding) worth { return worth{at: b.At} }, &t.stats.Bindings)
 }
 
@@ -229,12 +232,12 @@ func (t *Tracker) vouch(s *sight, ip netip.Addr, m MAC, expires time.Duration) {
 // compactAgeing drops deadlines of what is not known any more, when there are
 // more of those than of others.
 func (t *Tracker) compactAgeing() {
-	if len(t.ageing) <= 2*(len(t.tracks)+len(t.watched))+1024 {
+	if len(t.ageing) <= 2*(t.tracks.Len()+len(t.watched))+1024 {
 		return
 	}
 	kept := t.ageing[:0]
 	for _, d := range t.ageing {
-		if d.tr == nil && t.watched[d.c].Equal(d.at) || d.tr != nil && t.tracks[d.tr.ID] == d.tr && d.tr.wake.Equal(d.at) {
+		if d.tr == nil && t.watched[d.c] == d.at || d.tr != nil && t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
 			kept = append(kept, d)
 		}
 	}

@@ -16,7 +16,7 @@ type circuit struct {
 // holder is a phone that holds a lease through a circuit.
 type holder struct {
 	ID    PhoneID
-	Until time.Time
+	Until Instant
 }
 
 // portHolders is how many phones may hold leases on one circuit before it is no
@@ -38,13 +38,13 @@ func (t *Tracker) shared(c circuit) bool {
 
 // hold moves a phone's lease from the circuit before to its current one. Where
 // that changes how a circuit ranks, all its phones change.
-func (t *Tracker) hold(tr *Track, before circuit, now time.Time) {
+func (t *Tracker) hold(tr *Track, before circuit, now Instant) {
 	if !tr.IsPhone {
 		return
 	}
 	c := tr.Stay.Circuit.circuit
 	if before != c && before != (circuit{}) {
-		t.setHolders(before, tr.ID, time.Time{}, now)
+		t.setHolders(before, tr.ID, Instant(0), now)
 	}
 	if c != (circuit{}) {
 		t.setHolders(c, tr.ID, tr.Lease.Until, now)
@@ -52,7 +52,7 @@ func (t *Tracker) hold(tr *Track, before circuit, now time.Time) {
 }
 
 // recount counts a device's lease once it is known to be a phone.
-func (t *Tracker) recount(tr *Track, now time.Time) {
+func (t *Tracker) recount(tr *Track, now Instant) {
 	if c := tr.Stay.Circuit.circuit; c != (circuit{}) {
 		t.setHolders(c, tr.ID, tr.Lease.Until, now)
 		t.refresh(tr, now)
@@ -63,7 +63,7 @@ func (t *Tracker) recount(tr *Track, now time.Time) {
 // leases runs out: it may be a port again then. Leases of phones that cannot be
 // heard now may have been renewed; resume looks at them again.
 func (t *Tracker) watchCircuit(c circuit) {
-	var first time.Time
+	var first Instant
 	for _, h := range t.circuits[c] {
 		if !t.unheard(h.ID) && (first.IsZero() || h.Until.Before(first)) {
 			first = h.Until
@@ -85,7 +85,7 @@ func (c circuit) compare(d circuit) int {
 // unheard reports whether the interface on which a phone was last heard is not
 // listening: its lease may have been renewed, or taken over.
 func (t *Tracker) unheard(id PhoneID) bool {
-	tr := t.tracks[id]
+	tr := t.tracks.Of(id)
 	return tr != nil && t.deaf(tr.LifeWire)
 }
 
@@ -104,7 +104,7 @@ func (t *Tracker) holdOn(tr *Track, gap time.Duration) {
 	}
 }
 
-func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
+func (t *Tracker) setHolders(c circuit, id PhoneID, until, now Instant) {
 	was := t.shared(c)
 	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool {
 		return h.ID == id || !now.Before(h.Until) && !t.unheard(h.ID)
@@ -124,7 +124,7 @@ func (t *Tracker) setHolders(c circuit, id PhoneID, until, now time.Time) {
 		return
 	}
 	for _, h := range kept {
-		if tr := t.tracks[h.ID]; tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
+		if tr := t.tracks.Of(h.ID); tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
 			t.refresh(tr, now)
 		}
 	}

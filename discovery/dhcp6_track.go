@@ -8,7 +8,7 @@ import (
 // request6 is the last DHCPv6 message of a client that waits for its answer.
 type request6 struct {
 	XID     uint32
-	At      time.Time
+	At      Instant
 	MAC     MAC  `json:",omitzero"`
 	Remote  Hex  `json:",omitempty"` // what a relay put in
 	Circuit Hex  `json:",omitempty"`
@@ -153,10 +153,10 @@ func (t *Tracker) remember6(s *sight, d *DHCP6, mac MAC) {
 	if !known {
 		t.order6 = append(t.order6, d.ClientDUID)
 	}
-	if r.XID != d.XID || s.Time.Sub(r.At) > requestLife {
+	if r.XID != d.XID || s.at.Sub(r.At) > requestLife {
 		r = request6{XID: d.XID}
 	}
-	r.At = s.Time
+	r.At = s.at
 	if !mac.Nobody() {
 		r.MAC = mac
 	}
@@ -202,7 +202,7 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 	}
 	for _, a := range d.Addresses {
 		if usable(a.IP) && a.Valid > 0 {
-			t.bind(s, a.IP, mac, s.Time.Add(seconds32(a.Valid)))
+			t.bind(s, a.IP, mac, s.at.Add(seconds32(a.Valid)))
 		}
 	}
 	remote, id := r.circuit(d, mac)
@@ -216,7 +216,7 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 // dhcp6Return takes addresses that a client gives back: it leaves, or found that
 // they are another's (RFC 8415 section 18.2.7, 18.2.8).
 func (t *Tracker) dhcp6Return(s *sight, d *DHCP6) {
-	tr := t.tracks[PhoneID{MAC: t.client6(s, d)}]
+	tr := t.tracks.OfMAC(t.client6(s, d))
 	if tr == nil || s.late {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 // request is the last DHCP message of a client that waits for its ACK.
 type request struct {
 	XID     uint32
-	At      time.Time
+	At      Instant
 	Remote  Hex  // what a relay put in, if it is believed
 	Circuit Hex  //
 	Forged  bool // the client itself sent an option 82, heard on its own link
@@ -19,7 +19,7 @@ const requestLife = time.Minute
 
 // answeredBy reports whether a message belongs to the exchange of the request.
 func (r *request) answeredBy(s *sight, d *DHCP) bool {
-	return r.XID == d.XID && s.Time.Sub(r.At) <= requestLife
+	return r.XID == d.XID && s.at.Sub(r.At) <= requestLife
 }
 
 // dhcp follows the exchange of one client (RFC 2131 section 3).
@@ -42,7 +42,7 @@ func (t *Tracker) dhcp(s *sight) {
 			t.dhcpInformed(s, d)
 		}
 	case DHCPRelease:
-		if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && !s.late {
+		if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && !s.late {
 			if tr.Lease.IP.Is6() { // it does not leave by giving up its other address
 				t.unbind(s.site, d.Ciaddr, d.Chaddr)
 				break
@@ -55,7 +55,7 @@ func (t *Tracker) dhcp(s *sight) {
 	if DeskPhoneVendorClass(d.VendorClass) && d.Op == 1 && !t.isRouter(d.Chaddr, s.now) {
 		t.promote(t.device(s, d.Chaddr), s, true)
 	}
-	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && d.Op == 1 {
+	if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && d.Op == 1 {
 		t.saysDHCP(tr, s, d)
 	}
 }
@@ -67,7 +67,7 @@ func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	if !r.answeredBy(s, d) {
 		r = request{XID: d.XID}
 	}
-	r.At = s.Time
+	r.At = s.at
 	relayed := d.Giaddr.IsValid() && s.SrcIP == d.Giaddr && s.MAC != d.Chaddr
 	if d.CircuitID != "" && relayed {
 		r.Remote, r.Circuit = d.RemoteID, d.CircuitID
@@ -136,7 +136,7 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 // are heard to ask, agrees with what is known. Anybody can make up an ACK: it may
 // renew and fill, but neither move a phone nor take an address from another.
 func (t *Tracker) vouched(s *sight, d *DHCP) bool {
-	if tr := t.tracks[PhoneID{MAC: d.Chaddr}]; tr != nil && tr.Stay.Net.IP.IsValid() && tr.Stay.Net.IP != d.Yiaddr {
+	if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && tr.Stay.Net.IP.IsValid() && tr.Stay.Net.IP != d.Yiaddr {
 		return false
 	}
 	m, bound := t.bound(s.site, d.Yiaddr, s.now)
@@ -154,7 +154,7 @@ type grant struct {
 
 // leased takes a lease.
 func (t *Tracker) leased(tr *Track, s *sight, g grant) {
-	if tr.Lease.IP == g.ip && !tr.BootOpen && s.Time.Sub(tr.Lease.At) < requestLife && g.circuit == "" {
+	if tr.Lease.IP == g.ip && !tr.BootOpen && s.at.Sub(tr.Lease.At) < requestLife && g.circuit == "" {
 		// The same ACK on another wire, or a retransmission.
 		t.alive(tr, s)
 		return
@@ -179,7 +179,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 		t.unbind(s.site, old, tr.ID.MAC)
 	}
 	tr.Lease = lease{
-		IP: g.ip, At: s.Time, Until: s.Time.Add(g.life),
+		IP: g.ip, At: s.at, Until: s.at.Add(g.life),
 		Untagged: len(s.VLANs) == 0, Boot: tr.BootOpen, Before: ended, Counted: counted,
 	}
 	t.bind(s, g.ip, tr.ID.MAC, tr.Lease.Until)
@@ -188,7 +188,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 		tr.Stay.Circuit = g.evidence(c, s)
 	}
 	if g.told != "" {
-		tr.Stay.Told = toldEvidence{g.told, s.Time}
+		tr.Stay.told = &toldEvidence{g.told, s.at}
 	}
 	t.settleIn(tr, s, p)
 	t.noteVLAN(tr, s)
@@ -202,7 +202,7 @@ func (t *Tracker) leased(tr *Track, s *sight, g grant) {
 // network. What the relay says of the port fills a gap; and where it named
 // another port before, and the phone booted since, the phone moved.
 func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
-	t.bind(s, g.ip, tr.ID.MAC, s.Time.Add(g.life))
+	t.bind(s, g.ip, tr.ID.MAC, s.at.Add(g.life))
 	known, before := &tr.Stay.Circuit, tr.Stay.Circuit.circuit
 	six := g.ip.Is6()
 	moved := known.circuit != circuit{} && known.IPv6 == six && known.circuit != c && tr.Booted.After(known.Heard)
@@ -212,34 +212,34 @@ func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
 		}
 		tr.Stay.Circuit = g.evidence(c, s)
 		if before != c {
-			t.setHolders(before, tr.ID, time.Time{}, s.now)
+			t.setHolders(before, tr.ID, Instant(0), s.now)
 		}
 		if tr.IsPhone {
-			t.setHolders(c, tr.ID, s.Time.Add(g.life), s.now)
+			t.setHolders(c, tr.ID, s.at.Add(g.life), s.now)
 		}
 	}
 	if g.told != "" && !s.late {
-		tr.Stay.Told = toldEvidence{g.told, s.Time}
+		tr.Stay.told = &toldEvidence{g.told, s.at}
 	}
 	t.alive(tr, s)
 	t.refresh(tr, s.now)
 }
 
 func (g *grant) evidence(c circuit, s *sight) circuitEvidence {
-	return circuitEvidence{circuit: c, RawRemote: g.remote, RawCircuit: g.circuit, Heard: s.Time, IPv6: g.ip.Is6()}
+	return circuitEvidence{circuit: c, Raw: g.circuit, Heard: s.at, IPv6: g.ip.Is6()}
 }
 
 // dhcpInformed takes the answer to an INFORM (RFC 2131 section 4.3.5). It leases
 // nothing: that the address is the client's is the client's word, and only the
 // mask is the server's.
 func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
-	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	tr := t.tracks.OfMAC(d.Chaddr)
 	if r := t.requests[d.Chaddr]; tr == nil || r.XID != d.XID || t.isRouter(d.Chaddr, s.now) {
 		return
 	}
-	t.bind(s, d.Ciaddr, d.Chaddr, s.Time.Add(bindingLife))
+	t.bind(s, d.Ciaddr, d.Chaddr, s.at.Add(bindingLife))
 	if text := d.Told.text(); text != "" && !s.late {
-		tr.Stay.Told = toldEvidence{text, s.Time}
+		tr.Stay.told = &toldEvidence{text, s.at}
 	}
 	sub, assumed := t.subnetOf(s.site, d.Ciaddr, d.SubnetBits, s.now)
 	t.at(tr, s, place{ip: d.Ciaddr, subnet: sub, assumed: assumed, source: SourceFrame})
@@ -249,13 +249,13 @@ func (t *Tracker) dhcpInformed(s *sight, d *DHCP) {
 // starts over (RFC 2131 section 3.1.5, 3.2.4). Where it is, the next lease says.
 // A NAK counts as the answer to a request that was seen.
 func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
-	tr := t.tracks[PhoneID{MAC: d.Chaddr}]
+	tr := t.tracks.OfMAC(d.Chaddr)
 	if tr == nil || s.late || !tr.Lease.IP.Is4() {
 		return
 	}
 	r := t.requests[d.Chaddr]
 	switch {
-	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.Time.Sub(r.At) <= requestLife,
+	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.at.Sub(r.At) <= requestLife,
 		d.Type == DHCPDecline && d.Op == 1 && d.RequestedIP == tr.Lease.IP:
 		t.voidLease(tr, s)
 	}
@@ -285,7 +285,7 @@ func (t *Tracker) takeLease(tr *Track, s *sight, p place, c circuit) (before *st
 		return nil, t.endStay(tr, s, tr.boot())
 	}
 	// A renewal that a server at another site answers is no move.
-	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && !tr.Stay.Net.PublicIP.IsValid()
+	renewal := !tr.BootOpen && tr.Stay.Net.IP == p.ip && tr.Stay.Net.publicIP == nil
 	if tr.elsewhere(p, s.site) && !renewal || otherCircuit && tr.BootOpen {
 		ended := tr.Stay
 		return &ended, t.endStay(tr, s, tr.boot())
@@ -308,14 +308,14 @@ func (t *Tracker) hop(tr *Track, p place) {
 	if before == nil {
 		return
 	}
-	if n := len(tr.Moves); tr.Lease.Counted && n > 0 {
-		tr.Moves = tr.Moves[:n-1]
+	if n := len(tr.past().Moves); tr.Lease.Counted && n > 0 {
+		tr.unrest.Moves = tr.unrest.Moves[:n-1]
 	}
-	if before.Net.Subnet != p.subnet {
+	if before.Net.Subnet() != p.subnet {
 		return
 	}
-	if tr.Stay.Link.Chassis == "" {
-		tr.Stay.Link = before.Link
+	if tr.Stay.Link().Chassis == "" {
+		tr.Stay.link = before.link
 	}
 	if tr.Stay.Circuit.circuit == (circuit{}) {
 		tr.Stay.Circuit = before.Circuit
@@ -337,7 +337,7 @@ func (t *Tracker) dhcpRelease(tr *Track, s *sight) {
 	}
 	before := tr.Stay.Circuit.circuit
 	tr.Stay = stay{}
-	tr.Registered = time.Time{}
+	tr.Registered = Instant(0)
 	t.hold(tr, before, s.now)
 	t.refresh(tr, s.now)
 }

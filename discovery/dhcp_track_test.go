@@ -77,7 +77,7 @@ func TestLeaseThatIsNone(t *testing.T) {
 			if got := tr.Leased(now); got != tc.leased {
 				t.Errorf("leased: got %t, want %t", got, tc.leased)
 			}
-			if _, got := s.tracker.bound("", addr, now); got != tc.bound {
+			if _, got := s.tracker.bound("", addr, InstantOf(now)); got != tc.bound {
 				t.Errorf("bound: got %t, want %t", got, tc.bound)
 			}
 			if got := tr.Attachment.Subnet.String(); got != tc.subnet {
@@ -152,13 +152,13 @@ func TestShutdown(t *testing.T) {
 			s := newScene(t, Config{}, book{})
 			s.see(1, long("Gi1/0/7"))
 			if tc.name == "it lengthens nothing" {
-				s.tracker.wires["tap"].Switches[0].Until = t0.Add(121 * time.Second)
+				s.tracker.wires["tap"].Switches[0].Until = InstantOf(t0).Add(121 * time.Second)
 			}
 			s.see(2, phoneLLDP(snom, "tap"))
 			tc.tell(s)
 			s.see(tc.at, phoneLLDP(snom, "tap"))
 			got := ""
-			if n := s.tracker.wires["tap"].port(t0.Add(time.Duration(tc.at) * time.Second)); n != nil {
+			if n := s.tracker.wires["tap"].port(InstantOf(t0).Add(time.Duration(tc.at) * time.Second)); n != nil {
 				got = n.LLDP.Port
 			}
 			if got != tc.want {
@@ -204,7 +204,7 @@ func TestPCPort(t *testing.T) {
 			if got := tr.Attachment.PortID == ""; got != tc.want {
 				t.Errorf("behind the phone: got %t, want %t", got, tc.want)
 			}
-			if got := !s.tracker.wires["pc"].isLink(t0.Add(3 * time.Second)); got != tc.want {
+			if got := !s.tracker.wires["pc"].isLink(InstantOf(t0).Add(3 * time.Second)); got != tc.want {
 				t.Errorf("no link of the phone's: got %t, want %t", got, tc.want)
 			}
 			s = newScene(t, Config{Interfaces: []InterfaceConfig{{Pattern: "*", Role: RoleLink}}}, book{})
@@ -295,7 +295,7 @@ func TestUnaskedAck(t *testing.T) {
 	s.leases(0, snom, here)
 	s.see(3000, ack(snom, 99, here)) // renews
 	s.advance(2*time.Hour - time.Second)
-	if _, ok := s.tracker.bound("", netip.MustParseAddr(here), t0.Add(2*time.Hour)); !ok {
+	if _, ok := s.tracker.bound("", netip.MustParseAddr(here), InstantOf(t0.Add(2*time.Hour))); !ok {
 		t.Error("a renewal whose request was not heard did not renew")
 	}
 }

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"net/netip"
-	"time"
 )
 
 // A phone with IPv4 and IPv6 is at one place. One of its addresses names the
@@ -37,7 +36,7 @@ type otherEvidence struct {
 	IP      netip.Addr   `json:",omitzero"`
 	Subnet  netip.Prefix `json:",omitzero"`
 	Assumed bool         `json:",omitempty"`
-	Since   time.Time    `json:",omitzero"` // first heard on this subnet
+	Since   Instant      `json:",omitzero"` // first heard on this subnet
 }
 
 // prefers reports whether an address of class c names the phone's network rather
@@ -75,41 +74,43 @@ func (t *Tracker) aside(tr *Track, s *sight, p place) bool {
 // network goes on being named as it is.
 func (t *Tracker) sameLink(tr *Track, s *sight, p place) bool {
 	n := &tr.Stay.Net
-	if !t.oneLink(s.site, n.Subnet, p.subnet) {
+	if !t.oneLink(s.site, n.Subnet(), p.subnet) {
 		return false
 	}
-	if s.Time.After(n.Heard) {
-		n.Heard = s.Time
+	if s.at.After(n.Heard) {
+		n.Heard = s.at
 	}
 	return true
 }
 
 // noteOther remembers the subnet of an address that does not name the network.
 func (tr *Track) noteOther(s *sight, p place) {
-	o := &tr.Stay.Other
+	o := *tr.Stay.Other()
 	if s.late || classOf(p.ip) < classOf(o.IP) {
 		return
 	}
 	if o.Subnet != p.subnet {
-		*o = otherEvidence{Subnet: p.subnet, Assumed: p.assumed, Since: s.now}
+		o = otherEvidence{Subnet: p.subnet, Assumed: p.assumed, Since: s.now}
 	}
 	o.IP = p.ip
+	tr.Stay.other = &o
 }
 
 // stepAside makes room for an address that names the network from now on.
 func (tr *Track) stepAside() {
 	n := &tr.Stay.Net
-	tr.Stay.Other = otherEvidence{IP: n.IP, Subnet: n.Subnet, Assumed: n.Assumed, Since: n.Heard}
+	tr.Stay.other = &otherEvidence{IP: n.IP, Subnet: n.Subnet(), Assumed: n.Assumed, Since: n.Heard}
 	*n = netEvidence{}
 }
 
 // otherSubnet returns the subnet of the phone's other addresses, if what names
 // its network was heard since they appeared: both are of one place then.
 func (s *stay) otherSubnet() netip.Prefix {
-	if s.Other.Since.After(s.Net.Heard) {
+	other := s.Other()
+	if other.Since.After(s.Net.Heard) {
 		return netip.Prefix{}
 	}
-	return s.Other.Subnet
+	return other.Subnet
 }
 
 // registersFrom takes the address that a counted REGISTER came from where it is
@@ -117,7 +118,7 @@ func (s *stay) otherSubnet() netip.Prefix {
 // network stays named as it is.
 func (t *Tracker) registersFrom(tr *Track, s *sight, p place) bool {
 	n := &tr.Stay.Net
-	if !n.IP.IsValid() || n.PublicIP.IsValid() || p.publicIP.IsValid() || s.late {
+	if !n.IP.IsValid() || n.publicIP != nil || p.publicIP.IsValid() || s.late {
 		return false
 	}
 	if classOf(p.ip) == classOf(n.IP) {

@@ -133,7 +133,7 @@ func TestFloods(t *testing.T) {
 			s := settled(t)
 			before := map[MAC]Attachment{}
 			for i := range residents {
-				before[mac(ouiSnom, i)] = s.phone(mac(ouiSnom, i)).Attachment
+				before[mac(ouiSnom, i)] = *s.phone(mac(ouiSnom, i)).Attachment
 			}
 			was := liveHeap()
 			for i := range n {
@@ -150,7 +150,7 @@ func TestFloods(t *testing.T) {
 				what      string
 				got, most int
 			}{
-				{"tracks", len(tr.tracks), residents + maxGuests},
+				{"tracks", tr.tracks.Len(), residents + maxGuests},
 				{"bindings", len(tr.bindings), residents + maxGuests + maxLoose},
 				{"routers", len(tr.routers), maxRouters},
 				{"gateways", len(tr.gateways), maxGateways},
@@ -167,10 +167,10 @@ func TestFloods(t *testing.T) {
 			for i := range residents {
 				m := mac(ouiSnom, i)
 				p := s.phone(m)
-				if p == nil || p.Attachment != before[m] {
+				if p == nil || *p.Attachment != before[m] {
 					t.Fatalf("resident %d is not where it was: %+v", i, p)
 				}
-				if got, ok := tr.bound("", residentIP(i), last); !ok || got != m {
+				if got, ok := tr.bound("", residentIP(i), InstantOf(last)); !ok || got != m {
 					t.Fatalf("the address of resident %d belongs to %s, want %s", i, got, m)
 				}
 			}
@@ -263,7 +263,7 @@ func (s *scene) restart() {
 	}
 	for _, tr := range s.tracker.Phones() {
 		c := *tr
-		c.wake = time.Time{}
+		c.wake = 0
 		next.Restore(&c)
 	}
 	s.tracker = next

@@ -209,7 +209,7 @@ func TestIdentityIsSilent(t *testing.T) {
 	tr := s.phone(yealink)
 	before := slices.Clone(tr.Said)
 	o := Observation{Time: t0.Add(time.Hour)}
-	sight := sight{Observation: &o, now: o.Time}
+	sight := sight{Observation: &o, now: InstantOf(o.Time)}
 	if n := testing.AllocsPerRun(100, func() { s.tracker.saysUserAgent(tr, &sight, "Yealink SIP-T46S 66.84.0.125 001565aa0002") }); n != 0 {
 		t.Errorf("%v allocations for what was said before, want 0", n)
 	}
@@ -247,7 +247,7 @@ func TestIdentityOfEarlierVersion(t *testing.T) {
 func TestIdentityOfOthers(t *testing.T) {
 	s := newScene(t, Config{}, book{})
 	s.see(0, discover(computer, "MSFT 5.0", 1, 3, 6, 15))
-	if tr := s.tracker.tracks[PhoneID{MAC: computer}]; tr == nil || len(tr.Said) != 0 {
+	if tr := s.tracker.tracks.OfMAC(computer); tr == nil || len(tr.Said) != 0 {
 		t.Errorf("got %v, want a device that says nothing", tr)
 	}
 }

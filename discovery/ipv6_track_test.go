@@ -202,7 +202,7 @@ func TestCompareFamilies(t *testing.T) {
 func TestBindings6(t *testing.T) {
 	const six = "2001:db8:20::a"
 	owner := func(s *scene) MAC {
-		m, _ := s.tracker.bound("", netip.MustParseAddr(six), t0.Add(time.Minute))
+		m, _ := s.tracker.bound("", netip.MustParseAddr(six), InstantOf(t0).Add(time.Minute))
 		return m
 	}
 	for _, tc := range []struct {
@@ -373,7 +373,7 @@ func TestCircuits6(t *testing.T) {
 func TestLeasesOfBothFamilies(t *testing.T) {
 	const four, six, temporary = "10.1.2.20", "2001:db8:20::a", "2001:db8:20::ffff"
 	bound := func(s *scene, ip string) bool {
-		m, _ := s.tracker.bound("", netip.MustParseAddr(ip), t0.Add(100*time.Second))
+		m, _ := s.tracker.bound("", netip.MustParseAddr(ip), InstantOf(t0).Add(100*time.Second))
 		return m == snom
 	}
 	reply := func(s *scene, at float64) {
@@ -399,7 +399,7 @@ func TestLeasesOfBothFamilies(t *testing.T) {
 	s.see(2, ackOf(snom, four))
 	s.see(100, clientDHCP(DHCPDiscover, 1, snom, nil))
 	s.see(101, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
-	if tr := s.phone(snom); tr.Attachment.CircuitID != "Gi1/0/7" || !tr.Arrived.Equal(arrived) {
+	if tr := s.phone(snom); tr.Attachment.CircuitID != "Gi1/0/7" || tr.Arrived != arrived {
 		t.Errorf("the same port as IPv4 names it: got %s since %s, want Gi1/0/7 since %s", string(tr.Attachment.CircuitID), tr.Arrived, arrived)
 	}
 
@@ -532,7 +532,7 @@ func TestMemory6(t *testing.T) {
 	if c, err := again.MarshalState(); err != nil || string(c) != string(b) {
 		t.Errorf("state of %d bytes is not the same when stored and read: %v", len(b), err)
 	}
-	if p, ok := again.onLink("", netip.MustParseAddr("2001:db8:1::1"), t0.Add(time.Minute)); !ok || p.Bits() != 64 {
+	if p, ok := again.onLink("", netip.MustParseAddr("2001:db8:1::1"), InstantOf(t0).Add(time.Minute)); !ok || p.Bits() != 64 {
 		t.Errorf("after a restart: got %v, %t", p, ok)
 	}
 }

@@ -15,7 +15,7 @@ type wire struct {
 	Role     Role       `json:",omitempty"` // as configured
 	Phones   []speaker  `json:",omitempty"` // that announced themselves here, by MAC
 	Switches []neighbor `json:",omitempty"` // switch ports heard here
-	PausedAt time.Time  `json:",omitzero"`  // since when its source is not listening
+	PausedAt Instant    `json:",omitzero"`  // since when its source is not listening
 	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
 	Asks     bool       `json:",omitempty"` // DHCP clients are heard here, not servers alone
 }
@@ -23,7 +23,7 @@ type wire struct {
 // speaker is a phone that announced itself.
 type speaker struct {
 	MAC          MAC
-	Heard, Until time.Time
+	Heard, Until Instant
 }
 
 // neighbor is one switch port that announced itself, by LLDP, CDP or both.
@@ -34,18 +34,19 @@ type neighbor struct {
 	System       string   `json:",omitempty"` // LLDP system name
 	Description  string   `json:",omitempty"` // LLDP port description
 	Told         string   `json:",omitempty"` // where the switch says that the port is
-	Heard, Until time.Time
+	Heard, Until Instant
 }
 
 // maxPhonesOnLink is how many phones may announce themselves on one access
 // link: two, behind an unmanaged switch. More means that many links are heard.
 const maxPhonesOnLink = 2
 
-// wire returns the interface of an observation, which is heard (again).
-func (t *Tracker) wire(o *Observation) *wire {
-	w := t.wireOf(o.File, o.Interface)
+// wire returns an interface in a capture, or a live one of no file, which is heard
+// (again).
+func (t *Tracker) wire(file, iface string, heard Instant) *wire {
+	w := t.wireOf(file, iface)
 	if w.paused() && !w.Held {
-		t.resume(w, o.Time)
+		t.resume(w, heard)
 	}
 	return w
 }
@@ -70,7 +71,7 @@ func (t *Tracker) wireOf(file, iface string) *wire {
 }
 
 // isLink reports whether the interface is one access link.
-func (w *wire) isLink(now time.Time) bool {
+func (w *wire) isLink(now Instant) bool {
 	switch w.Role {
 	case RoleLink:
 		return true
@@ -92,7 +93,7 @@ func (w *wire) isLink(now time.Time) bool {
 }
 
 // port returns the switch port whose link this is: the one heard last.
-func (w *wire) port(now time.Time) *neighbor {
+func (w *wire) port(now Instant) *neighbor {
 	var best *neighbor
 	for i := range w.Switches {
 		n := &w.Switches[i]
@@ -216,12 +217,16 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 		return
 	}
 	for _, p := range w.Phones {
-		tr := t.tracks[PhoneID{MAC: p.MAC}]
+		tr := t.tracks.OfMAC(p.MAC)
 		// The phone may have gone to another link since it was heard here, or to a
 		// place where it is heard on none; and only its own announcement can say
 		// that it is at another port.
-		if tr == nil || s.now.After(p.Until) || p.Heard.Before(tr.Stay.Link.Heard) || tr.left(p.Heard) ||
-			tr.Stay.Link.Chassis != "" && !tr.Stay.Link.is(n) {
+		if tr == nil {
+			continue
+		}
+		link := tr.Stay.Link()
+		if s.now.After(p.Until) || p.Heard.Before(link.Heard) || tr.left(p.Heard) ||
+			link.Chassis != "" && !link.is(n) {
 			continue
 		}
 		t.attribute(tr, s, n, p.Until)
@@ -229,7 +234,7 @@ func (t *Tracker) switchAnnounced(s *sight, ttl time.Duration) {
 }
 
 // left reports whether the phone has left, for another stay, where it was then.
-func (tr *Track) left(then time.Time) bool { return len(tr.Moves) > 0 && then.Before(tr.Arrived) }
+func (tr *Track) left(then Instant) bool { return len(tr.past().Moves) > 0 && then.Before(tr.Arrived) }
 
 // neighbor returns the entry of the announcing switch port. One port's LLDP and
 // CDP come from the same MAC, or name the same port of the same system.
@@ -310,21 +315,21 @@ func (l *linkEvidence) is(n *neighbor) bool {
 
 // attribute gives a phone the switch port of the link that it announced itself
 // on. Another port than before ends the stay.
-func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
+func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until Instant) {
 	name, alias := n.LLDP, n.CDP
 	if name == (portName{}) {
 		name, alias = n.CDP, portName{}
 	}
-	l := &tr.Stay.Link
+	l := tr.Stay.Link()
 	if l.Chassis != "" && !l.is(n) {
 		t.dispute(tr, name, s.now)
-		since := time.Time{}
+		since := Instant(0)
 		if tr.Booted.After(l.Heard) {
 			since = tr.Booted
 		}
-		tr.Older = l.portName
+		tr.stir().Older = l.portName
 		t.endStay(tr, s, since)
-		l = &tr.Stay.Link
+		l = tr.Stay.Link()
 	}
 	if l.Chassis != "" && name == l.Alias {
 		name, alias = l.portName, l.Alias // LLDP's names stay primary while only CDP is heard
@@ -341,7 +346,7 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 			heard = p.Heard
 		}
 	}
-	*l = linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until, Told: n.Told}
+	tr.Stay.link = &linkEvidence{portName: name, Alias: alias, Wire: s.wire.Name, Heard: heard, Until: until, Told: n.Told}
 	t.report(tr, Touched)
 	t.refresh(tr, s.now)
 	t.watch(tr)
@@ -352,16 +357,17 @@ func (t *Tracker) attribute(tr *Track, s *sight, n *neighbor, until time.Time) {
 const disputeTime = 15 * time.Minute
 
 // dispute notices a phone that is heard on two ports in turn.
-func (t *Tracker) dispute(tr *Track, name portName, now time.Time) {
-	if tr.Older != name {
+func (t *Tracker) dispute(tr *Track, name portName, now Instant) {
+	u := tr.unrest
+	if u == nil || u.Older != name {
 		return
 	}
-	if tr.Disputed.IsZero() || now.Sub(tr.Disputing) > disputeTime {
-		tr.Disputed = now
+	if u.Disputed.IsZero() || now.Sub(u.Disputing) > disputeTime {
+		u.Disputed = now
 	}
-	was := tr.Disputing
-	tr.Disputing = now
-	if now.Sub(tr.Disputed) > disputeTime && was.Sub(tr.Disputed) <= disputeTime {
+	was := u.Disputing
+	u.Disputing = now
+	if now.Sub(u.Disputed) > disputeTime && was.Sub(u.Disputed) <= disputeTime {
 		t.report(tr, Conflicting)
 	}
 }
@@ -370,11 +376,11 @@ func (t *Tracker) dispute(tr *Track, name portName, now time.Time) {
 // to be one link.
 func (t *Tracker) withdraw(s *sight) {
 	for _, p := range s.wire.Phones {
-		tr := t.tracks[PhoneID{MAC: p.MAC}]
-		if tr == nil || tr.Stay.Link.Wire != s.wire.Name {
+		tr := t.tracks.OfMAC(p.MAC)
+		if tr == nil || tr.Stay.Link().Wire != s.wire.Name {
 			continue
 		}
-		tr.Stay.Link = linkEvidence{}
+		tr.Stay.link = nil
 		t.refresh(tr, s.now)
 	}
 }

@@ -128,7 +128,7 @@ func TestForgottenInterfaceAgesNothing(t *testing.T) {
 	}
 	for _, tr := range s.tracker.Phones() {
 		tr := *tr
-		tr.wake = time.Time{}
+		tr.wake = 0
 		restarted.tracker.Restore(&tr)
 	}
 	restarted.tracker.PauseAll(t0.Add(2 * time.Second))

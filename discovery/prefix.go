@@ -10,7 +10,7 @@ import (
 // link6 is what a router said of a prefix: that it is on the link.
 type link6 struct {
 	Group netip.Prefix // the least of the prefixes that were announced together
-	Until time.Time
+	Until Instant
 }
 
 // subnet6 is a prefix within a site.
@@ -61,7 +61,7 @@ func (t *Tracker) announced(s *sight, prefixes []NDPrefix) {
 
 // onLink returns the narrowest prefix that a router announced and that contains
 // the address.
-func (t *Tracker) onLink(site string, ip netip.Addr, now time.Time) (netip.Prefix, bool) {
+func (t *Tracker) onLink(site string, ip netip.Addr, now Instant) (netip.Prefix, bool) {
 	for left := t.linkBits; left != 0; {
 		n := bits.Len64(left) - 1
 		left &^= 1 << n

@@ -18,8 +18,8 @@ func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Tr
 	}
 	t.counts[r.AOR]++
 	id := PhoneID{AOR: r.AOR, N: t.counts[r.AOR]}
-	tr := &Track{ID: id}
-	t.tracks[id] = tr
+	tr := NewTrack(id)
+	t.tracks.Set(id, tr)
 	return tr
 }
 
@@ -27,7 +27,7 @@ func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Tr
 func (t *Tracker) provisionalOf(r *Register, c sip.Contact, p place, s *sight) *Track {
 	var replaced *Track
 	for n := 1; n <= t.counts[r.AOR]; n++ {
-		tr := t.tracks[PhoneID{AOR: r.AOR, N: n}]
+		tr := t.tracks.Of(PhoneID{AOR: r.AOR, N: n})
 		if tr == nil {
 			continue
 		}
@@ -64,6 +64,6 @@ func (t *Tracker) absorb(tr *Track, r *Register, c sip.Contact, s *sight) {
 		return
 	}
 	tr.IsPhone = true
-	delete(t.tracks, from.ID)
+	t.tracks.Delete(from.ID)
 	t.changes = append(t.changes, Change{Phone: tr, What: Absorbed, From: from.ID})
 }

@@ -17,7 +17,7 @@ type transaction struct {
 // try is a REGISTER whose answer has not been seen, and what of its frame says
 // which phone it is.
 type try struct {
-	Time            time.Time
+	Time            Instant
 	File, Interface string    `json:",omitempty"`
 	MAC, Dst        MAC       `json:",omitzero"`
 	VLANs           []uint16  `json:",omitempty"`
@@ -50,7 +50,7 @@ func (t *Tracker) try(s *sight) {
 	}
 	x := t.tries[k]
 	if x == nil {
-		x = &try{Time: s.Time}
+		x = &try{Time: s.at}
 		t.tries[k] = x
 		t.tryOrder = append(t.tryOrder, k)
 	} else if !x.Part || x.Register == nil || s.Malformed != "" {
@@ -75,9 +75,10 @@ func (t *Tracker) response(s *sight) {
 	x.Register = nil
 	reg := *s
 	reg.Observation = &Observation{
-		Time: x.Time, File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,
+		Time: x.Time.Time(), File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,
 	}
-	reg.wire = t.wire(reg.Observation)
+	reg.at = x.Time
+	reg.wire = t.wire(x.File, x.Interface, x.Time)
 	reg.site = reg.wire.Site
 	t.register(&reg, request, r)
 }
@@ -113,8 +114,8 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	t.absorb(tr, r, c, s)
 	t.confirm(tr)
-	if conflict && tr.Claim != r.ClaimedMAC {
-		tr.Claim = r.ClaimedMAC
+	if conflict && tr.past().Claim != r.ClaimedMAC {
+		tr.stir().Claim = r.ClaimedMAC
 		t.report(tr, Conflicting)
 	}
 	t.promote(tr, s, DeskPhoneUserAgent(r.UserAgent) || t.isPhone(tr.ID.MAC) || tr.ID.Provisional() && !softphone(r.UserAgent))
@@ -126,10 +127,10 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 	}
 	named := false // the address is not the one that names the network, or is not known
 
-	if continues(tr, r, c) && tr.Stay.Net.PublicIP.IsValid() && p.publicIP.IsValid() &&
-		tr.Stay.Net.PublicIP != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
-		tr.WasPublic = tr.Stay.Net.PublicIP
-		tr.Stay.Net.PublicIP = p.publicIP // the line was renumbered, the phone stayed
+	if continues(tr, r, c) && tr.Stay.Net.publicIP != nil && p.publicIP.IsValid() &&
+		tr.Stay.Net.PublicIP() != p.publicIP && tr.Stay.Net.IP == p.ip && !s.late {
+		tr.stir().WasPublic = tr.Stay.Net.PublicIP()
+		tr.Stay.Net.setPublicIP(p.publicIP) // the line was renumbered, the phone stayed
 		t.report(tr, Renumbered)
 	} else if named = !p.ip.IsValid() || !conflict && t.registersFrom(tr, s, p); !named && tr.elsewhere(p, s.site) {
 		if s.late || conflict {
@@ -202,7 +203,7 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 	if isBound {
 		return t.device(s, bound), false
 	}
-	known := t.tracks[PhoneID{MAC: s.MAC}]
+	known := t.tracks.OfMAC(s.MAC)
 	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
 		return t.device(s, s.MAC), false
 	}
@@ -216,7 +217,7 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 }
 
 // addLine records that an AOR is registered on a phone.
-func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until time.Time) {
+func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) {
 	i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
 	added := i < 0
 	if added {

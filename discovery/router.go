@@ -15,8 +15,8 @@ type address struct {
 // binding says which MAC an IP belongs to.
 type binding struct {
 	MAC   MAC
-	At    time.Time
-	Until time.Time
+	At    Instant
+	Until Instant
 	Firm  bool `json:",omitempty"` // by a lease, or an accepted REGISTER
 }
 
@@ -26,13 +26,13 @@ const bindingLife = 4 * time.Hour
 
 // router is what is known of a MAC that may be a router's.
 type router struct {
-	Since   time.Time // when it was last proved to be one; zero if never
-	Sources []source  // IPv4 sources that it sent for
+	Since   Instant  // when it was last proved to be one; zero if never
+	Sources []source // IPv4 sources that it sent for
 }
 
 type source struct {
 	IP netip.Addr
-	At time.Time
+	At Instant
 }
 
 // A MAC that sends for routerSources IPv4 addresses within routerWindow is a
@@ -45,7 +45,7 @@ const (
 
 // isRouter reports whether the MAC is a router's. A phone that the directory
 // lists never is.
-func (t *Tracker) isRouter(m MAC, now time.Time) bool {
+func (t *Tracker) isRouter(m MAC, now Instant) bool {
 	r := t.routers[m]
 	return r != nil && !r.Since.IsZero() && now.Sub(r.Since) <= routerMemory && !t.dir.PhoneListed(m)
 }
@@ -87,7 +87,7 @@ func (t *Tracker) learnGateway(s *sight, d *DHCP) {
 func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 	a := address{s.site, ip}
 	t.gateways[a] = s.now
-	note(t.bounds.gateways, t.gateways, a, s.now, maxGateways, func(at time.Time) worth { return worth{at: at} }, &t.stats.Gateways)
+	note(t.bounds.gateways, t.gateways, a, s.now, maxGateways, func(at Instant) worth { return worth{at: at} }, &t.stats.Gateways)
 	if b, ok := t.bindings[a]; ok {
 		t.proveRouter(b.MAC, s.now)
 	}
@@ -95,13 +95,13 @@ func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 
 // proveRouter marks a MAC as a router's; what was taken for a phone by that MAC
 // is none.
-func (t *Tracker) proveRouter(m MAC, now time.Time) {
+func (t *Tracker) proveRouter(m MAC, now Instant) {
 	r := t.sender(m, now)
 	r.Since = now
 	if !t.isRouter(m, now) {
 		return
 	}
-	tr := t.tracks[PhoneID{MAC: m}]
+	tr := t.tracks.OfMAC(m)
 	if tr == nil {
 		return
 	}
@@ -109,30 +109,30 @@ func (t *Tracker) proveRouter(m MAC, now time.Time) {
 }
 
 // forget drops all that is known of a phone.
-func (t *Tracker) forget(tr *Track, now time.Time) {
+func (t *Tracker) forget(tr *Track, now Instant) {
 	before := tr.Stay.Circuit.circuit
 	tr.Stay = stay{}
 	t.hold(tr, before, now)
 	t.discharge(tr)
-	delete(t.tracks, tr.ID)
+	t.tracks.Delete(tr.ID)
 }
 
 // isGateway reports whether an IP was a router's within the last day.
-func (t *Tracker) isGateway(site string, ip netip.Addr, now time.Time) bool {
+func (t *Tracker) isGateway(site string, ip netip.Addr, now Instant) bool {
 	at, ok := t.gateways[address{site, ip}]
 	return ok && now.Sub(at) <= routerMemory
 }
 
 // bind notes that an IP belongs to a MAC until a time. An older observation does
 // not replace a newer one.
-func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until time.Time) {
+func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until Instant) {
 	a := address{s.site, ip}
 	old, ok := t.bindings[a]
-	if ok && old.At.After(s.Time) {
+	if ok && old.At.After(s.at) {
 		return
 	}
 	firm := s.DHCP != nil || s.DHCP6 != nil
-	if ok && old.Firm && !firm && s.Time.Before(old.Until) {
+	if ok && old.Firm && !firm && s.at.Before(old.Until) {
 		// ARP and ND are anybody's word: they refresh nothing that the DHCP server
 		// or the registrar has vouched for, and displace it even less.
 		if old.MAC != m {
@@ -140,11 +140,11 @@ func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until time.Time) {
 		}
 		return
 	}
-	t.bindings[a] = binding{m, s.Time, until, firm}
+	t.bindings[a] = binding{m, s.at, until, firm}
 	if firm {
 		t.bounds.loose.remove(a)
 	} else {
-		t.loosely(a, s.Time)
+		t.loosely(a, s.at)
 	}
 	if t.isGateway(s.site, ip, s.now) {
 		t.proveRouter(m, s.now)
@@ -161,7 +161,7 @@ func (t *Tracker) unbind(site string, ip netip.Addr, m MAC) {
 }
 
 // bound returns the MAC that an IP belongs to; a router's MAC is no binding.
-func (t *Tracker) bound(site string, ip netip.Addr, now time.Time) (MAC, bool) {
+func (t *Tracker) bound(site string, ip netip.Addr, now Instant) (MAC, bool) {
 	b, ok := t.bindings[address{site, ip}]
 	if !ok || now.After(b.Until) || b.MAC.Nobody() || t.isRouter(b.MAC, now) {
 		return MAC{}, false
@@ -185,8 +185,8 @@ func (t *Tracker) arp(s *sight) {
 
 // ownsAddress takes the word of a frame's sender that an address is its own.
 func (t *Tracker) ownsAddress(s *sight, m MAC, ip netip.Addr) {
-	t.bind(s, ip, m, s.Time.Add(bindingLife))
-	tr := t.tracks[PhoneID{MAC: m}]
+	t.bind(s, ip, m, s.at.Add(bindingLife))
+	tr := t.tracks.OfMAC(m)
 	if tr == nil || t.isRouter(m, s.now) {
 		if tr != nil || !t.isPhone(m) || t.isRouter(m, s.now) {
 			return
@@ -215,8 +215,8 @@ func (t *Tracker) at(tr *Track, s *sight, p place) {
 	if tr.Arrived.IsZero() {
 		tr.Arrived = s.now
 	}
-	if n := &tr.Stay.Net; p.ip.Is6() && p.ip != n.IP && p.subnet == n.Subnet && t.holds(tr, s.site, n.IP, s.now) {
-		n.Heard = s.Time // an address of its own making beside the one that is known
+	if n := &tr.Stay.Net; p.ip.Is6() && p.ip != n.IP && p.subnet == n.Subnet() && t.holds(tr, s.site, n.IP, s.now) {
+		n.Heard = s.at // an address of its own making beside the one that is known
 	} else {
 		t.settleIn(tr, s, p)
 	}
@@ -226,7 +226,7 @@ func (t *Tracker) at(tr *Track, s *sight, p place) {
 }
 
 // holds reports whether an address is still bound to the phone.
-func (t *Tracker) holds(tr *Track, site string, ip netip.Addr, now time.Time) bool {
+func (t *Tracker) holds(tr *Track, site string, ip netip.Addr, now Instant) bool {
 	m, ok := t.bound(site, ip, now)
 	return ok && m == tr.ID.MAC
 }

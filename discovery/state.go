@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"perch/sip"
 )
@@ -26,7 +25,7 @@ type state struct {
 	Requests6 []storedRequest6 `json:",omitempty"` // oldest first
 	Links     []storedLink     `json:",omitempty"`
 	Devices   []*Track         `json:",omitempty"` // not (yet) phones
-	Pruned    time.Time        `json:",omitzero"`
+	Pruned    Instant          `json:",omitzero"`
 }
 
 type (
@@ -40,7 +39,7 @@ type (
 	}
 	storedGateway struct {
 		address
-		At time.Time
+		At Instant
 	}
 	storedCircuit struct {
 		circuit
@@ -98,7 +97,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
 	s.Bindings = list(t.bindings, compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
-	s.Gateways = list(t.gateways, compareAddresses, func(a address, at time.Time) storedGateway { return storedGateway{a, at} })
+	s.Gateways = list(t.gateways, compareAddresses, func(a address, at Instant) storedGateway { return storedGateway{a, at} })
 	s.Circuits = list(t.circuits,
 		circuit.compare,
 		func(c circuit, h []holder) storedCircuit { return storedCircuit{c, h} })
@@ -112,11 +111,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	}
 	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
 	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
-	for _, tr := range list(t.tracks, PhoneID.Compare, func(_ PhoneID, tr *Track) *Track { return tr }) {
-		if !tr.IsPhone {
-			s.Devices = append(s.Devices, tr)
-		}
-	}
+	s.Devices = t.sortedTracks(false)
 	return json.Marshal(s)
 }
 
@@ -170,7 +165,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.counts[x.AOR] = x.N
 	}
 	for _, tr := range s.Devices {
-		t.tracks[tr.ID] = tr
+		t.tracks.Set(tr.ID, tr)
 	}
 	t.accounted = false
 	return nil
@@ -178,7 +173,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 
 // Restore takes over a phone's track.
 func (t *Tracker) Restore(tr *Track) {
-	t.tracks[tr.ID] = tr
+	t.tracks.Set(tr.ID, tr)
 	t.watch(tr)
 	t.accounted = false
 }

@@ -19,14 +19,15 @@ const (
 // attachment joins the evidence of the stay.
 func (tr *Track) attachment(shared bool) Attachment {
 	s := &tr.Stay
+	link := s.Link()
 	return Attachment{
 		Site:      s.Site.Site,
-		ChassisID: s.Link.Chassis, PortID: s.Link.Port,
-		AliasChassisID: s.Link.Alias.Chassis, AliasPortID: s.Link.Alias.Port,
-		RemoteID: s.Circuit.RawRemote, CircuitID: s.Circuit.RawCircuit, Shared: shared,
+		ChassisID: link.Chassis, PortID: link.Port,
+		AliasChassisID: link.Alias.Chassis, AliasPortID: link.Alias.Port,
+		RemoteID: s.Circuit.Remote, CircuitID: s.Circuit.Raw, Shared: shared,
 		VLAN:   s.VLAN.VLAN,
-		Subnet: s.Net.Subnet, Assumed: s.Net.Assumed,
-		IP: s.Net.IP, PublicIP: s.Net.PublicIP,
+		Subnet: s.Net.Subnet(), Assumed: s.Net.Assumed,
+		IP: s.Net.IP, PublicIP: s.Net.PublicIP(),
 		OtherSubnet: s.otherSubnet(),
 	}
 }
@@ -39,23 +40,24 @@ func (a Attachment) identity() Attachment {
 }
 
 // refresh makes the attachment follow the evidence and reports what changed.
-func (t *Tracker) refresh(tr *Track, now time.Time) {
+func (t *Tracker) refresh(tr *Track, now Instant) {
 	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
 	what := Touched
-	if next != tr.Attachment {
+	if next != *tr.Attachment {
 		if tr.Changed.IsZero() || next.identity() != tr.Attachment.identity() {
 			tr.Changed = now
 			what = Reattached
 		}
-		tr.Attachment = next
+		at := next // on the heap only here
+		tr.Attachment = &at
 		t.report(tr, what)
 	}
 }
 
 // alive notes a sign of life of a phone.
 func (t *Tracker) alive(tr *Track, s *sight) {
-	if s.Time.After(tr.Life) {
-		tr.Life, tr.LifeWire = s.Time, s.wire.Name
+	if s.at.After(tr.Life) {
+		tr.Life, tr.LifeWire = s.at, s.wire.Name
 	}
 	tr.Gone = false
 	t.report(tr, Touched)
@@ -67,16 +69,18 @@ func (t *Tracker) alive(tr *Track, s *sight) {
 // booted into the new stay, belongs to it; all other evidence is left behind.
 //
 // It reports whether that counts towards flapping.
-func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
+func (t *Tracker) endStay(tr *Track, s *sight, since Instant) (counted bool) {
 	if since.IsZero() {
 		since = s.now.Add(time.Nanosecond) // nothing is
 	}
 	old := tr.Stay
 	transit := s.Kind == KindDHCP && tr.Registered.IsZero() && s.now.Sub(tr.Arrived) <= hopWindow
 	tr.Stay = stay{}
-	tr.Claim = MAC{}
-	if !old.Link.Heard.Before(since) {
-		tr.Stay.Link = old.Link
+	if tr.unrest != nil {
+		tr.unrest.Claim = MAC{}
+	}
+	if !old.Link().Heard.Before(since) {
+		tr.Stay.link = old.link
 	}
 	if !old.Circuit.Heard.Before(since) {
 		tr.Stay.Circuit = old.Circuit
@@ -84,14 +88,14 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 	if !old.Net.Heard.Before(since) {
 		tr.Stay.Net, tr.Stay.Site, tr.Stay.VLAN = old.Net, old.Site, old.VLAN
 	}
-	if !old.Other.Since.Before(since) {
-		tr.Stay.Other = old.Other
+	if !old.Other().Since.Before(since) {
+		tr.Stay.other = old.other
 	}
-	if !old.Told.Heard.Before(since) {
-		tr.Stay.Told = old.Told
+	if !old.Told().Heard.Before(since) {
+		tr.Stay.told = old.told
 	}
 	if tr.Registered.Before(since) {
-		tr.Registered = time.Time{}
+		tr.Registered = Instant(0)
 	}
 	tr.Arrived = s.now
 	if since.Before(s.now) {
@@ -104,26 +108,27 @@ func (t *Tracker) endStay(tr *Track, s *sight, since time.Time) (counted bool) {
 }
 
 // countMove remembers the end of a stay and notices flapping.
-func (t *Tracker) countMove(tr *Track, now time.Time) {
-	tr.Moves = append(tr.Moves, now)
-	if n := len(tr.Moves); n > flapMoves {
-		tr.Moves = append(tr.Moves[:0], tr.Moves[n-flapMoves:]...)
+func (t *Tracker) countMove(tr *Track, now Instant) {
+	u := tr.stir()
+	u.Moves = append(u.Moves, now)
+	if n := len(u.Moves); n > flapMoves {
+		u.Moves = append(u.Moves[:0], u.Moves[n-flapMoves:]...)
 	}
 	switch {
-	case tr.Flapping(now):
-		tr.FlapUntil = now.Add(flapWindow)
-	case len(tr.Moves) == flapMoves && now.Sub(tr.Moves[0]) <= flapWindow:
-		tr.FlapUntil = now.Add(flapWindow)
+	case tr.flapping(now):
+		u.FlapUntil = now.Add(flapWindow)
+	case len(u.Moves) == flapMoves && now.Sub(u.Moves[0]) <= flapWindow:
+		u.FlapUntil = now.Add(flapWindow)
 		t.report(tr, Flapped)
 	}
 }
 
 // boot is when the phone booted into what it does now, or zero if it did not.
-func (tr *Track) boot() time.Time {
+func (tr *Track) boot() Instant {
 	if tr.BootOpen {
 		return tr.Booted
 	}
-	return time.Time{}
+	return Instant(0)
 }
 
 // place says on which IP network a phone was seen.
@@ -140,34 +145,34 @@ func (tr *Track) elsewhere(p place, site string) bool {
 	if s.Site.Site != "" && site != "" && s.Site.Site != site {
 		return true
 	}
-	if !s.Net.Subnet.IsValid() {
+	if !s.Net.Subnet().IsValid() {
 		return false
 	}
-	if s.Net.PublicIP != p.publicIP {
+	if s.Net.PublicIP() != p.publicIP {
 		return true
 	}
-	return !s.Net.Subnet.Contains(p.ip) && !(s.Net.Assumed && p.subnet.Contains(s.Net.IP))
+	return !s.Net.Subnet().Contains(p.ip) && !(s.Net.Assumed && p.subnet.Contains(s.Net.IP))
 }
 
 // settleIn takes p as evidence of the current stay. A weaker source does not
 // replace what a stronger one said of the same IP, and a late observation only
 // fills what is missing.
 func (t *Tracker) settleIn(tr *Track, s *sight, p place) {
-	if s.Time.Before(tr.Arrived) && s.late {
+	if s.at.Before(tr.Arrived) && s.late {
 		return // evidence of the stay before
 	}
 	n := &tr.Stay.Net
 	switch {
 	case s.late && n.IP.IsValid():
-	case n.IP == p.ip && n.PublicIP == p.publicIP && n.Source > p.source && !n.Assumed:
-		n.Heard = s.Time
-	case n.Subnet.IsValid() && !n.Assumed && p.assumed && n.PublicIP == p.publicIP && n.Subnet.Contains(p.ip):
-		n.IP, n.Source, n.Heard = p.ip, p.source, s.Time // a new IP in the same subnet
+	case n.IP == p.ip && n.PublicIP() == p.publicIP && n.Source > p.source && !n.Assumed:
+		n.Heard = s.at
+	case n.Subnet().IsValid() && !n.Assumed && p.assumed && n.PublicIP() == p.publicIP && n.Subnet().Contains(p.ip):
+		n.IP, n.Source, n.Heard = p.ip, p.source, s.at // a new IP in the same subnet
 	default:
-		*n = netEvidence{IP: p.ip, PublicIP: p.publicIP, Subnet: p.subnet, Assumed: p.assumed, Source: p.source, Heard: s.Time}
+		*n = newNetEvidence(p, s.at)
 	}
 	if s.site != "" && (tr.Stay.Site.Site == "" || tr.Stay.Site.Site == s.site) {
-		tr.Stay.Site = siteEvidence{s.site, s.Time}
+		tr.Stay.Site = siteEvidence{s.site, s.at}
 	}
 }
 
@@ -176,14 +181,14 @@ func (t *Tracker) noteVLAN(tr *Track, s *sight) {
 	if s.late || s.MAC != tr.ID.MAC && s.Dst != tr.ID.MAC {
 		return
 	}
-	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.Time}
+	tr.Stay.VLAN = vlanEvidence{s.VLAN(), s.at}
 }
 
 // subnetOf returns the subnet of an IP: from the mask if there is one, of IPv6
 // from what a router announced, else as the site is configured, else a /24 or
 // /64. Only the first two are the network's word: the others are assumed, and
 // give way to it.
-func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int, now time.Time) (p netip.Prefix, assumed bool) {
+func (t *Tracker) subnetOf(site string, ip netip.Addr, bits int, now Instant) (p netip.Prefix, assumed bool) {
 	if bits > 0 && bits <= ip.BitLen() {
 		p, _ = ip.Prefix(bits)
 		return p, false

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -10,71 +11,109 @@ import (
 )
 
 // Track is what the tracker knows of one phone. Its fields are for reading; the
-// tracker alone changes them.
+// tracker alone changes them. There is one for each phone of a campus, so what few
+// phones have is behind a pointer; how it is stored is told by storedTrack.
 type Track struct {
-	ID      PhoneID
-	IsPhone bool `json:",omitempty"` // false: a device that may turn out to be one
-	Desk    bool `json:",omitempty"` // there is evidence that it is a desk phone
-	// Said is what it says of itself: see Identity. Stored under the name of the
-	// one text that earlier versions kept.
-	Said sayings `json:"Model,omitempty"`
+	ID   PhoneID
+	Said sayings // what it says of itself: see Identity
+	Wire string  // the interface that it was first heard on
 
-	Confirmed bool   `json:",omitempty"` // a REGISTER of its was accepted
-	Wire      string `json:",omitempty"` // the interface that it was first heard on
+	Attachment *Attachment // is never changed: another one takes its place
+	Changed    Instant     // when a level or the site last changed
+	Arrived    Instant     // when the stay began
+	Registered Instant     // last counted REGISTER of this stay
+	Booted     Instant     // last DISCOVER or INIT-REBOOT
 
-	Attachment Attachment
-	Changed    time.Time `json:",omitzero"`  // when a level or the site last changed
-	Arrived    time.Time `json:",omitzero"`  // when the stay began
-	Registered time.Time `json:",omitzero"`  // last counted REGISTER of this stay
-	Booted     time.Time `json:",omitzero"`  // last DISCOVER or INIT-REBOOT
-	FlapUntil  time.Time `json:",omitzero"`  // it changes too often; nothing is acted on before
-	Gone       bool      `json:",omitempty"` // all its evidence is stale
-
-	Lines []Line `json:",omitempty"` // registered on it, in order of AOR
+	Lines []Line // registered on it, in order of AOR
 
 	Stay  stay
-	Lease lease `json:",omitzero"`
+	Lease lease
 
-	Life      time.Time     `json:",omitzero"` // last sign of life
-	LifeWire  string        `json:",omitempty"`
-	Expires   time.Duration `json:",omitempty"` // of its last REGISTER
-	TTL       time.Duration `json:",omitempty"` // of its last announcement
-	WasPublic netip.Addr    `json:",omitzero"`  // the public IP before the line was renumbered
-	Hopping   bool          `json:",omitempty"` // released its first lease at boot: to hop to its voice VLAN, or to leave
-	BootOpen  bool          `json:",omitempty"` // booted, and no ACK or REGISTER since
-	Moves     []time.Time   `json:",omitempty"` // ends of stays, the last three
-	Older     portName      `json:",omitzero"`  // the port before the current one
-	Disputed  time.Time     `json:",omitzero"`  // since when the older port is heard again
-	Disputing time.Time     `json:",omitzero"`  // last time that it was
-	Claim     MAC           `json:",omitzero"`  // the MAC that disagreed with the binding
-	SIPClass  addressClass  `json:",omitempty"` // of the IPv6 address that it registers from; none: IPv4, or unknown
-	wake      time.Time     // when the tracker looks at it next; zero: never
+	Life     Instant // last sign of life
+	LifeWire string
+	Expires  time.Duration // of its last REGISTER
+	TTL      time.Duration // of its last announcement
+	unrest   *unrest       // nil: it never moved
+	wake     Instant       // when the tracker looks at it next; zero: never
+
+	IsPhone   bool         // false: a device that may turn out to be one
+	Desk      bool         // there is evidence that it is a desk phone
+	Confirmed bool         // a REGISTER of its was accepted
+	Gone      bool         // all its evidence is stale
+	Hopping   bool         // released its first lease at boot: to hop to its voice VLAN, or to leave
+	BootOpen  bool         // booted, and no ACK or REGISTER since
+	SIPClass  addressClass // of the IPv6 address that it registers from; none: IPv4, or unknown
 }
+
+// What stands for what is not known of a phone. None of it is ever changed.
+var (
+	nowhere Attachment
+	calm    unrest
+	noLink  linkEvidence
+	noOther otherEvidence
+	noWord  toldEvidence
+)
+
+// NewTrack returns a track of which only the name is known.
+func NewTrack(id PhoneID) *Track { return &Track{ID: id, Attachment: &nowhere} }
 
 // Line is one AOR registered on a phone.
 type Line struct {
 	AOR      sip.AOR
-	CallID   string    `json:",omitempty"`
-	Contact  string    `json:",omitempty"` // URI
-	Instance string    `json:",omitempty"`
-	Until    time.Time `json:",omitzero"` // when the binding runs out
+	CallID   string  `json:",omitempty"`
+	Contact  string  `json:",omitempty"` // URI
+	Instance string  `json:",omitempty"`
+	Until    Instant `json:",omitzero"` // when the binding runs out
 }
 
-// stay is the evidence of one stay. Evidence is never carried into another.
-type stay struct {
-	Link    linkEvidence    `json:",omitzero"`
-	Circuit circuitEvidence `json:",omitzero"`
-	Net     netEvidence     `json:",omitzero"`
-	Site    siteEvidence    `json:",omitzero"`
-	VLAN    vlanEvidence    `json:",omitzero"`
-	Other   otherEvidence   `json:",omitzero"`
-	Told    toldEvidence    `json:",omitzero"`
+// unrest is what is known of a phone that moved, or of which evidence disagrees.
+type unrest struct {
+	FlapUntil Instant    // it changes too often; nothing is acted on before
+	WasPublic netip.Addr // the public IP before the line was renumbered
+	Moves     []Instant  // ends of stays, the last three
+	Older     portName   // the port before the current one
+	Disputed  Instant    // since when the older port is heard again
+	Disputing Instant    // last time that it was
+	Claim     MAC        // the MAC that disagreed with the binding
 }
+
+// past returns the phone's unrest, to be read.
+func (tr *Track) past() *unrest { return cmp.Or(tr.unrest, &calm) }
+
+// stir returns the phone's unrest, to be changed.
+func (tr *Track) stir() *unrest {
+	if tr.unrest == nil {
+		tr.unrest = &unrest{}
+	}
+	return tr.unrest
+}
+
+// stay is the evidence of one stay. Evidence is never carried into another. What
+// is behind a pointer is replaced as a whole, since the stay that ended may have
+// it, too.
+type stay struct {
+	link    *linkEvidence
+	Circuit circuitEvidence
+	Net     netEvidence
+	Site    siteEvidence
+	VLAN    vlanEvidence
+	other   *otherEvidence
+	told    *toldEvidence
+}
+
+// Link returns the phone's switch port, if it is known, to be read.
+func (s *stay) Link() *linkEvidence { return cmp.Or(s.link, &noLink) }
+
+// Other returns the subnet of the phone's other addresses, to be read.
+func (s *stay) Other() *otherEvidence { return cmp.Or(s.other, &noOther) }
+
+// Told returns where the DHCP server says that the phone is, to be read.
+func (s *stay) Told() *toldEvidence { return cmp.Or(s.told, &noWord) }
 
 // toldEvidence is where the DHCP server says that the phone is.
 type toldEvidence struct {
-	Text  string    `json:",omitempty"`
-	Heard time.Time `json:",omitzero"`
+	Text  string  `json:",omitempty"`
+	Heard Instant `json:",omitzero"`
 }
 
 // portName names a switch port as the switch does, in LLDP or in CDP.
@@ -85,50 +124,76 @@ type portName struct {
 // linkEvidence is the switch port on whose link the phone announced itself.
 type linkEvidence struct {
 	portName
-	Alias portName  `json:",omitzero"`  // the same port's names in CDP
-	Told  string    `json:",omitempty"` // where the switch says that its port is
-	Wire  string    `json:",omitempty"`
-	Heard time.Time `json:",omitzero"` // the phone's own last announcement there
-	Until time.Time `json:",omitzero"` // its TTL
+	Alias portName `json:",omitzero"`  // the same port's names in CDP
+	Told  string   `json:",omitempty"` // where the switch says that its port is
+	Wire  string   `json:",omitempty"`
+	Heard Instant  `json:",omitzero"` // the phone's own last announcement there
+	Until Instant  `json:",omitzero"` // its TTL
 }
 
 // circuitEvidence is what a DHCP relay said.
 type circuitEvidence struct {
 	circuit
-	RawRemote  Hex       `json:",omitempty"`
-	RawCircuit Hex       `json:",omitempty"`
-	Heard      time.Time `json:",omitzero"`
-	IPv6       bool      `json:",omitempty"` // it was said in DHCPv6
+	Raw   Hex // the circuit ID as it was said
+	Heard Instant
+	IPv6  bool // it was said in DHCPv6
 }
 
 // netEvidence is the phone's IP network.
 type netEvidence struct {
-	IP, PublicIP netip.Addr
-	Subnet       netip.Prefix
-	Assumed      bool      `json:",omitempty"`
-	Source       Source    `json:",omitempty"`
-	Heard        time.Time `json:",omitzero"`
+	IP       netip.Addr
+	Heard    Instant
+	publicIP *netip.Addr // nil: not behind NAT
+	bits     int16       // length of the prefix that is the subnet; -1: unknown
+	Assumed  bool
+	Source   Source
+}
+
+func newNetEvidence(p place, heard Instant) netEvidence {
+	n := netEvidence{IP: p.ip, Heard: heard, bits: int16(p.subnet.Bits()), Assumed: p.assumed, Source: p.source}
+	n.setPublicIP(p.publicIP)
+	return n
+}
+
+// Subnet returns the subnet that the IP is in.
+func (n *netEvidence) Subnet() netip.Prefix {
+	p, _ := n.IP.Prefix(int(n.bits))
+	return p
+}
+
+// PublicIP returns the address behind which the phone is, if it is behind NAT.
+func (n *netEvidence) PublicIP() netip.Addr {
+	if n.publicIP == nil {
+		return netip.Addr{}
+	}
+	return *n.publicIP
+}
+
+func (n *netEvidence) setPublicIP(ip netip.Addr) {
+	n.publicIP = nil
+	if ip.IsValid() {
+		n.publicIP = &ip
+	}
 }
 
 type siteEvidence struct {
 	Site  string
-	Heard time.Time
+	Heard Instant
 }
 
 type vlanEvidence struct {
 	VLAN  uint16
-	Heard time.Time
+	Heard Instant
 }
 
 // lease is the last DHCP lease, which outlives stays: a phone has one at most.
 type lease struct {
-	IP       netip.Addr
-	At       time.Time
-	Until    time.Time
-	Untagged bool  // the ACK carried no VLAN tag
-	Boot     bool  // the phone had booted
-	Before   *stay `json:",omitempty"` // the stay that taking it ended
-	Counted  bool  `json:",omitempty"` // and that counted towards flapping
+	IP        netip.Addr
+	At, Until Instant
+	Before    *stay // the stay that taking it ended
+	Counted   bool  // and that counted towards flapping
+	Untagged  bool  // the ACK carried no VLAN tag
+	Boot      bool  // the phone had booted
 }
 
 // Leased reports whether a lease on the phone's current IP is in force; of IPv6
@@ -136,16 +201,26 @@ type lease struct {
 func (tr *Track) Leased(now time.Time) bool {
 	l := tr.Lease.IP
 	current := l == tr.Attachment.IP || l.Is6() && tr.Attachment.Subnet.Contains(l)
-	return l.IsValid() && current && now.Before(tr.Lease.Until)
+	return l.IsValid() && current && InstantOf(now).Before(tr.Lease.Until)
 }
 
 // Flapping reports whether the phone changes too often to be acted on.
-func (tr *Track) Flapping(now time.Time) bool { return now.Before(tr.FlapUntil) }
+func (tr *Track) Flapping(now time.Time) bool { return tr.flapping(InstantOf(now)) }
+
+func (tr *Track) flapping(now Instant) bool { return now.Before(tr.FlapUntil()) }
+
+// FlapUntil returns until when the phone changes too often to be acted on; zero if
+// it never did.
+func (tr *Track) FlapUntil() Instant { return tr.past().FlapUntil }
+
+// WasPublic returns the public IP before the line was renumbered.
+func (tr *Track) WasPublic() netip.Addr { return tr.past().WasPublic }
 
 // AORs returns the lines registered on the phone at a time, in order; if all
 // bindings have run out, the one that did last.
-func (tr *Track) AORs(now time.Time) []sip.AOR {
-	var last time.Time
+func (tr *Track) AORs(at time.Time) []sip.AOR {
+	var last Instant
+	now := InstantOf(at)
 	for _, l := range tr.Lines {
 		if l.Until.After(last) {
 			last = l.Until
@@ -166,14 +241,15 @@ func (tr *Track) AORs(now time.Time) []sip.AOR {
 // Evidence returns what the attachment is believed for, strongest first.
 func (tr *Track) Evidence() []Evidence {
 	var out []Evidence
-	add := func(field, value string, src Source, seen time.Time) {
+	add := func(field, value string, src Source, seen Instant) {
 		if value != "" {
-			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen})
+			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen.Time()})
 		}
 	}
 	a, s := tr.Attachment, &tr.Stay
-	add("chassis_id", a.ChassisID, SourceSwitch, s.Link.Heard)
-	add("port_id", a.PortID, SourceSwitch, s.Link.Heard)
+	link, other, told := s.Link(), s.Other(), s.Told()
+	add("chassis_id", a.ChassisID, SourceSwitch, link.Heard)
+	add("port_id", a.PortID, SourceSwitch, link.Heard)
 	if a.CircuitID != "" {
 		add("circuit_id", circuitText(a.RemoteID, a.CircuitID), SourceRelay, s.Circuit.Heard)
 	}
@@ -189,12 +265,12 @@ func (tr *Track) Evidence() []Evidence {
 	if a.VLAN != 0 {
 		add("vlan", strconv.Itoa(int(a.VLAN)), SourceFrame, s.VLAN.Heard)
 	}
-	if s.Other.Subnet.IsValid() {
-		add("other_subnet", s.Other.Subnet.String()+" ("+s.Other.IP.String()+")", SourceFrame, s.Other.Since)
+	if other.Subnet.IsValid() {
+		add("other_subnet", other.Subnet.String()+" ("+other.IP.String()+")", SourceFrame, other.Since)
 	}
 	add("site", a.Site, SourceFrame, s.Site.Heard)
-	add("told", s.Link.Told, SourceSwitch, s.Link.Heard)
-	add("told", s.Told.Text, SourceServer, s.Told.Heard)
+	add("told", link.Told, SourceSwitch, link.Heard)
+	add("told", told.Text, SourceServer, told.Heard)
 	return out
 }
 

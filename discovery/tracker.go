@@ -50,13 +50,13 @@ type Tracker struct {
 	cfg Config
 	dir Directory
 
-	tracks    map[PhoneID]*Track
+	tracks    *PhoneMap[*Track]
 	wires     map[string]*wire
 	bindings  map[address]binding
 	routers   map[MAC]*router
-	gateways  map[address]time.Time // IPs that are a giaddr or a default router, when last said
+	gateways  map[address]Instant // IPs that are a giaddr or a default router, when last said
 	circuits  map[circuit][]holder
-	watched   map[circuit]time.Time // when a shared circuit is looked at next
+	watched   map[circuit]Instant // when a shared circuit is looked at next
 	requests  map[MAC]request
 	tries     map[transaction]*try
 	tryOrder  []transaction
@@ -73,21 +73,21 @@ type Tracker struct {
 	accounted bool // bounds is up to date
 
 	ageing  deadlines
-	pruned  time.Time // when what is of no use any more was last dropped
-	changes []Change  // of the observation at hand
+	pruned  Instant  // when what is of no use any more was last dropped
+	changes []Change // of the observation at hand
 }
 
 // NewTracker returns an empty tracker.
 func NewTracker(cfg Config, dir Directory) *Tracker {
 	return &Tracker{
 		cfg: cfg, dir: dir,
-		tracks:    map[PhoneID]*Track{},
+		tracks:    NewPhoneMap[*Track](),
 		wires:     map[string]*wire{},
 		bindings:  map[address]binding{},
 		routers:   map[MAC]*router{},
-		gateways:  map[address]time.Time{},
+		gateways:  map[address]Instant{},
 		circuits:  map[circuit][]holder{},
-		watched:   map[circuit]time.Time{},
+		watched:   map[circuit]Instant{},
 		requests:  map[MAC]request{},
 		tries:     map[transaction]*try{},
 		instances: map[string]MAC{},
@@ -105,17 +105,19 @@ func (t *Tracker) SetDirectory(dir Directory) {
 
 // Phone returns what is known of a phone, or nil.
 func (t *Tracker) Phone(id PhoneID) *Track {
-	if tr := t.tracks[id]; tr != nil && tr.IsPhone {
+	if tr := t.tracks.Of(id); tr != nil && tr.IsPhone {
 		return tr
 	}
 	return nil
 }
 
 // Phones returns all phones, ordered by id.
-func (t *Tracker) Phones() []*Track {
+func (t *Tracker) Phones() []*Track { return t.sortedTracks(true) }
+
+func (t *Tracker) sortedTracks(phones bool) []*Track {
 	var all []*Track
-	for _, tr := range t.tracks {
-		if tr.IsPhone {
+	for _, tr := range t.tracks.All() {
+		if tr.IsPhone == phones {
 			all = append(all, tr)
 		}
 	}
@@ -128,8 +130,9 @@ type sight struct {
 	*Observation
 	wire *wire
 	site string
-	now  time.Time // engine time, never before the stamp of an earlier one
-	late bool      // more than 2 s behind engine time: may fill, never move
+	at   Instant // the observation's own time
+	now  Instant // engine time, never before the stamp of an earlier one
+	late bool    // more than 2 s behind engine time: may fill, never move
 }
 
 // LateAfter is how far behind engine time an observation may be and still move
@@ -137,16 +140,17 @@ type sight struct {
 // this.
 const LateAfter = 2 * time.Second
 
-// Observe takes in one observation at engine time now, which is not before that
+// Observe takes in one observation at engine time at, which is not before that
 // of any earlier call. The changes are valid until the next call.
-func (t *Tracker) Observe(o *Observation, now time.Time) []Change {
+func (t *Tracker) Observe(o *Observation, at time.Time) []Change {
 	t.changes = t.changes[:0]
+	heard, now := InstantOf(o.Time), InstantOf(at)
 	t.prune(now)
-	w := t.wire(o)
+	w := t.wire(o.File, o.Interface, heard)
 	if !t.accounted {
 		t.account()
 	}
-	s := sight{Observation: o, wire: w, site: w.Site, now: now, late: now.Sub(o.Time) > LateAfter}
+	s := sight{Observation: o, wire: w, site: w.Site, at: heard, now: now, late: now.Sub(heard) > LateAfter}
 	t.noteSender(&s)
 	switch o.Kind {
 	case KindARP:
@@ -201,10 +205,11 @@ func (t *Tracker) report(tr *Track, what What) {
 // is not a phone before promote is called.
 func (t *Tracker) device(s *sight, m MAC) *Track {
 	id := PhoneID{MAC: m}
-	tr := t.tracks[id]
+	tr := t.tracks.Of(id)
 	if tr == nil {
-		tr = &Track{ID: id, Wire: s.wire.Name, Life: s.now, LifeWire: s.wire.Name}
-		t.tracks[id] = tr
+		tr = NewTrack(id)
+		tr.Wire, tr.Life, tr.LifeWire = s.wire.Name, s.now, s.wire.Name
+		t.tracks.Set(id, tr)
 		t.admit(tr, s.now)
 	}
 	return tr

@@ -351,12 +351,12 @@ func TestHopTakesBackOnlyItsOwn(t *testing.T) {
 	s.leases(0, snom, "10.1.20.5", 20)
 	s.registers(5, snom, "10.1.20.5", "10.1.20.5", "sip:101@example.com", "a", MAC{})
 	s.leases(60, snom, "10.1.30.5", 30) // carried: one change
-	if got := len(s.phone(snom).Moves); got != 1 {
+	if got := len(s.phone(snom).past().Moves); got != 1 {
 		t.Fatalf("%d changes after a move, want 1", got)
 	}
 	s.leases(120, snom, "10.1.10.5") // it boots again before it registered: passing through
 	s.leases(140, snom, "10.1.30.5", 30)
-	if got := len(s.phone(snom).Moves); got != 1 {
+	if got := len(s.phone(snom).past().Moves); got != 1 {
 		t.Errorf("%d changes after a boot through the data VLAN, want the 1 from before", got)
 	}
 }

@@ -18,8 +18,9 @@ type Wire struct {
 }
 
 // Wires returns what each interface shows, in order of name.
-func (t *Tracker) Wires(now time.Time) []Wire {
+func (t *Tracker) Wires(at time.Time) []Wire {
 	var all []Wire
+	now := InstantOf(at)
 	for _, w := range t.wires {
 		all = append(all, w.report(now))
 	}
@@ -27,7 +28,7 @@ func (t *Tracker) Wires(now time.Time) []Wire {
 	return all
 }
 
-func (w *wire) report(now time.Time) Wire {
+func (w *wire) report(now Instant) Wire {
 	out := Wire{Name: w.Name, Role: w.Role.String(), Link: w.isLink(now)}
 	for _, p := range w.Phones {
 		if !now.After(p.Until) {

@@ -6,7 +6,7 @@ import (
 )
 
 func TestWireVerdict(t *testing.T) {
-	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	now := InstantOf(time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC))
 	phones := func(n int) (all []speaker) {
 		for i := range n {
 			all = append(all, speaker{MAC: MAC{0, 4, 0x13, 0, 0, byte(i)}, Until: now.Add(time.Minute)})

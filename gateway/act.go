@@ -9,7 +9,7 @@ import (
 
 // act does what a settled attachment calls for.
 func (e *Engine) act(p *phone) {
-	a := p.track.Attachment
+	a := *p.track.Attachment
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
@@ -20,19 +20,19 @@ func (e *Engine) act(p *phone) {
 		if p.track.Registered.IsZero() && !p.track.Leased(e.now) {
 			return // the lease ran out meanwhile
 		}
-		e.arrive(p, a)
+		e.arrive(p)
 	case k != p.acted():
 		e.returned(p, k, rel)
 	case k.gains(rel, a):
 		e.upgrade(p, k)
 	case rel == discovery.Degraded && !p.Degraded:
 		p.Degraded = true
-		k.Since = e.now
-		k.At = k.At.Merge(a)
+		k.Since = e.instant()
+		k.merge(p.track)
 		e.emit(p, "phone.degraded", nil)
 		e.amend(p, k)
 	default:
-		k.At = k.At.Merge(a)
+		k.merge(p.track)
 		if p.Degraded { // the level is back, and with it what the map says of it
 			p.Degraded = false
 			e.amend(p, k)
@@ -45,7 +45,7 @@ func (e *Engine) act(p *phone) {
 
 // arrive acts on a network that is not known: it is asked about, unless it is
 // matched silently or there is nobody to ask.
-func (e *Engine) arrive(p *phone, a discovery.Attachment) {
+func (e *Engine) arrive(p *phone) {
 	from := p.from()
 	if from == nil {
 		e.emit(p, "phone.appeared", nil)
@@ -53,7 +53,7 @@ func (e *Engine) arrive(p *phone, a discovery.Attachment) {
 		e.emit(p, "phone.moved", func(l *Line) { l.From = from })
 	}
 	e.closePrompt(p, Superseded)
-	k := &known{At: a}
+	k := &known{At: p.track.Attachment}
 	p.Known = append(p.Known, k)
 	e.enter(p, k)
 	left := p.Assignment
@@ -79,7 +79,8 @@ func (p *phone) from() *discovery.Network {
 func (e *Engine) enter(p *phone, k *known) {
 	p.setActed(k)
 	p.Degraded = false
-	k.Since, k.InForce = e.now, e.now
+	k.Since = e.instant()
+	k.InForce = k.Since
 }
 
 // ask opens a prompt for a network that has none, if it must be asked about; a
@@ -103,7 +104,7 @@ func (e *Engine) ask(p *phone, k *known, m matcher.Match, from *discovery.Networ
 func (e *Engine) returned(p *phone, k *known, rel discovery.Relation) {
 	e.emit(p, "phone.returned", nil)
 	e.closePrompt(p, Returned)
-	k.At = k.At.Merge(p.track.Attachment)
+	k.merge(p.track)
 	e.enter(p, k)
 	p.Degraded = rel == discovery.Degraded
 	m := e.matchOf(p, k)
@@ -119,8 +120,8 @@ func (e *Engine) upgrade(p *phone, k *known) {
 	// here; one that did not was here all the time.
 	booted := stronger && p.track.Booted.After(k.Since)
 	from := k.At.Network()
-	k.At = k.At.Merge(p.track.Attachment)
-	k.Since = e.now
+	k.merge(p.track)
+	k.Since = e.instant()
 	p.Degraded = false
 	e.emit(p, "phone.upgraded", nil)
 	m := e.matchOf(p, k)
@@ -165,7 +166,7 @@ func (e *Engine) amend(p *phone, k *known) {
 	m := e.matchOf(p, k)
 	k.Match = m.Location
 	if q != nil && q.Open() {
-		q.Attachment = k.At
+		q.Attachment = *k.At
 		a := e.standing(p, k)
 		switch {
 		case a != nil && m.Found() && q.Location != a.Location && e.agrees(a.Location, m.Location):

@@ -3,6 +3,8 @@ package gateway
 import (
 	"container/heap"
 	"time"
+
+	"perch/discovery"
 )
 
 // dueWhat is a kind of deadline.
@@ -17,7 +19,7 @@ const (
 // due is one deadline. Deadlines are never removed: one that no longer holds is
 // passed over when its time comes.
 type due struct {
-	at     time.Time
+	at     discovery.Instant
 	what   dueWhat
 	phone  *phone // of dueSettle; one that was dropped is due at no time
 	prompt int64  // of the others
@@ -26,7 +28,7 @@ type due struct {
 // holds reports whether the deadline still is one.
 func (d due) holds(e *Engine) bool {
 	if d.what == dueSettle {
-		return d.phone.Due.Equal(d.at)
+		return d.phone.Due == d.at
 	}
 	q := e.prompts[d.prompt]
 	if d.what == dueExpiry {
@@ -41,14 +43,14 @@ func (h dueHeap) Len() int { return len(h) }
 func (h dueHeap) Less(i, j int) bool {
 	a, b := h[i], h[j]
 	switch {
-	case !a.at.Equal(b.at):
-		return a.at.Before(b.at)
+	case a.at != b.at:
+		return a.at < b.at
 	case a.what != b.what:
 		return a.what < b.what
 	case a.prompt != b.prompt:
 		return a.prompt < b.prompt
 	}
-	return a.what == dueSettle && a.phone.id.Compare(b.phone.id) < 0
+	return a.what == dueSettle && a.phone.id().Compare(b.phone.id()) < 0
 }
 func (h dueHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
@@ -77,7 +79,7 @@ func (a *agenda) add(d due) {
 // compact drops deadlines that no longer hold when there are many more of them
 // than phones: a flood of devices that come and go leaves any number behind.
 func (a *agenda) compact(e *Engine) {
-	if len(a.settling) <= 4*len(e.phones)+1024 {
+	if len(a.settling) <= 4*e.phones.Len()+1024 {
 		return
 	}
 	kept := a.settling[:0]
@@ -105,13 +107,14 @@ func peek(h *dueHeap, e *Engine) (due, bool) {
 func (a *agenda) next(e *Engine, ageing bool) (time.Time, bool) {
 	s, ok := peek(&a.settling, e)
 	if x, xok := peek(&a.expiring, e); ageing && xok && (!ok || x.at.Before(s.at)) {
-		return x.at, true
+		return x.at.Time(), true
 	}
-	return s.at, ok
+	return s.at.Time(), ok
 }
 
-// pop takes the first deadline that is due at t.
-func (a *agenda) pop(e *Engine, t time.Time, ageing bool) (due, bool) {
+// pop takes the first deadline that is due at a time.
+func (a *agenda) pop(e *Engine, now time.Time, ageing bool) (due, bool) {
+	t := discovery.InstantOf(now)
 	if d, ok := peek(&a.settling, e); ok && !d.at.After(t) {
 		heap.Pop(&a.settling)
 		return d, true

@@ -53,7 +53,7 @@ func (e *Engine) Answer(r Reply) error {
 	if !q.Open() {
 		return e.refuseClosed(q)
 	}
-	p := e.phones[q.Phone]
+	p := e.phones.Of(q.Phone)
 	k := p.asked(q)
 	if k == nil {
 		return refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", q.ID)
@@ -68,7 +68,7 @@ func (e *Engine) Answer(r Reply) error {
 		return err
 	}
 	e.ids.Answer++
-	a := &Answer{ID: e.ids.Answer, Phone: p.id, Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now, Rule: rule}
+	a := &Answer{ID: e.ids.Answer, Phone: p.id(), Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now, Rule: rule}
 	e.answers[a.ID], e.replies[q.ID] = a, a.ID
 	e.batch.answers[a.ID] = true
 	claim := e.replace(p, k, a)
@@ -110,7 +110,7 @@ func (e *Engine) replace(p *phone, k *known, a *Answer) *Claim {
 // users.
 func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []string) {
 	letter := func(why Purpose, email string) Letter {
-		l := e.about(p, why, email, k.At, a.Location)
+		l := e.about(p, why, email, *k.At, a.Location)
 		l.Prompt, l.Answer, l.Claim, l.By = a.Prompt, a, c, a.By
 		return l
 	}
@@ -173,7 +173,7 @@ func (e *Engine) checkTime(at time.Time) error {
 
 func (e *Engine) refuseClosed(q *Prompt) error {
 	do := "list the open prompts: perch prompts list"
-	if p := e.phones[q.Phone]; p != nil && p.Prompt != 0 {
+	if p := e.phones.Of(q.Phone); p != nil && p.Prompt != 0 {
 		do = fmt.Sprintf("answer the current one: prompt %d", p.Prompt)
 	}
 	return refuse(do, "prompt %d is closed (%s)", q.ID, q.Reason)
@@ -240,7 +240,7 @@ func (e *Engine) asBefore(p *phone, q *Prompt, r *Reply) error {
 	a := e.lastReported(p, q)
 	if a == nil {
 		return refuse("say where it is: -confirm, -company, -propose, -personal or -add-personal",
-			"%s has no reported network that it could still be on", p.id)
+			"%s has no reported network that it could still be on", p.id())
 	}
 	r.Location = a.Location
 	switch l, _ := e.dir.Location(a.Location); {
@@ -295,7 +295,7 @@ func (e *Engine) checkAnswerer(p *phone, q *Prompt, by string) error {
 	if strings.HasPrefix(by, "cli:") || slices.Contains(q.To, by) || slices.Contains(e.recipients(p), by) || slices.Contains(e.dir.Admins(q.Attachment.Site), by) {
 		return nil
 	}
-	return refuse("give the email of a user of the phone with -by, or leave it away", "%s is not a user of %s", by, p.id)
+	return refuse("give the email of a user of the phone with -by, or leave it away", "%s is not a user of %s", by, p.id())
 }
 
 // checkUser refuses somebody who is no user of the phone. Who was asked at a hot
@@ -308,7 +308,7 @@ func (e *Engine) checkUser(p *phone, q *Prompt, by string) error {
 }
 
 func notUser(p *phone, by string) error {
-	return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id)
+	return refuse("give the email of a user of the phone with -by", "%s is not a user of %s", by, p.id())
 }
 
 func (e *Engine) checkLive(id location.ID, kind location.Kind) error {
@@ -402,7 +402,7 @@ func (e *Engine) freeID(prefix string, n int64) location.ID {
 // there already.
 func (e *Engine) choosePersonal(k *known, l location.Location, put []location.Location) (matcher.Rule, error) {
 	c := provisioning.Changes{Put: provisioning.Content{Locations: put}}
-	r, ok := ruleFor(k.At, k.At.Level())
+	r, ok := ruleFor(*k.At, k.At.Level())
 	if ok {
 		r.Location = l.ID
 		c.Put.Rules = []matcher.Rule{r}

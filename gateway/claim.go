@@ -17,7 +17,7 @@ import (
 func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	e.ids.Claim++
 	c := &Claim{
-		ID: e.ids.Claim, Phone: p.id, Prompt: q.ID, Answer: a.ID, Attachment: k.At, Evidence: p.evidenceOf(k.At),
+		ID: e.ids.Claim, Phone: p.id(), Prompt: q.ID, Answer: a.ID, Attachment: *k.At, Evidence: p.evidenceOf(*k.At),
 		Location: a.Location, By: a.By, Opened: e.now, State: ClaimOpen,
 	}
 	a.Claim = c.ID
@@ -184,7 +184,7 @@ func (e *Engine) reject(c *Claim, d Decision) {
 
 // phoneOf returns the phone of a claim; of one that was forgotten, its name.
 func (e *Engine) phoneOf(c *Claim) *phone {
-	if p := e.phones[c.Phone]; p != nil {
+	if p := e.phones.Of(c.Phone); p != nil {
 		return p
 	}
 	return unknownPhone(c.Phone)

@@ -115,7 +115,7 @@ func (e *Engine) sealAll() (*Batch, error) {
 		return nil, nil
 	}
 	for id := range e.batch.alive {
-		if e.phones[id] != nil {
+		if e.phones.Of(id) != nil {
 			e.batch.phones[id] = true
 		}
 	}
@@ -161,7 +161,7 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	slices.SortFunc(ids, discovery.PhoneID.Compare)
 	for _, id := range ids {
 		rec := PhoneRecord{Phone: id}
-		if p := e.phones[id]; p != nil {
+		if p := e.phones.Of(id); p != nil {
 			state, err := json.Marshal(phoneState{p.track, p})
 			if err != nil {
 				return nil, fmt.Errorf("state of %s: %w", id, err)
@@ -219,20 +219,25 @@ func (e *Engine) load(s State) error {
 		if err := json.Unmarshal(rec.State, &ps); err != nil || ps.Track == nil || ps.Phone == nil {
 			return fmt.Errorf("phone %s: unreadable state: %w", rec.Phone, err)
 		}
-		ps.Phone.id, ps.Phone.track, ps.Phone.Assignment = rec.Phone, ps.Track, rec.Assignment
-		e.phones[rec.Phone] = ps.Phone
+		ps.Phone.track, ps.Phone.Assignment = ps.Track, rec.Assignment
+		e.phones.Set(rec.Phone, ps.Phone)
+		for _, k := range ps.Phone.Known {
+			if k.At != nil && *k.At == *ps.Track.Attachment {
+				k.At = ps.Track.Attachment // as merge has it
+			}
+		}
 		e.tracker.Restore(ps.Track)
 		if !ps.Phone.Due.IsZero() {
-			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones[rec.Phone]})
+			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones.Of(rec.Phone)})
 		}
 	}
 	for _, q := range s.Prompts {
 		switch {
 		case q.Open():
-			e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+			e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
 		case q.Reason == Expired:
 			if at := q.Closed.Add(e.cfg.Policy.AskAgain); !at.Before(e.now) {
-				e.agenda.add(due{at: at, what: dueAskAgain, prompt: q.ID})
+				e.agenda.add(due{at: discovery.InstantOf(at), what: dueAskAgain, prompt: q.ID})
 			}
 		}
 	}

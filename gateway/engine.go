@@ -57,7 +57,7 @@ type Engine struct {
 	now     time.Time // engine time
 	tracker *discovery.Tracker
 	dir     *provisioning.Directory
-	phones  map[discovery.PhoneID]*phone
+	phones  *discovery.PhoneMap[*phone]
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer
@@ -88,7 +88,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, store: store,
-		phones:  map[discovery.PhoneID]*phone{},
+		phones:  discovery.NewPhoneMap[*phone](),
 		prompts: map[int64]*Prompt{},
 		claims:  map[int64]*Claim{},
 		answers: map[int64]*Answer{},
@@ -113,6 +113,9 @@ func (e *Engine) Now() time.Time {
 	defer e.mu.Unlock()
 	return e.now
 }
+
+// instant is the engine's time as discovery keeps it.
+func (e *Engine) instant() discovery.Instant { return discovery.InstantOf(e.now) }
 
 // Late returns how many observations came more than 2 s behind engine time.
 func (e *Engine) Late() int {
@@ -218,7 +221,7 @@ func (e *Engine) runUntil(t time.Time, inclusive, ageing bool) {
 func (e *Engine) fallDue(d due) {
 	switch d.what {
 	case dueSettle:
-		d.phone.Due = time.Time{}
+		d.phone.Due = 0
 		e.act(d.phone)
 	case dueExpiry:
 		e.expire(e.prompts[d.prompt])
@@ -237,7 +240,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 		}
 		p := e.phone(c.Phone)
 		if !e.forgetful {
-			e.batch.alive[p.id] = true
+			e.batch.alive[p.id()] = true
 		}
 		if c.What&discovery.Absorbed != 0 {
 			e.absorb(p, c.From)
@@ -254,8 +257,8 @@ func (e *Engine) follow(changes []discovery.Change) {
 		if c.What&discovery.Vanished != 0 && p.acted() != nil {
 			e.emit(p, "phone.vanished", nil)
 		}
-		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic {
-			k.At = k.At.Merge(p.track.Attachment)
+		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic() {
+			k.merge(p.track)
 		}
 		if c.What&(discovery.Reattached|discovery.Counted|discovery.Absorbed|discovery.Flapped) != 0 {
 			e.evaluate(p)
@@ -336,13 +339,13 @@ func later(a, b time.Time) time.Time {
 // recipients returns who is asked about a phone: its users, else the users of
 // the lines registered on it now; not those who said that it is not theirs.
 func (e *Engine) recipients(p *phone) []string {
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() && len(listed.Users) > 0 {
 		return p.without(sorted(listed.Users))
 	}
 	var to []string
 	aors := p.track.AORs(e.now)
-	if p.id.Provisional() && len(aors) == 0 {
-		aors = []sip.AOR{p.id.AOR}
+	if p.id().Provisional() && len(aors) == 0 {
+		aors = []sip.AOR{p.id().AOR}
 	}
 	for _, aor := range aors {
 		to = append(to, e.dir.UsersOfAOR(aor)...)
@@ -352,7 +355,7 @@ func (e *Engine) recipients(p *phone) []string {
 
 // without leaves out who said that it is not their phone.
 func (p *phone) without(to []string) []string {
-	return slices.DeleteFunc(to, func(email string) bool { return slices.Contains(p.Declined, email) })
+	return slices.DeleteFunc(to, func(email string) bool { return slices.Contains(p.Declined.all(), email) })
 }
 
 func sorted(s []string) []string {

@@ -108,16 +108,16 @@ type transaction struct {
 
 	// The last attachment that was told of, with what lines say of it: the events
 	// of one phone mostly tell of one attachment.
-	told discovery.Attachment
+	told *discovery.Attachment
 	at   *LineAttachment
 	in   *discovery.Network
 }
 
 // place returns what lines say of an attachment.
 func (tx *transaction) place(a *discovery.Attachment) (*LineAttachment, *discovery.Network) {
-	if tx.at == nil || tx.told != *a {
+	if tx.told != a {
 		n := a.Network()
-		tx.told, tx.in = *a, &n
+		tx.told, tx.in = a, &n
 		tx.at = &LineAttachment{
 			a.Site, a.ChassisID, a.PortID, a.RemoteID, a.CircuitID, a.BSSID, a.VLAN, a.Subnet, a.IP, a.PublicIP,
 		}
@@ -134,14 +134,14 @@ func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
 
 // emit adds an event about a phone; fill adds its own objects.
 func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
-	l := Line{Event: event, Phone: p.id.String()}
+	l := Line{Event: event, Phone: p.id().String()}
 	if p.track != nil && p.track.Attachment.Level() != discovery.LevelNone {
-		l.Attachment, l.Network = e.tx.place(&p.track.Attachment)
+		l.Attachment, l.Network = e.tx.place(p.track.Attachment)
 	}
 	if fill != nil {
 		fill(&l)
 	}
-	e.tx.lines = append(e.tx.lines, txLine{p.id, l})
+	e.tx.lines = append(e.tx.lines, txLine{p.id(), l})
 }
 
 // end numbers the events of the instant, phones in order and within a phone by

@@ -59,10 +59,10 @@ func (e *Engine) Explain(query string) []Explanation {
 // answersTo reports whether a query means the phone.
 func (p *phone) answersTo(query string) bool {
 	if id, err := discovery.ParsePhoneID(query); err == nil {
-		return id == p.id
+		return id == p.id()
 	}
 	if ip, err := netip.ParseAddr(query); err == nil {
-		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip || p.track.Stay.Other.IP == ip
+		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip || p.track.Stay.Other().IP == ip
 	}
 	query = strings.Trim(query, "<>")
 	if !strings.HasPrefix(query, "sip:") && !strings.HasPrefix(query, "sips:") {
@@ -72,28 +72,28 @@ func (p *phone) answersTo(query string) bool {
 	if err != nil {
 		return false
 	}
-	return p.id.AOR == aor || p.track.Registers(aor)
+	return p.id().AOR == aor || p.track.Registers(aor)
 }
 
 func (e *Engine) explain(p *phone) Explanation {
 	tr := p.track
 	x := Explanation{
-		Phone: p.id, Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
-		Attachment: tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
-		Arrived: tr.Arrived, LastSeen: tr.Life, Settles: p.Due,
+		Phone: p.id(), Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
+		Attachment: *tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
+		Arrived: tr.Arrived.Time(), LastSeen: tr.Life.Time(), Settles: p.Due.Time(),
 		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,
 	}
-	if listed, ok := e.dir.Phone(p.id.MAC); ok {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok {
 		x.Label = listed.Label
 	}
-	k, _ := e.find(p, tr.Attachment)
+	k, _ := e.find(p, *tr.Attachment)
 	x.Moving = tr.Attachment.Level() != discovery.LevelNone && (k == nil || k != p.acted())
-	at := tr.Attachment
+	at := *tr.Attachment
 	for _, k := range p.Known {
-		rel := discovery.Compare(k.At, tr.Attachment)
+		rel := discovery.Compare(*k.At, *tr.Attachment)
 		x.Networks = append(x.Networks, KnownNetwork{k.At.Network(), rel, k == p.acted(), e.because(p, k)})
 		if k == p.acted() && rel != discovery.Different {
-			at = k.At // what was decided rests on all that is known of the network
+			at = *k.At // what was decided rests on all that is known of the network
 		}
 	}
 	x.Match = e.dir.Wiremap().Explain(at, x.Users)
@@ -179,7 +179,7 @@ type Count struct {
 func (e *Engine) Count() Count {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := Count{Phones: len(e.phones)}
+	c := Count{Phones: e.phones.Len()}
 	for _, q := range e.prompts {
 		if q.Open() {
 			c.Prompts++

@@ -19,26 +19,26 @@ func (e *Engine) Faults(moving bool) map[string]string {
 		for _, k := range p.Known {
 			if a := e.standing(p, k); a != nil {
 				standing[a.ID] = true
-				if a.Phone != p.id {
-					out["answer-phone"] = fmt.Sprintf("answer %d of %s stands for %s", a.ID, a.Phone, p.id)
+				if a.Phone != p.id() {
+					out["answer-phone"] = fmt.Sprintf("answer %d of %s stands for %s", a.ID, a.Phone, p.id())
 				}
 			}
 			if q := e.prompts[k.Prompt]; q != nil && q.Open() && k != p.acted() {
-				out["open-elsewhere"] = fmt.Sprintf("prompt %d is open about a network that %s is not on", q.ID, p.id)
+				out["open-elsewhere"] = fmt.Sprintf("prompt %d is open about a network that %s is not on", q.ID, p.id())
 			}
 		}
 		if q := e.prompts[p.Prompt]; p.Prompt != 0 {
-			prompts[p.Prompt] = p.id
-			if q == nil || !q.Open() || q.Phone != p.id || p.acted() == nil || p.acted().Prompt != p.Prompt {
-				out["prompt"] = fmt.Sprintf("%s has the prompt %d: %+v", p.id, p.Prompt, q)
+			prompts[p.Prompt] = p.id()
+			if q == nil || !q.Open() || q.Phone != p.id() || p.acted() == nil || p.acted().Prompt != p.Prompt {
+				out["prompt"] = fmt.Sprintf("%s has the prompt %d: %+v", p.id(), p.Prompt, q)
 			}
 		}
 		if k := p.acted(); k != nil && !moving {
 			if want := e.decide(p, k, e.matchOf(p, k)); want != p.Assignment {
-				out["in-force"] = fmt.Sprintf("%s: in force %+v, want %+v", p.id, p.Assignment, want)
+				out["in-force"] = fmt.Sprintf("%s: in force %+v, want %+v", p.id(), p.Assignment, want)
 			}
 			if q := e.prompts[k.Prompt]; e.standing(p, k) == nil && !k.Nobody && !k.Silent && (q == nil || !q.Open() && q.Reason != Expired) {
-				out["unasked"] = fmt.Sprintf("%s: its network is neither answered nor asked about: %+v", p.id, *k)
+				out["unasked"] = fmt.Sprintf("%s: its network is neither answered nor asked about: %+v", p.id(), *k)
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func (e *Engine) Faults(moving bool) map[string]string {
 func (e *Engine) Stands(answer int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range e.phones {
+	for _, p := range e.phones.All() {
 		for _, k := range p.Known {
 			if a := e.standing(p, k); a != nil && a.ID == answer {
 				return true
@@ -97,6 +97,6 @@ func (e *Engine) Concerned(l Link) bool {
 	default:
 		return false
 	}
-	p := e.phones[id]
+	p := e.phones.Of(id)
 	return p != nil && slices.Contains(e.recipients(p), l.User)
 }

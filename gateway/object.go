@@ -26,7 +26,7 @@ func (e *Engine) Disown(prompt int64, by string, at time.Time) error {
 	}
 	e.begin()
 	defer e.end()
-	p.Declined = sorted(append(p.Declined, by))
+	p.Declined.set(sorted(append(p.Declined.all(), by)))
 	e.touch(p)
 	for _, email := range e.dir.Admins(q.Attachment.Site) {
 		l := e.letter(p, MailNotice, email)
@@ -80,7 +80,7 @@ func (e *Engine) decideOn(prompt int64, at time.Time) (*Prompt, *phone, error) {
 	if q == nil {
 		return nil, nil, refuse("list the open prompts: perch prompts list", "prompt %d: no such prompt", prompt)
 	}
-	p := e.phones[q.Phone]
+	p := e.phones.Of(q.Phone)
 	if p == nil {
 		return nil, nil, refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", prompt)
 	}
@@ -100,7 +100,7 @@ func (e *Engine) Object(answer int64, by string, at time.Time) error {
 	if a == nil {
 		return refuse("perch explain PHONE tells which answers stand", "answer %d: no such answer", answer)
 	}
-	p := e.phones[a.Phone]
+	p := e.phones.Of(a.Phone)
 	k := p.answered(a)
 	if k == nil || e.standing(p, k) != a {
 		return refuse("perch explain PHONE tells which answers stand", "answer %d does not stand any more", answer)
@@ -168,7 +168,7 @@ func (e *Engine) dropOwnRule(a *Answer) {
 			if b == nil || b.Location != rule.Location {
 				continue
 			}
-			if r, ok := ruleFor(k.At, rule.Level()); ok && r.Key() == rule.Key() {
+			if r, ok := ruleFor(*k.At, rule.Level()); ok && r.Key() == rule.Key() {
 				b.Rule = rule
 				e.batch.answers[b.ID] = true
 				return
@@ -198,7 +198,7 @@ func (e *Engine) tellObjected(p *phone, k *known, a *Answer, by string) {
 	if _, listed := e.dir.User(a.By); !listed || a.By == by {
 		return
 	}
-	l := e.about(p, MailNotice, a.By, k.At, a.Location)
+	l := e.about(p, MailNotice, a.By, *k.At, a.Location)
 	l.Notice, l.By, l.Answer, l.Prompt = NoticeObjected, by, a, a.Prompt
 	e.post(p, l)
 }
@@ -249,7 +249,7 @@ func (e *Engine) Readers(purpose Purpose, id int64) []string {
 		if q == nil {
 			return nil
 		}
-		return e.readersOf(e.phones[q.Phone], q.To...)
+		return e.readersOf(e.phones.Of(q.Phone), q.To...)
 	case MailClaim:
 		c := e.claims[id]
 		if c == nil {
@@ -261,7 +261,7 @@ func (e *Engine) Readers(purpose Purpose, id int64) []string {
 		if a == nil {
 			return nil
 		}
-		return e.readersOf(e.phones[a.Phone], a.By)
+		return e.readersOf(e.phones.Of(a.Phone), a.By)
 	}
 	return nil
 }
@@ -273,11 +273,11 @@ func (e *Engine) readersOf(p *phone, also ...string) []string {
 		return slices.DeleteFunc(sorted(also), func(email string) bool { _, listed := e.dir.User(email); return !listed })
 	}
 	also = slices.DeleteFunc(slices.Clone(also), func(email string) bool { return !e.isUser(p, email) })
-	declined := slices.DeleteFunc(slices.Clone(p.Declined), func(email string) bool { _, listed := e.dir.User(email); return !listed })
+	declined := slices.DeleteFunc(slices.Clone(p.Declined.all()), func(email string) bool { _, listed := e.dir.User(email); return !listed })
 	return sorted(slices.Concat(also, e.recipients(p), declined))
 }
 
 // unknownPhone stands for a phone that was forgotten.
 func unknownPhone(id discovery.PhoneID) *phone {
-	return &phone{id: id, track: &discovery.Track{ID: id}}
+	return &phone{track: discovery.NewTrack(id)}
 }

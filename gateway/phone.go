@@ -12,18 +12,19 @@ import (
 
 // phone is what the engine remembers of one phone beside its track.
 type phone struct {
-	id    discovery.PhoneID
 	track *discovery.Track
 
-	Known      []*known   // networks that are known for it
-	Acted      int        // index+1 in Known of the network last acted on; 0 if none
-	Due        time.Time  `json:",omitzero"`  // when its attachment has settled
-	Degraded   bool       `json:",omitempty"` // it lacks the level of the network it is on
-	Assignment Assignment `json:"-"`
-	Prompt     int64      `json:",omitempty"` // open prompt
-	Declined   []string   `json:",omitempty"` // who said that it is not their phone, sorted
-	Asked      []asked    `json:",omitempty"` // the networks asked about by mail within askedOnce, oldest first
+	Known      []*known          // networks that are known for it
+	Acted      int               // index+1 in Known of the network last acted on; 0 if none
+	Due        discovery.Instant `json:",omitzero"`  // when its attachment has settled
+	Degraded   bool              `json:",omitempty"` // it lacks the level of the network it is on
+	Assignment Assignment        `json:"-"`
+	Prompt     int64             `json:",omitempty"` // open prompt
+	Declined   few[string]       `json:",omitzero"`  // who said that it is not their phone, sorted
+	Asked      few[asked]        `json:",omitzero"`  // the networks asked about by mail within askedOnce, oldest first
 }
+
+func (p *phone) id() discovery.PhoneID { return p.track.ID }
 
 // asked is a question that was mailed.
 type asked struct {
@@ -47,10 +48,11 @@ const (
 // nobody answered before the phone moved on, and the phone's last mail is not long
 // ago.
 func (e *Engine) askedLately(p *phone, q *Prompt) bool {
-	if n := len(p.Asked); n == 0 || e.now.Sub(p.Asked[n-1].When) >= askedFor {
+	before := p.Asked.all()
+	if n := len(before); n == 0 || e.now.Sub(before[n-1].When) >= askedFor {
 		return false
 	}
-	return slices.ContainsFunc(p.Asked, func(a asked) bool {
+	return slices.ContainsFunc(before, func(a asked) bool {
 		old := e.prompts[a.Prompt]
 		return old != nil && old.Reason == Superseded &&
 			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
@@ -60,46 +62,46 @@ func (e *Engine) askedLately(p *phone, q *Prompt) bool {
 
 // noteAsked remembers a question that is mailed.
 func (p *phone) noteAsked(q *Prompt, now time.Time) {
-	p.Asked = slices.DeleteFunc(p.Asked, func(a asked) bool { return now.Sub(a.When) >= askedOnce })
-	if len(p.Asked) >= mostAsked {
-		p.Asked = slices.Delete(p.Asked, 0, 1)
+	kept := slices.DeleteFunc(p.Asked.all(), func(a asked) bool { return now.Sub(a.When) >= askedOnce })
+	if len(kept) >= mostAsked {
+		kept = slices.Delete(kept, 0, 1)
 	}
-	p.Asked = append(p.Asked, asked{q.ID, q.Attachment, now})
+	p.Asked.set(append(kept, asked{q.ID, q.Attachment, now}))
 }
 
 // known is one network that is known for a phone: reported, asked about, matched
 // silently, or with nobody to ask.
 type known struct {
-	At      discovery.Attachment // all values ever known of it
-	Since   time.Time            // when it was last acted on, or gained or lost a level
-	InForce time.Time            // when it was last the network acted on
-	Answer  int64                `json:",omitempty"` // of a user; stands while it stands
-	Prompt  int64                `json:",omitempty"` // open or expired
-	Silent  bool                 `json:",omitempty"` // matched, and nobody need be asked
-	Nobody  bool                 `json:",omitempty"` // nobody to ask
-	Match   location.ID          `json:",omitempty"` // last opinion of the wiremap
-	From    *discovery.Network   `json:",omitempty"` // the network that was left when it was asked about
-	Left    location.ID          `json:",omitempty"` // what was in force there
-	again   bool                 // the phone is back there: see askedFor
+	At      *discovery.Attachment // all values ever known of it; is never changed
+	Since   discovery.Instant     // when it was last acted on, or gained or lost a level
+	InForce discovery.Instant     // when it was last the network acted on
+	Answer  int64                 `json:",omitempty"` // of a user; stands while it stands
+	Prompt  int64                 `json:",omitempty"` // open or expired
+	Silent  bool                  `json:",omitempty"` // matched, and nobody need be asked
+	Nobody  bool                  `json:",omitempty"` // nobody to ask
+	Match   location.ID           `json:",omitempty"` // last opinion of the wiremap
+	From    *discovery.Network    `json:",omitempty"` // the network that was left when it was asked about
+	Left    location.ID           `json:",omitempty"` // what was in force there
+	again   bool                  // the phone is back there: see askedFor
 }
 
 // phone returns the engine's side of a track, made if need be.
 func (e *Engine) phone(tr *discovery.Track) *phone {
-	p := e.phones[tr.ID]
+	p := e.phones.Of(tr.ID)
 	if p == nil {
-		p = &phone{id: tr.ID}
-		e.phones[tr.ID] = p
+		p = &phone{}
+		e.phones.Set(tr.ID, p)
 	}
 	p.track = tr
 	return p
 }
 
 // touch marks a phone to be stored with the next batch.
-func (e *Engine) touch(p *phone) { e.batch.phones[p.id] = true }
+func (e *Engine) touch(p *phone) { e.batch.phones[p.id()] = true }
 
 // kind returns what the phone is: as listed, else by evidence.
 func (p *phone) kind(e *Engine) provisioning.PhoneKind {
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() {
 		return listed.Kind
 	}
 	if p.track.Desk {
@@ -171,10 +173,10 @@ func (e *Engine) standing(p *phone, k *known) *Answer {
 // lists none, that is whoever logged in on it and still exists: the next login
 // at a hot desk changes who is asked, never the location.
 func (e *Engine) isUser(p *phone, email string) bool {
-	if slices.Contains(p.Declined, email) {
+	if slices.Contains(p.Declined.all(), email) {
 		return false
 	}
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && !p.id.Provisional() && len(listed.Users) > 0 {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() && len(listed.Users) > 0 {
 		return slices.Contains(listed.Users, email)
 	}
 	_, exists := e.dir.User(email)
@@ -189,7 +191,7 @@ func (e *Engine) find(p *phone, a discovery.Attachment) (*known, discovery.Relat
 	var best *known
 	rel := discovery.Different
 	for _, k := range p.Known {
-		r := discovery.Compare(k.At, a)
+		r := discovery.Compare(*k.At, a)
 		if r == discovery.Different || k != p.acted() && !e.isKnown(p, k) {
 			continue
 		}
@@ -222,8 +224,8 @@ func (e *Engine) prune(p *phone) {
 
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
-	p.Due = time.Time{}
-	a := p.track.Attachment
+	p.Due = 0
+	a := *p.track.Attachment
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
@@ -232,11 +234,11 @@ func (e *Engine) evaluate(p *phone) {
 	switch {
 	case k != nil && k == p.acted():
 		if !k.gains(rel, a) && (rel == discovery.Degraded) == p.Degraded && !k.renamed(a) {
-			k.At = k.At.Merge(a)
+			k.merge(p.track)
 			if !e.overdue(p, k) {
 				return
 			}
-			settled = e.now
+			settled = e.instant()
 		}
 	case k != nil: // known, and another one was acted on: it returned
 	case !p.track.Registered.IsZero():
@@ -249,9 +251,20 @@ func (e *Engine) evaluate(p *phone) {
 }
 
 // settleAt sets the settle deadline, not before now and not while flapping.
-func (e *Engine) settleAt(p *phone, t time.Time) {
-	p.Due = later(later(t, e.now), p.track.FlapUntil)
+func (e *Engine) settleAt(p *phone, t discovery.Instant) {
+	p.Due = max(t, e.instant(), p.track.FlapUntil())
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
+}
+
+// merge takes in where the phone is now. Most networks are known as their phone is
+// attached: then both have one attachment in common.
+func (k *known) merge(tr *discovery.Track) {
+	if merged := k.At.Merge(*tr.Attachment); merged == *tr.Attachment {
+		k.At = tr.Attachment
+	} else if merged != *k.At {
+		at := merged // on the heap only here
+		k.At = &at
+	}
 }
 
 // gains reports whether the attachment knows the network better: by a level, or
@@ -272,7 +285,7 @@ func (k *known) renamed(a discovery.Attachment) bool {
 // matchOf asks the wiremap about a network of a phone. A circuit that many
 // phones share now is matched as one, whatever it was before.
 func (e *Engine) matchOf(p *phone, k *known) matcher.Match {
-	at := k.At
+	at := *k.At
 	if now := p.track.Attachment; now.Shared && now.CircuitID == at.CircuitID && now.RemoteID == at.RemoteID {
 		at.Shared = true
 	}
@@ -302,7 +315,7 @@ func (e *Engine) decide(p *phone, k *known, m matcher.Match) Assignment {
 		return Assignment{Source: FromDefault, Unlocated: true}
 	}
 	id := k.At.Site
-	if listed, ok := e.dir.Phone(p.id.MAC); ok && id == "" {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok && id == "" {
 		id = listed.Site
 	}
 	out := Assignment{Source: FromDefault, Unlocated: true}
@@ -326,7 +339,7 @@ func (e *Engine) assign(p *phone, a Assignment) {
 
 // drop forgets a phone whose MAC turned out to be a router's.
 func (e *Engine) drop(tr *discovery.Track) {
-	p := e.phones[tr.ID]
+	p := e.phones.Of(tr.ID)
 	if p == nil {
 		return
 	}
@@ -336,8 +349,8 @@ func (e *Engine) drop(tr *discovery.Track) {
 		e.dropClaim(p, e.answers[k.Answer], "", "the device is no phone")
 	}
 	e.touch(p)
-	p.Due = time.Time{}
-	delete(e.phones, tr.ID)
+	p.Due = 0
+	e.phones.Delete(tr.ID)
 }
 
 // dropClaim rejects the open claim of an answer, if it has one; a may be nil.
@@ -362,7 +375,7 @@ func (e *Engine) openClaimOf(a *Answer) *Claim {
 // with its answer if there is none yet.
 func (e *Engine) inherit(p *phone, k *known) {
 	for _, own := range p.Known {
-		if discovery.Compare(own.At, k.At) == discovery.Same {
+		if discovery.Compare(*own.At, *k.At) == discovery.Same {
 			if own.Answer == 0 {
 				own.Answer = k.Answer
 			} else {
@@ -377,12 +390,12 @@ func (e *Engine) inherit(p *phone, k *known) {
 // absorb passes on what is known of a provisional phone to the phone that it
 // turned out to be.
 func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
-	q := e.phones[from]
+	q := e.phones.Of(from)
 	if q == nil {
 		return
 	}
 	e.closePrompt(q, Withdrawn)
-	p.Declined = sorted(append(p.Declined, q.Declined...))
+	p.Declined.set(sorted(slices.Concat(p.Declined.all(), q.Declined.all())))
 	e.prune(q)
 	acted := q.acted()
 	if p.acted() == nil && acted != nil && e.isKnown(q, acted) {
@@ -399,23 +412,23 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 	}
 	for _, id := range sortedKeys(e.prompts) {
 		if x := e.prompts[id]; x.Phone == from {
-			x.Phone = p.id
+			x.Phone = p.id()
 			e.batch.prompts[id] = true
 		}
 	}
 	for _, id := range sortedKeys(e.answers) {
 		if a := e.answers[id]; a.Phone == from {
-			a.Phone = p.id
+			a.Phone = p.id()
 			e.batch.answers[id] = true
 		}
 	}
 	for _, id := range sortedKeys(e.claims) {
 		if c := e.claims[id]; c.Phone == from {
-			c.Phone = p.id
+			c.Phone = p.id()
 			e.batch.claims[id] = true
 		}
 	}
 	e.batch.phones[from] = true
-	q.Due = time.Time{}
-	delete(e.phones, from)
+	q.Due = 0
+	e.phones.Delete(from)
 }

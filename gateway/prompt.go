@@ -13,7 +13,7 @@ import (
 func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
 	e.ids.Prompt++
 	q := &Prompt{
-		ID: e.ids.Prompt, Phone: p.id, Kind: kind, Attachment: k.At, Location: loc, To: to, Opened: e.now,
+		ID: e.ids.Prompt, Phone: p.id(), Kind: kind, Attachment: *k.At, Location: loc, To: to, Opened: e.now,
 	}
 	e.prompts[q.ID] = q
 	e.batch.prompts[q.ID] = true
@@ -23,7 +23,7 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 		k.Left = left.Location
 	}
 	e.touch(p)
-	e.agenda.add(due{at: q.Opened.Add(e.cfg.Policy.PromptExpiry), what: dueExpiry, prompt: q.ID})
+	e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
 	if k.again && e.askedLately(p, q) {
 		return
@@ -76,12 +76,12 @@ func (e *Engine) closePrompt(p *phone, why CloseReason) {
 
 // expire closes a prompt that nobody answered; its network stays known.
 func (e *Engine) expire(q *Prompt) {
-	p := e.phones[q.Phone]
+	p := e.phones.Of(q.Phone)
 	if p == nil || p.Prompt != q.ID {
 		return
 	}
 	e.closePrompt(p, Expired)
-	e.agenda.add(due{at: e.now.Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
+	e.agenda.add(due{at: e.instant().Add(e.cfg.Policy.AskAgain), what: dueAskAgain, prompt: q.ID})
 }
 
 // overdue reports whether the network acted on is to be asked about once more: a
@@ -94,7 +94,7 @@ func (e *Engine) overdue(p *phone, k *known) bool {
 
 // askAgain asks about a network once more if the phone is still there.
 func (e *Engine) askAgain(q *Prompt) {
-	p := e.phones[q.Phone]
+	p := e.phones.Of(q.Phone)
 	if p == nil || p.Prompt != 0 || p.track.Gone {
 		return
 	}
@@ -108,14 +108,14 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id, Attachment: p.track.Attachment,
+		Time: e.now, Purpose: why, Phone: p.id(), Attachment: *p.track.Attachment,
 	}
 	if !e.cfg.NoMails {
 		l.Model, l.Evidence = model(p.track), p.track.Evidence()
 	}
 	l.To, _ = e.dir.User(email)
 	l.To.Email = email
-	if listed, ok := e.dir.Phone(p.id.MAC); ok {
+	if listed, ok := e.dir.Phone(p.id().MAC); ok {
 		l.Label = listed.Label
 	}
 	for _, aor := range p.track.AORs(e.now) {
@@ -132,7 +132,7 @@ func model(tr *discovery.Track) string {
 
 // evidenceOf is what a network is believed for, as long as the phone is on it.
 func (p *phone) evidenceOf(at discovery.Attachment) []discovery.Evidence {
-	if discovery.Compare(at, p.track.Attachment) == discovery.Different {
+	if discovery.Compare(at, *p.track.Attachment) == discovery.Different {
 		return nil
 	}
 	return p.track.Evidence()

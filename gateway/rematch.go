@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"perch/discovery"
 	"perch/location"
 	"perch/provisioning"
 )
@@ -108,17 +107,17 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 // admins now list for it all the same.
 func (e *Engine) listedAnew(changes provisioning.Changes) {
 	for _, row := range changes.Put.Phones {
-		if p := e.phones[discovery.PhoneID{MAC: row.MAC}]; p != nil && p.Declined != nil {
-			p.Declined = nil
+		if p := e.phones.OfMAC(row.MAC); p != nil && len(p.Declined.all()) > 0 {
+			p.Declined.set(nil)
 			e.touch(p)
 		}
 	}
 	for _, p := range e.sortedPhones() {
-		before := len(p.Declined)
-		p.Declined = slices.DeleteFunc(p.Declined, func(email string) bool {
+		before := len(p.Declined.all())
+		p.Declined.set(slices.DeleteFunc(p.Declined.all(), func(email string) bool {
 			return slices.ContainsFunc(changes.Put.Users, func(u provisioning.User) bool { return u.Email == email })
-		})
-		if len(p.Declined) != before {
+		}))
+		if len(p.Declined.all()) != before {
 			e.touch(p)
 		}
 	}
@@ -170,7 +169,7 @@ func (e *Engine) orphans(changes provisioning.Changes) error {
 			continue // who left takes the personal location along; the others are asked
 		}
 		if next := e.decide(p, k, e.matchOf(p, k)); next.Source == FromDefault {
-			who = append(who, fmt.Sprintf("%s (%s)", p.id, p.Assignment.Location))
+			who = append(who, fmt.Sprintf("%s (%s)", p.id(), p.Assignment.Location))
 		}
 	}
 	if len(who) == 0 {
@@ -181,10 +180,10 @@ func (e *Engine) orphans(changes provisioning.Changes) error {
 }
 
 func (e *Engine) sortedPhones() []*phone {
-	all := make([]*phone, 0, len(e.phones))
-	for _, p := range e.phones {
+	all := make([]*phone, 0, e.phones.Len())
+	for _, p := range e.phones.All() {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b *phone) int { return a.id.Compare(b.id) })
+	slices.SortFunc(all, func(a, b *phone) int { return a.id().Compare(b.id()) })
 	return all
 }

@@ -18,7 +18,7 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 	if q == nil {
 		return Question{}, false
 	}
-	p := e.phones[q.Phone]
+	p := e.phones.Of(q.Phone)
 	if !slices.Contains(e.readersOf(p, q.To...), reader) {
 		return Question{}, false
 	}
@@ -26,7 +26,7 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 		p = unknownPhone(q.Phone)
 	}
 	k := p.asked(q)
-	at := &known{At: q.Attachment}
+	at := &known{At: &q.Attachment}
 	if k != nil {
 		at = k
 	}
@@ -34,7 +34,7 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 		Letter: e.question(p, k, q, reader, p.Assignment, e.matchOf(p, at)),
 		State:  q.Reason, Closed: q.Closed,
 		There:    k != nil && p.acted() == k,
-		Declined: slices.Contains(p.Declined, reader),
+		Declined: slices.Contains(p.Declined.all(), reader),
 		Askable:  e.askable(p, q) && slices.Contains(e.recipients(p), reader),
 	}
 	out.Letter.Attachment = q.Attachment
@@ -42,7 +42,7 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 		out.Current = open.ID
 	}
 	if a := e.answers[e.replies[q.ID]]; a != nil {
-		if by := e.phones[a.Phone]; by != nil {
+		if by := e.phones.Of(a.Phone); by != nil {
 			p, k = by, by.answered(a)
 			out.There = k != nil && p.acted() == k
 		}
@@ -94,7 +94,7 @@ func (e *Engine) Told(answer int64, reader string) (Told, bool) {
 	if a == nil {
 		return Told{}, false
 	}
-	p := e.phones[a.Phone]
+	p := e.phones.Of(a.Phone)
 	if !slices.Contains(e.readersOf(p, a.By), reader) {
 		return Told{}, false
 	}
@@ -102,9 +102,9 @@ func (e *Engine) Told(answer int64, reader string) (Told, bool) {
 		p = unknownPhone(a.Phone)
 	}
 	k := p.answered(a)
-	at := p.track.Attachment
+	at := *p.track.Attachment
 	if k != nil {
-		at = k.At
+		at = *k.At
 	} else if q := e.prompts[a.Prompt]; q != nil {
 		at = q.Attachment
 	}
@@ -186,11 +186,11 @@ func (e *Engine) touched(rule matcher.Rule, reader string) []Touched {
 	var out []Touched
 	for _, p := range e.sortedPhones() {
 		k := p.acted()
-		if k == nil || p.kind(e) == provisioning.Ignore || !alone.Match(k.At, nil).Found() {
+		if k == nil || p.kind(e) == provisioning.Ignore || !alone.Match(*k.At, nil).Found() {
 			continue
 		}
-		t := Touched{Phone: p.id, Users: e.recipients(p), Now: e.placeFor(p.Assignment.Location, reader)}
-		if listed, ok := e.dir.Phone(p.id.MAC); ok {
+		t := Touched{Phone: p.id(), Users: e.recipients(p), Now: e.placeFor(p.Assignment.Location, reader)}
+		if listed, ok := e.dir.Phone(p.id().MAC); ok {
 			t.Label = listed.Label
 		}
 		t.Changes = p.Assignment.Location != rule.Location && e.standing(p, k) == nil && !e.outranks(e.matchOf(p, k), rule)
