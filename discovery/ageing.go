@@ -15,8 +15,8 @@ const minPatience = 2 * time.Minute
 // without touching the heap.
 type deadline struct {
 	at Instant
-	tr *Track  // nil: of a circuit
-	c  circuit // of the lease that runs out
+	tr *Track   // nil: of a circuit
+	c  *circuit // of the lease that runs out
 }
 
 type deadlines []deadline
@@ -27,7 +27,7 @@ func (d deadlines) Less(i, j int) bool {
 	case a.at != b.at:
 		return a.at < b.at
 	case a.tr == nil || b.tr == nil:
-		return a.tr == nil && (b.tr != nil || a.c.compare(b.c) < 0)
+		return a.tr == nil && (b.tr != nil || a.c.compare(*b.c) < 0)
 	default:
 		return a.tr.ID.Compare(b.tr.ID) < 0
 	}
@@ -95,8 +95,8 @@ func (t *Tracker) Advance(to time.Time) []Change {
 	for len(t.ageing) > 0 && !t.ageing[0].at.After(now) {
 		d := heap.Pop(&t.ageing).(deadline)
 		if d.tr == nil {
-			delete(t.watched, d.c)
-			t.setHolders(d.c, PhoneID{}, Instant(0), now)
+			delete(t.watched, *d.c)
+			t.setHolders(*d.c, MAC{}, 0, now)
 			continue
 		}
 		if t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
@@ -215,7 +215,11 @@ func (t *Tracker) prune(now Instant) {
 	t.pruned = now
 	t.accounted = false
 	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
-	maps.DeleteFunc(t.bindings, func(_ address, b binding) bool { return now.After(b.Until) })
+	for a, b := range t.bindings.all() {
+		if now.After(b.Until) {
+			t.bindings.delete(a)
+		}
+	}
 	maps.DeleteFunc(t.links, func(_ subnet6, l link6) bool { return now.After(l.Until) })
 	maps.DeleteFunc(t.gateways, func(_ address, at Instant) bool { return now.Sub(at) > routerMemory })
 	maps.DeleteFunc(t.routers, func(_ MAC, r *router) bool {

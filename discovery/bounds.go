@@ -142,7 +142,7 @@ func (t *Tracker) account() {
 		}
 		t.bounds.guestsOn(tr.Wire).add(id, tr.worth())
 	}
-	for a, b := range t.bindings {
+	for a, b := range t.bindings.all() {
 		if !b.Firm {
 			t.bounds.loose.add(a, worth{at: b.At})
 		}
@@ -211,13 +211,22 @@ func (t *Tracker) sender(m MAC, now Instant) *router {
 
 // loosely notes a binding that rests on its owner's word alone.
 func (t *Tracker) loosely(a address, at Instant) {
-	note(t.bounds.loose, t.bindings, a, at, maxLoose, func(b binding) worth { return worth{at: b.At} }, &t.stats.Bindings)
+	loose := t.bounds.loose
+	loose.add(a, worth{at: at})
+	if loose.len() <= maxLoose {
+		return
+	}
+	t.bindings.delete(loose.least(func(a address) worth {
+		b, _ := t.bindings.of(a)
+		return worth{at: b.At}
+	}))
+	t.stats.Bindings++
 }
 
 // vouch makes a binding firm by which a REGISTER was accepted.
 func (t *Tracker) vouch(s *sight, ip netip.Addr, m MAC, expires time.Duration) {
 	a := address{s.site, ip}
-	b, ok := t.bindings[a]
+	b, ok := t.bindings.of(a)
 	if !ok || b.MAC != m || b.Until.Before(s.now) {
 		return
 	}
@@ -225,7 +234,7 @@ func (t *Tracker) vouch(s *sight, ip netip.Addr, m MAC, expires time.Duration) {
 	if until := s.now.Add(expires); until.After(b.Until) {
 		b.Until = until
 	}
-	t.bindings[a] = b
+	t.bindings.set(a, b)
 	t.bounds.loose.remove(a)
 }
 
@@ -237,7 +246,7 @@ func (t *Tracker) compactAgeing() {
 	}
 	kept := t.ageing[:0]
 	for _, d := range t.ageing {
-		if d.tr == nil && t.watched[d.c] == d.at || d.tr != nil && t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
+		if d.tr == nil && t.watched[*d.c] == d.at || d.tr != nil && t.tracks.Of(d.tr.ID) == d.tr && d.tr.wake == d.at {
 			kept = append(kept, d)
 		}
 	}

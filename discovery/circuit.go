@@ -15,7 +15,7 @@ type circuit struct {
 
 // holder is a phone that holds a lease through a circuit.
 type holder struct {
-	ID    PhoneID
+	MAC   MAC `json:"ID"`
 	Until Instant
 }
 
@@ -44,17 +44,17 @@ func (t *Tracker) hold(tr *Track, before circuit, now Instant) {
 	}
 	c := tr.Stay.Circuit.circuit
 	if before != c && before != (circuit{}) {
-		t.setHolders(before, tr.ID, Instant(0), now)
+		t.setHolders(before, tr.ID.MAC, 0, now)
 	}
 	if c != (circuit{}) {
-		t.setHolders(c, tr.ID, tr.Lease.Until, now)
+		t.setHolders(c, tr.ID.MAC, tr.Lease.Until, now)
 	}
 }
 
 // recount counts a device's lease once it is known to be a phone.
 func (t *Tracker) recount(tr *Track, now Instant) {
 	if c := tr.Stay.Circuit.circuit; c != (circuit{}) {
-		t.setHolders(c, tr.ID, tr.Lease.Until, now)
+		t.setHolders(c, tr.ID.MAC, tr.Lease.Until, now)
 		t.refresh(tr, now)
 	}
 }
@@ -65,7 +65,7 @@ func (t *Tracker) recount(tr *Track, now Instant) {
 func (t *Tracker) watchCircuit(c circuit) {
 	var first Instant
 	for _, h := range t.circuits[c] {
-		if !t.unheard(h.ID) && (first.IsZero() || h.Until.Before(first)) {
+		if !t.unheard(h.MAC) && (first.IsZero() || h.Until.Before(first)) {
 			first = h.Until
 		}
 	}
@@ -74,7 +74,7 @@ func (t *Tracker) watchCircuit(c circuit) {
 	}
 	if at, ok := t.watched[c]; !ok || first.Before(at) {
 		t.watched[c] = first
-		heap.Push(&t.ageing, deadline{at: first, c: c})
+		heap.Push(&t.ageing, deadline{at: first, c: &c})
 	}
 }
 
@@ -84,8 +84,8 @@ func (c circuit) compare(d circuit) int {
 
 // unheard reports whether the interface on which a phone was last heard is not
 // listening: its lease may have been renewed, or taken over.
-func (t *Tracker) unheard(id PhoneID) bool {
-	tr := t.tracks.Of(id)
+func (t *Tracker) unheard(m MAC) bool {
+	tr := t.tracks.OfMAC(m)
 	return tr != nil && t.deaf(tr.LifeWire)
 }
 
@@ -95,7 +95,7 @@ func (t *Tracker) holdOn(tr *Track, gap time.Duration) {
 	c := tr.Stay.Circuit.circuit
 	held := t.circuits[c]
 	for i := range held {
-		if held[i].ID == tr.ID {
+		if held[i].MAC == tr.ID.MAC {
 			held[i].Until = held[i].Until.Add(gap)
 		}
 	}
@@ -104,13 +104,13 @@ func (t *Tracker) holdOn(tr *Track, gap time.Duration) {
 	}
 }
 
-func (t *Tracker) setHolders(c circuit, id PhoneID, until, now Instant) {
+func (t *Tracker) setHolders(c circuit, m MAC, until, now Instant) {
 	was := t.shared(c)
 	kept := slices.DeleteFunc(t.circuits[c], func(h holder) bool {
-		return h.ID == id || !now.Before(h.Until) && !t.unheard(h.ID)
+		return h.MAC == m || !now.Before(h.Until) && !t.unheard(h.MAC)
 	})
 	if now.Before(until) {
-		kept = append(kept, holder{id, until})
+		kept = append(kept, holder{m, until})
 	}
 	if len(kept) == 0 {
 		delete(t.circuits, c)
@@ -124,7 +124,7 @@ func (t *Tracker) setHolders(c circuit, id PhoneID, until, now Instant) {
 		return
 	}
 	for _, h := range kept {
-		if tr := t.tracks.Of(h.ID); tr != nil && h.ID != id && tr.Stay.Circuit.circuit == c {
+		if tr := t.tracks.OfMAC(h.MAC); tr != nil && h.MAC != m && tr.Stay.Circuit.circuit == c {
 			t.refresh(tr, now)
 		}
 	}

@@ -212,10 +212,10 @@ func (t *Tracker) leasedAside(tr *Track, s *sight, g grant, c circuit) {
 		}
 		tr.Stay.Circuit = g.evidence(c, s)
 		if before != c {
-			t.setHolders(before, tr.ID, Instant(0), s.now)
+			t.setHolders(before, tr.ID.MAC, 0, s.now)
 		}
 		if tr.IsPhone {
-			t.setHolders(c, tr.ID, s.at.Add(g.life), s.now)
+			t.setHolders(c, tr.ID.MAC, s.at.Add(g.life), s.now)
 		}
 	}
 	if g.told != "" && !s.late {

@@ -151,7 +151,7 @@ func TestFloods(t *testing.T) {
 				got, most int
 			}{
 				{"tracks", tr.tracks.Len(), residents + maxGuests},
-				{"bindings", len(tr.bindings), residents + maxGuests + maxLoose},
+				{"bindings", tr.bindings.len(), residents + maxGuests + maxLoose},
 				{"routers", len(tr.routers), maxRouters},
 				{"gateways", len(tr.gateways), maxGateways},
 				{"requests", len(tr.requests), maxRequests},

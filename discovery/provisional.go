@@ -37,11 +37,11 @@ func (t *Tracker) provisionalOf(r *Register, c sip.Contact, p place, s *sight) *
 			if tr.Attachment.Subnet == p.subnet && tr.Attachment.PublicIP == p.publicIP && replaced == nil {
 				replaced = tr
 			}
-		case r.Instance != "" || tr.Lines[i].Instance != "":
-			if valid(r.Instance) == tr.Lines[i].Instance {
+		case r.Instance != "" || tr.Lines[i].Instance() != "":
+			if valid(r.Instance) == tr.Lines[i].Instance() {
 				return tr
 			}
-		case tr.Lines[i].CallID == valid(r.CallID), tr.Lines[i].Contact == valid(c.URI),
+		case tr.Lines[i].CallID() == valid(r.CallID), tr.Lines[i].Contact() == valid(c.URI),
 			p.ip.IsValid() && tr.Attachment.IP == p.ip && tr.Attachment.PublicIP == p.publicIP: // it rebooted
 			return tr
 		case s.now.After(tr.Lines[i].Until): // a new Contact replaces an expired one

@@ -50,6 +50,7 @@ func (t *Tracker) try(s *sight) {
 	}
 	x := t.tries[k]
 	if x == nil {
+		k.CallID = strings.Clone(k.CallID) // it outlives the message: see Line.says
 		x = &try{Time: s.at}
 		t.tries[k] = x
 		t.tryOrder = append(t.tryOrder, k)
@@ -216,37 +217,6 @@ func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict 
 	return nil, false
 }
 
-// addLine records that an AOR is registered on a phone.
-func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) {
-	i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
-	added := i < 0
-	if added {
-		i = len(tr.Lines)
-		tr.Lines = append(tr.Lines, Line{AOR: sip.AOR(strings.Clone(string(r.AOR)))})
-	}
-	l := &tr.Lines[i]
-	keep(&l.CallID, valid(r.CallID))
-	keep(&l.Contact, valid(c.URI))
-	keep(&l.Instance, valid(r.Instance))
-	l.Until = until
-	if r.Instance != "" && !tr.ID.Provisional() {
-		t.instances[l.Instance] = tr.ID.MAC
-	}
-	if !added {
-		return
-	}
-	slices.SortFunc(tr.Lines, func(a, b Line) int { return strings.Compare(string(a.AOR), string(b.AOR)) })
-	t.report(tr, LinesMoved)
-}
-
-// keep sets a text for good. What was read is a part of its header, all of which
-// would stay in memory; a refresh mostly says the same again.
-func keep(text *string, said string) {
-	if *text != said {
-		*text = strings.Clone(said)
-	}
-}
-
 // deregister takes an AOR from a phone (RFC 3261 section 10.2.2): the binding is
 // named, or all are with *, or it is the phone's last and the answer, which lists
 // what is bound, does not have it. The phone may be about to leave or to reboot:
@@ -255,9 +225,9 @@ func keep(text *string, said string) {
 func (t *Tracker) deregister(tr *Track, r *Register, resp *RegisterResponse) {
 	n := len(tr.Lines)
 	tr.Lines = slices.DeleteFunc(tr.Lines, func(l Line) bool {
-		is := func(c sip.Contact) bool { return c.URI == "*" || valid(c.URI) == l.Contact }
+		is := func(c sip.Contact) bool { return c.URI == "*" || valid(c.URI) == l.Contact() }
 		return l.AOR == r.AOR && (slices.ContainsFunc(r.Contacts, is) ||
-			l.CallID == valid(r.CallID) && !slices.ContainsFunc(resp.Contacts, is))
+			l.CallID() == valid(r.CallID) && !slices.ContainsFunc(resp.Contacts, is))
 	})
 	if len(tr.Lines) != n {
 		t.report(tr, LinesMoved)
@@ -267,7 +237,7 @@ func (t *Tracker) deregister(tr *Track, r *Register, resp *RegisterResponse) {
 // continues reports whether a REGISTER goes on with a binding of the phone.
 func continues(tr *Track, r *Register, c sip.Contact) bool {
 	return slices.ContainsFunc(tr.Lines, func(l Line) bool {
-		return l.AOR == r.AOR && l.CallID == valid(r.CallID) && l.Contact == valid(c.URI)
+		return l.AOR == r.AOR && l.CallID() == valid(r.CallID) && l.Contact() == valid(c.URI)
 	})
 }
 

@@ -6,20 +6,6 @@ import (
 	"time"
 )
 
-// address is an IP within a site: private addresses repeat between sites.
-type address struct {
-	Site string
-	IP   netip.Addr
-}
-
-// binding says which MAC an IP belongs to.
-type binding struct {
-	MAC   MAC
-	At    Instant
-	Until Instant
-	Firm  bool `json:",omitempty"` // by a lease, or an accepted REGISTER
-}
-
 // bindingLife is how long an address is taken for the sender's after ARP said
 // so: hosts that are alive repeat it within hours.
 const bindingLife = 4 * time.Hour
@@ -55,7 +41,7 @@ func (t *Tracker) noteSender(s *sight) {
 	if s.MAC.Nobody() || !usable(s.SrcIP) || !s.SrcIP.Is4() {
 		return
 	}
-	if t.bindings[address{s.site, s.SrcIP}].MAC == s.MAC {
+	if b, _ := t.bindings.of(address{s.site, s.SrcIP}); b.MAC == s.MAC {
 		if t.isGateway(s.site, s.SrcIP, s.now) {
 			t.proveRouter(s.MAC, s.now)
 		}
@@ -88,7 +74,7 @@ func (t *Tracker) gateway(s *sight, ip netip.Addr) {
 	a := address{s.site, ip}
 	t.gateways[a] = s.now
 	note(t.bounds.gateways, t.gateways, a, s.now, maxGateways, func(at Instant) worth { return worth{at: at} }, &t.stats.Gateways)
-	if b, ok := t.bindings[a]; ok {
+	if b, ok := t.bindings.of(a); ok {
 		t.proveRouter(b.MAC, s.now)
 	}
 }
@@ -127,7 +113,7 @@ func (t *Tracker) isGateway(site string, ip netip.Addr, now Instant) bool {
 // not replace a newer one.
 func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until Instant) {
 	a := address{s.site, ip}
-	old, ok := t.bindings[a]
+	old, ok := t.bindings.of(a)
 	if ok && old.At.After(s.at) {
 		return
 	}
@@ -140,7 +126,7 @@ func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until Instant) {
 		}
 		return
 	}
-	t.bindings[a] = binding{m, s.at, until, firm}
+	t.bindings.set(a, binding{m, s.at, until, firm})
 	if firm {
 		t.bounds.loose.remove(a)
 	} else {
@@ -154,15 +140,15 @@ func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until Instant) {
 // unbind notes that a MAC gave an IP up.
 func (t *Tracker) unbind(site string, ip netip.Addr, m MAC) {
 	a := address{site, ip}
-	if t.bindings[a].MAC == m {
-		delete(t.bindings, a)
+	if b, _ := t.bindings.of(a); b.MAC == m {
+		t.bindings.delete(a)
 		t.bounds.loose.remove(a)
 	}
 }
 
 // bound returns the MAC that an IP belongs to; a router's MAC is no binding.
 func (t *Tracker) bound(site string, ip netip.Addr, now Instant) (MAC, bool) {
-	b, ok := t.bindings[address{site, ip}]
+	b, ok := t.bindings.of(address{site, ip})
 	if !ok || now.After(b.Until) || b.MAC.Nobody() || t.isRouter(b.MAC, now) {
 		return MAC{}, false
 	}

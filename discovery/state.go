@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"perch/sip"
@@ -95,7 +96,7 @@ func compareAddresses(a, b address) int {
 func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	s := state{Pruned: t.pruned}
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
-	s.Bindings = list(t.bindings, compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
+	s.Bindings = list(maps.Collect(t.bindings.all()), compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
 	s.Gateways = list(t.gateways, compareAddresses, func(a address, at Instant) storedGateway { return storedGateway{a, at} })
 	s.Circuits = list(t.circuits,
@@ -129,7 +130,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.wires[w.Name] = w
 	}
 	for _, x := range s.Bindings {
-		t.bindings[x.address] = x.binding
+		t.bindings.set(x.address, x.binding)
 	}
 	for _, x := range s.Routers {
 		t.routers[x.MAC] = &x.router

@@ -3,7 +3,6 @@ package discovery
 import (
 	"cmp"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 
@@ -56,15 +55,6 @@ var (
 
 // NewTrack returns a track of which only the name is known.
 func NewTrack(id PhoneID) *Track { return &Track{ID: id, Attachment: &nowhere} }
-
-// Line is one AOR registered on a phone.
-type Line struct {
-	AOR      sip.AOR
-	CallID   string  `json:",omitempty"`
-	Contact  string  `json:",omitempty"` // URI
-	Instance string  `json:",omitempty"`
-	Until    Instant `json:",omitzero"` // when the binding runs out
-}
 
 // unrest is what is known of a phone that moved, or of which evidence disagrees.
 type unrest struct {
@@ -272,9 +262,4 @@ func (tr *Track) Evidence() []Evidence {
 	add("told", link.Told, SourceSwitch, link.Heard)
 	add("told", told.Text, SourceServer, told.Heard)
 	return out
-}
-
-// Registers reports whether a line is registered on the phone.
-func (tr *Track) Registers(aor sip.AOR) bool {
-	return slices.ContainsFunc(tr.Lines, func(l Line) bool { return l.AOR == aor })
 }

@@ -15,13 +15,13 @@ type storedTrack struct {
 	Confirmed  bool    `json:",omitempty"`
 	Wire       string  `json:",omitempty"`
 	Attachment Attachment
-	Changed    Instant `json:",omitzero"`
-	Arrived    Instant `json:",omitzero"`
-	Registered Instant `json:",omitzero"`
-	Booted     Instant `json:",omitzero"`
-	FlapUntil  Instant `json:",omitzero"`
-	Gone       bool    `json:",omitempty"`
-	Lines      []Line  `json:",omitempty"`
+	Changed    Instant      `json:",omitzero"`
+	Arrived    Instant      `json:",omitzero"`
+	Registered Instant      `json:",omitzero"`
+	Booted     Instant      `json:",omitzero"`
+	FlapUntil  Instant      `json:",omitzero"`
+	Gone       bool         `json:",omitempty"`
+	Lines      []storedLine `json:",omitempty"`
 	Stay       storedStay
 	Lease      storedLease   `json:",omitzero"`
 	Life       Instant       `json:",omitzero"`
@@ -81,7 +81,7 @@ func (tr *Track) MarshalJSON() ([]byte, error) {
 		ID: tr.ID, IsPhone: tr.IsPhone, Desk: tr.Desk, Said: tr.Said, Confirmed: tr.Confirmed, Wire: tr.Wire,
 		Attachment: *tr.Attachment,
 		Changed:    tr.Changed, Arrived: tr.Arrived, Registered: tr.Registered, Booted: tr.Booted, FlapUntil: u.FlapUntil,
-		Gone: tr.Gone, Lines: tr.Lines, Stay: tr.Stay.stored(),
+		Gone: tr.Gone, Lines: storeLines(tr.Lines), Stay: tr.Stay.stored(),
 		Lease: storedLease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
 		Life:  tr.Life, LifeWire: tr.LifeWire, Expires: tr.Expires, TTL: tr.TTL,
 		WasPublic: u.WasPublic, Hopping: tr.Hopping, BootOpen: tr.BootOpen, Moves: u.Moves, Older: u.Older,
@@ -105,7 +105,7 @@ func (tr *Track) UnmarshalJSON(b []byte) error {
 		ID: in.ID, IsPhone: in.IsPhone, Desk: in.Desk, Said: in.Said, Confirmed: in.Confirmed, Wire: in.Wire,
 		Attachment: &at,
 		Changed:    in.Changed, Arrived: in.Arrived, Registered: in.Registered, Booted: in.Booted,
-		Gone: in.Gone, Lines: in.Lines, Stay: in.Stay.stay(),
+		Gone: in.Gone, Lines: restoreLines(in.Lines), Stay: in.Stay.stay(),
 		Lease: lease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
 		Life:  in.Life, LifeWire: in.LifeWire, Expires: in.Expires, TTL: in.TTL,
 		Hopping: in.Hopping, BootOpen: in.BootOpen, SIPClass: in.SIPClass,

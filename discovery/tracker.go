@@ -52,7 +52,7 @@ type Tracker struct {
 
 	tracks    *PhoneMap[*Track]
 	wires     map[string]*wire
-	bindings  map[address]binding
+	bindings  bindings
 	routers   map[MAC]*router
 	gateways  map[address]Instant // IPs that are a giaddr or a default router, when last said
 	circuits  map[circuit][]holder
@@ -83,7 +83,7 @@ func NewTracker(cfg Config, dir Directory) *Tracker {
 		cfg: cfg, dir: dir,
 		tracks:    NewPhoneMap[*Track](),
 		wires:     map[string]*wire{},
-		bindings:  map[address]binding{},
+		bindings:  bindings{},
 		routers:   map[MAC]*router{},
 		gateways:  map[address]Instant{},
 		circuits:  map[circuit][]holder{},

@@ -57,7 +57,11 @@ func (h *dueHeap) Push(x any)   { *h = append(*h, x.(due)) }
 func (h *dueHeap) Pop() any {
 	old := *h
 	x := old[len(old)-1]
+	old[len(old)-1] = due{}
 	*h = old[:len(old)-1]
+	if cap(*h) > 1024 && len(*h) <= cap(*h)/4 {
+		*h = append(dueHeap(nil), *h...) // a campus that has settled needs less room
+	}
 	return x
 }
 
