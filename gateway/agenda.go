@@ -14,6 +14,7 @@ const (
 	dueSettle dueWhat = iota
 	dueExpiry
 	dueAskAgain
+	dueMail // of an open prompt whose mail was put off
 )
 
 // due is one deadline. Deadlines are never removed: one that no longer holds is
@@ -31,8 +32,12 @@ func (d due) holds(e *Engine) bool {
 		return d.phone.Due == d.at
 	}
 	q := e.prompts[d.prompt]
-	if d.what == dueExpiry {
+	switch d.what {
+	case dueExpiry:
 		return q.Open()
+	case dueMail:
+		p := e.phones.Of(q.Phone)
+		return p != nil && p.Prompt == q.ID && p.Later == d.at
 	}
 	return q.Reason == Expired
 }

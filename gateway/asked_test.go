@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,57 +13,85 @@ import (
 	"perch/sip"
 )
 
-// A MAC that is heard behind two ports in turn, which nobody has reported: each
-// turn opens a question, but once each has been asked about a mail goes out once a
-// day.
+// A MAC that is heard behind one port after another, a new one each hour: a mail
+// goes out at once twice, and then once a day. What waits is mailed if the phone is
+// still there.
 func TestOneMailADay(t *testing.T) {
-	e, events := newEngine(t, &gateway.Memory{}, "company-claim-port")
+	const day = 24
+	for _, c := range []struct {
+		name   string
+		port   func(hour int) int
+		hours  int
+		answer bool // what was asked first
+		want   []int
+	}{
+		{"between two ports", func(h int) int { return h % 2 }, 3*day + 3, false, []int{0, 1, 25, 49, 73}},
+		{"between its own and another", func(h int) int { return h % 2 }, 3*day + 3, true, []int{0, 1, 25, 49, 73}},
+		{"from port to port", func(h int) int { return h }, 2*day + 3, false, []int{0, 1, 25, 49}},
+		{"three ports, and then it stays", func(h int) int { return min(h, 2) }, 2*day + 3, false, []int{0, 1, 25}},
+		{"two ports, and then it stays", func(h int) int { return min(h, 1) }, 2*day + 3, false, []int{0, 1}},
+		{"a new port each day", func(h int) int { return h / day }, 4 * day, false, []int{0, 24, 48, 72}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newDesk(t, "company-claim-port", gateway.DefaultPolicy(), nil)
+			start := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+			for h := range c.hours {
+				at := start.Add(time.Duration(h) * time.Hour)
+				plugs(e.Engine, at, uint32(h+1), fmt.Sprintf("Gi1/0/%d", 7+c.port(h)))
+				e.restart()
+				if c.answer && h == 0 {
+					e.Advance(at.Add(10 * time.Minute))
+					if err := e.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerCompany, Location: "hq-307", By: "alice@example.com"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			e.Settle()
+			var got []int
+			var last time.Time
+			for _, ev := range *e.said {
+				if ev.Name == "mail.queued" && bytes.Contains(ev.Data, []byte(`"purpose":"prompt"`)) {
+					got, last = append(got, int(ev.Time.Sub(start)/time.Hour)), ev.Time
+				}
+			}
+			wait := time.Time{} // what explain says
+			if x := e.Explain("00:15:65:aa:00:01")[0]; x.Prompt != nil && x.Prompt.Opened.After(last) {
+				wait = last.Add(24 * time.Hour)
+			}
+			if x := e.Explain("00:15:65:aa:00:01")[0]; !x.MailAt.Equal(wait) {
+				t.Errorf("the mail of prompt %v waits until %v, want %v", x.Prompt, x.MailAt, wait)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got mails after %d hours, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// plugs has Alice's phone boot and register behind a port that its relay names.
+func plugs(e *gateway.Engine, at time.Time, n uint32, port string) {
 	mac := discovery.MAC{0x00, 0x15, 0x65, 0xaa, 0x00, 0x01}
 	relay := discovery.MAC{0x00, 0x1b, 0x0d, 0xaa, 0x00, 0x01}
 	ip, giaddr := netip.MustParseAddr("10.1.2.21"), netip.MustParseAddr("10.1.2.1")
-	start := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-	const hours = 75
-	for h := range hours {
-		at := start.Add(time.Duration(h) * time.Hour)
-		port := discovery.Hex(fmt.Sprintf("Gi1/0/%d", 7+h%2))
-		see := func(o discovery.Observation) {
-			o.Time, o.File = at, "mirror.pcap"
-			e.Observe(&o)
-		}
-		xid := uint32(h + 1)
-		see(discovery.Observation{Kind: discovery.KindDHCP, MAC: relay, SrcIP: giaddr, DHCP: &discovery.DHCP{
-			Type: discovery.DHCPDiscover, Op: 1, XID: xid, Chaddr: mac, Giaddr: giaddr, CircuitID: port, RemoteID: "sw-9fl",
-		}})
-		see(discovery.Observation{Kind: discovery.KindDHCP, MAC: relay, SrcIP: giaddr, DHCP: &discovery.DHCP{
-			Type: discovery.DHCPAck, Op: 2, XID: xid, Chaddr: mac, Yiaddr: ip, Giaddr: giaddr, SubnetBits: 24, LeaseSeconds: 7200, CircuitID: port, RemoteID: "sw-9fl",
-		}})
-		call := fmt.Sprint("call-", h)
-		see(discovery.Observation{Kind: discovery.KindRegister, MAC: mac, SrcIP: ip, Register: &discovery.Register{
-			Transport: "udp", Source: netip.AddrPortFrom(ip, 5060),
-			Register: sip.Register{CallID: call, CSeq: 1, AOR: "sip:101@example.com", Expires: 3600, Contacts: []sip.Contact{{URI: "sip:101@10.1.2.21", Host: "10.1.2.21", Expires: 3600}}},
-		}})
-		see(discovery.Observation{Kind: discovery.KindRegisterResponse, MAC: relay, Response: &discovery.RegisterResponse{
-			RegisterResponse: sip.RegisterResponse{Status: 200, CallID: call, CSeq: 1, AOR: "sip:101@example.com", Expires: 3600},
-		}})
+	see := func(o discovery.Observation) {
+		o.Time, o.File = at, "mirror.pcap"
+		e.Observe(&o)
 	}
-	e.Settle()
-	opened := 0
-	var mailed []time.Duration
-	for _, ev := range *events {
-		switch ev.Name {
-		case "prompt.opened":
-			opened++
-		case "mail.queued":
-			mailed = append(mailed, ev.Time.Sub(start).Truncate(time.Hour))
-		}
-	}
-	if opened != hours {
-		t.Errorf("got %d questions, want %d: one for each turn", opened, hours)
-	}
-	want := []time.Duration{0, time.Hour, 25 * time.Hour, 49 * time.Hour, 73 * time.Hour}
-	if fmt.Sprint(mailed) != fmt.Sprint(want) {
-		t.Errorf("got mails after %v, want %v", mailed, want)
-	}
+	see(discovery.Observation{Kind: discovery.KindDHCP, MAC: relay, SrcIP: giaddr, DHCP: &discovery.DHCP{
+		Type: discovery.DHCPDiscover, Op: 1, XID: n, Chaddr: mac, Giaddr: giaddr, CircuitID: discovery.Hex(port), RemoteID: "sw-9fl",
+	}})
+	see(discovery.Observation{Kind: discovery.KindDHCP, MAC: relay, SrcIP: giaddr, DHCP: &discovery.DHCP{
+		Type: discovery.DHCPAck, Op: 2, XID: n, Chaddr: mac, Yiaddr: ip, Giaddr: giaddr, SubnetBits: 24, LeaseSeconds: 7200,
+		CircuitID: discovery.Hex(port), RemoteID: "sw-9fl",
+	}})
+	call := fmt.Sprint("call-", n)
+	see(discovery.Observation{Kind: discovery.KindRegister, MAC: mac, SrcIP: ip, Register: &discovery.Register{
+		Transport: "udp", Source: netip.AddrPortFrom(ip, 5060),
+		Register: sip.Register{CallID: call, CSeq: 1, AOR: "sip:101@example.com", Expires: 3600, Contacts: []sip.Contact{{URI: "sip:101@10.1.2.21", Host: "10.1.2.21", Expires: 3600}}},
+	}})
+	see(discovery.Observation{Kind: discovery.KindRegisterResponse, MAC: relay, Response: &discovery.RegisterResponse{
+		RegisterResponse: sip.RegisterResponse{Status: 200, CallID: call, CSeq: 1, AOR: "sip:101@example.com", Expires: 3600},
+	}})
 }
 
 // What a hostile wire was refused is counted.

@@ -232,6 +232,9 @@ func (e *Engine) load(s State) error {
 		}
 	}
 	for _, q := range s.Prompts {
+		if p := e.phones.Of(q.Phone); p != nil && p.Prompt == q.ID && !p.Later.IsZero() {
+			e.agenda.add(due{at: p.Later, what: dueMail, prompt: q.ID})
+		}
 		switch {
 		case q.Open():
 			e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})

@@ -67,6 +67,16 @@ func newDeskAt(t *testing.T, story, site string, policy gateway.Policy, tables m
 	return d
 }
 
+// restart goes on with what is stored.
+func (d *desk) restart() {
+	d.Helper()
+	d.must(d.Checkpoint(context.Background()))
+	e, err := gateway.New(context.Background(), d.cfg, d.store)
+	d.must(err)
+	d.Engine = e
+	d.OnEvent(func(ev gateway.Event) { *d.said = append(*d.said, ev) })
+}
+
 func tables2(t *testing.T, dir, name, text string) {
 	t.Helper()
 	if text == "" {

@@ -227,6 +227,8 @@ func (e *Engine) fallDue(d due) {
 		e.expire(e.prompts[d.prompt])
 	case dueAskAgain:
 		e.askAgain(e.prompts[d.prompt])
+	case dueMail:
+		e.mailLater(e.prompts[d.prompt])
 	}
 }
 

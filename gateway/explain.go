@@ -31,7 +31,8 @@ type Explanation struct {
 	Networks   []KnownNetwork
 	Match      matcher.Explanation
 	Assignment Assignment
-	Prompt     *Prompt // open
+	Prompt     *Prompt   // open
+	MailAt     time.Time // when its mail goes out, if that waits
 }
 
 // KnownNetwork is a network that is known for a phone, and why.
@@ -99,7 +100,7 @@ func (e *Engine) explain(p *phone) Explanation {
 	x.Match = e.dir.Wiremap().Explain(at, x.Users)
 	if q := e.prompts[p.Prompt]; q != nil {
 		c := *q
-		x.Prompt = &c
+		x.Prompt, x.MailAt = &c, p.Later.Time()
 	}
 	return x
 }

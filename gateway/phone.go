@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"slices"
-	"time"
 
 	"perch/discovery"
 	"perch/location"
@@ -21,53 +20,11 @@ type phone struct {
 	Assignment Assignment        `json:"-"`
 	Prompt     int64             `json:",omitempty"` // open prompt
 	Declined   few[string]       `json:",omitzero"`  // who said that it is not their phone, sorted
-	Asked      few[asked]        `json:",omitzero"`  // the networks asked about by mail within askedOnce, oldest first
+	Asked      few[asked]        `json:",omitzero"`  // the networks asked about by mail lately, oldest first
+	Later      discovery.Instant `json:",omitzero"`  // when the open prompt's mail goes out; zero: it has gone
 }
 
 func (p *phone) id() discovery.PhoneID { return p.track.ID }
-
-// asked is a question that was mailed.
-type asked struct {
-	Prompt int64
-	At     discovery.Attachment
-	When   time.Time
-}
-
-// Who was asked about a network lately and did not answer before the phone moved
-// on is not asked about it again by mail more than once within askedFor, whichever
-// of its networks the phone comes back to: a MAC that is heard at two ports in turn
-// sends nobody a mail for each turn. The link of the first mail leads to the
-// question that is open.
-const (
-	askedFor  = 24 * time.Hour
-	askedOnce = 7 * 24 * time.Hour // how long it is remembered what was asked
-	mostAsked = 16
-)
-
-// askedLately reports whether everybody was asked the same about the same network,
-// nobody answered before the phone moved on, and the phone's last mail is not long
-// ago.
-func (e *Engine) askedLately(p *phone, q *Prompt) bool {
-	before := p.Asked.all()
-	if n := len(before); n == 0 || e.now.Sub(before[n-1].When) >= askedFor {
-		return false
-	}
-	return slices.ContainsFunc(before, func(a asked) bool {
-		old := e.prompts[a.Prompt]
-		return old != nil && old.Reason == Superseded &&
-			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
-			discovery.Compare(a.At, q.Attachment) == discovery.Same
-	})
-}
-
-// noteAsked remembers a question that is mailed.
-func (p *phone) noteAsked(q *Prompt, now time.Time) {
-	kept := slices.DeleteFunc(p.Asked.all(), func(a asked) bool { return now.Sub(a.When) >= askedOnce })
-	if len(kept) >= mostAsked {
-		kept = slices.Delete(kept, 0, 1)
-	}
-	p.Asked.set(append(kept, asked{q.ID, q.Attachment, now}))
-}
 
 // known is one network that is known for a phone: reported, asked about, matched
 // silently, or with nobody to ask.
@@ -82,7 +39,7 @@ type known struct {
 	Match   location.ID           `json:",omitempty"` // last opinion of the wiremap
 	From    *discovery.Network    `json:",omitempty"` // the network that was left when it was asked about
 	Left    location.ID           `json:",omitempty"` // what was in force there
-	again   bool                  // the phone is back there: see askedFor
+	again   bool                  // the phone is back there: see putOff
 }
 
 // phone returns the engine's side of a track, made if need be.

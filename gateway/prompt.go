@@ -8,8 +8,8 @@ import (
 	"perch/matcher"
 )
 
-// open asks the users of a phone about a network, by one mail to each, unless they
-// were asked about it lately and the phone has only come back.
+// open asks the users of a phone about a network, by one mail to each, which may
+// have to wait.
 func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
 	e.ids.Prompt++
 	q := &Prompt{
@@ -25,12 +25,18 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 	e.touch(p)
 	e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
 	e.emit(p, "prompt.opened", func(l *Line) { l.Prompt = line(q) })
-	if k.again && e.askedLately(p, q) {
+	if p.Later = e.putOff(p, k, q); p.Later.IsZero() {
+		e.mailQuestion(p, k, q, m)
 		return
 	}
+	e.agenda.add(due{at: p.Later, what: dueMail, prompt: q.ID})
+}
+
+// mailQuestion asks each recipient of a prompt by mail.
+func (e *Engine) mailQuestion(p *phone, k *known, q *Prompt, m matcher.Match) {
 	p.noteAsked(q, e.now)
 	inForce := e.decide(p, k, m)
-	for _, email := range to {
+	for _, email := range q.To {
 		e.post(p, e.question(p, k, q, email, inForce, m))
 	}
 }
@@ -69,7 +75,7 @@ func (e *Engine) closePrompt(p *phone, why CloseReason) {
 	}
 	q.Closed, q.Reason = e.now, why
 	e.batch.prompts[q.ID] = true
-	p.Prompt = 0
+	p.Prompt, p.Later = 0, 0
 	e.touch(p)
 	e.emit(p, "prompt.closed", func(l *Line) { l.Prompt, l.Reason = line(q), why })
 }

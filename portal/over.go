@@ -33,7 +33,7 @@ func (o *overView) explain(q gateway.Question) {
 	case q.Declined:
 		o.Title, o.Tells = "You told us that "+name+" is not your phone", false
 		o.Text = []string{"We do not ask you about it any more, and have told the telephone administrators. If that was a mistake, please tell them."}
-	case q.State == gateway.Superseded:
+	case q.State == gateway.Superseded, q.State == gateway.Returned && q.Current != 0:
 		o.Title = "Your phone " + name + " has moved on"
 		o.Text = []string{"This question was about " + orElse(o.Network, "a network") + ", where the phone is no longer connected."}
 		if q.Current == 0 {

@@ -90,6 +90,9 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 	row("  in force", "%s", inForce(dir, x.Assignment))
 	if x.Prompt != nil {
 		row("  prompt", "%d (%s), to %s, since %s", x.Prompt.ID, x.Prompt.Kind, strings.Join(x.Prompt.To, " "), stamp(x.Prompt.Opened))
+		if !x.MailAt.IsZero() {
+			row("    by mail", "%s, if the phone is still there: earlier mails about it were not answered", stamp(x.MailAt))
+		}
 	}
 	fmt.Fprintln(w, "  networks known for it")
 	if len(x.Networks) == 0 {
