@@ -29,8 +29,8 @@ func (p *phone) id() discovery.PhoneID { return p.track.ID }
 // asked is a question that was mailed.
 type asked struct {
 	Prompt int64
-	At     discovery.Attachment
-	When   time.Time
+	At     *discovery.Attached
+	When   discovery.Instant
 }
 
 // Who was asked about a network lately and did not answer before the phone moved
@@ -49,24 +49,24 @@ const (
 // ago.
 func (e *Engine) askedLately(p *phone, q *Prompt) bool {
 	before := p.Asked.all()
-	if n := len(before); n == 0 || e.now.Sub(before[n-1].When) >= askedFor {
+	if n := len(before); n == 0 || e.instant().Sub(before[n-1].When) >= askedFor {
 		return false
 	}
 	return slices.ContainsFunc(before, func(a asked) bool {
 		old := e.prompts[a.Prompt]
 		return old != nil && old.Reason == Superseded &&
 			old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
-			discovery.Compare(a.At, q.Attachment) == discovery.Same
+			discovery.Compare(a.At.Attachment(), q.Attachment) == discovery.Same
 	})
 }
 
-// noteAsked remembers a question that is mailed.
-func (p *phone) noteAsked(q *Prompt, now time.Time) {
+// noteAsked remembers a question that is mailed, about k.
+func (p *phone) noteAsked(q *Prompt, k *known, now discovery.Instant) {
 	kept := slices.DeleteFunc(p.Asked.all(), func(a asked) bool { return now.Sub(a.When) >= askedOnce })
 	if len(kept) >= mostAsked {
 		kept = slices.Delete(kept, 0, 1)
 	}
-	p.Asked.set(append(kept, asked{q.ID, q.Attachment, now}))
+	p.Asked.set(append(kept, asked{q.ID, k.At, now}))
 }
 
 // known is one network that is known for a phone: reported, asked about, matched

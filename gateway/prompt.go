@@ -28,7 +28,7 @@ func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m ma
 	if k.again && e.askedLately(p, q) {
 		return
 	}
-	p.noteAsked(q, e.now)
+	p.noteAsked(q, k, e.instant())
 	inForce := e.decide(p, k, m)
 	for _, email := range to {
 		e.post(p, e.question(p, k, q, email, inForce, m))
