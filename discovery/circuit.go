@@ -74,7 +74,8 @@ func (t *Tracker) watchCircuit(c circuit) {
 	}
 	if at, ok := t.watched[c]; !ok || first.Before(at) {
 		t.watched[c] = first
-		heap.Push(&t.ageing, deadline{at: first, c: &c})
+		watched := c // on the heap only here
+		heap.Push(&t.ageing, deadline{at: first, c: &watched})
 	}
 }
 
@@ -86,7 +87,7 @@ func (c circuit) compare(d circuit) int {
 // listening: its lease may have been renewed, or taken over.
 func (t *Tracker) unheard(m MAC) bool {
 	tr := t.tracks.OfMAC(m)
-	return tr != nil && t.deaf(tr.LifeWire)
+	return tr != nil && t.deaf(tr.lifeWire.String())
 }
 
 // holdOn keeps a phone's lease on its circuit for as long as it could not be

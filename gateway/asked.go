@@ -22,8 +22,8 @@ const (
 // asked is a question that was mailed.
 type asked struct {
 	Prompt int64
-	At     discovery.Attachment
-	When   time.Time
+	At     *discovery.Attached
+	When   discovery.Instant
 }
 
 // putOff returns until when the mail of a question waits; zero: it goes out now.
@@ -34,7 +34,7 @@ func (e *Engine) putOff(p *phone, k *known, q *Prompt) discovery.Instant {
 		return 0
 	}
 	until := before[len(before)-1].When.Add(mailsApart)
-	if !e.now.Before(until) {
+	if !e.instant().Before(until) {
 		return 0
 	}
 	unanswered := 0
@@ -43,7 +43,7 @@ func (e *Engine) putOff(p *phone, k *known, q *Prompt) discovery.Instant {
 			break
 		}
 		if unanswered++; unanswered >= mailsAtOnce || k.again && e.asksTheSame(a, q) {
-			return discovery.InstantOf(until)
+			return until
 		}
 	}
 	return 0
@@ -59,7 +59,7 @@ func (e *Engine) unanswered(a asked) bool {
 func (e *Engine) asksTheSame(a asked, q *Prompt) bool {
 	old := e.prompts[a.Prompt]
 	return old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
-		discovery.Compare(a.At, q.Attachment) == discovery.Same
+		discovery.Compare(a.At.Attachment(), q.Attachment) == discovery.Same
 }
 
 // mailLater mails a question that waited, unless the phone has moved on.
@@ -72,11 +72,11 @@ func (e *Engine) mailLater(q *Prompt) {
 	}
 }
 
-// noteAsked remembers a question that is mailed.
-func (p *phone) noteAsked(q *Prompt, now time.Time) {
+// noteAsked remembers a question that is mailed, about k.
+func (p *phone) noteAsked(q *Prompt, k *known, now discovery.Instant) {
 	kept := slices.DeleteFunc(p.Asked.all(), func(a asked) bool { return now.Sub(a.When) >= askedFor })
 	if len(kept) >= mostAsked {
 		kept = slices.Delete(kept, 0, 1)
 	}
-	p.Asked.set(append(kept, asked{q.ID, q.Attachment, now}))
+	p.Asked.set(append(kept, asked{q.ID, k.At, now}))
 }
