@@ -60,13 +60,16 @@ func parseURI(s string) (uri, error) {
 	// The user part may hold ; and ?, so it is cut off before parameters are.
 	if user, after, ok := strings.Cut(rest, "@"); ok {
 		u.user, _, _ = strings.Cut(user, ":")
-		if u.user == "" || strings.ContainsFunc(u.user, notInURI) {
+		if u.user == "" || !only(u.user, inURI) {
 			return uri{}, fmt.Errorf("bad user part")
 		}
 		rest = after
 	}
-	if i := strings.IndexAny(rest, ";?"); i >= 0 {
-		rest = rest[:i]
+	for i := range len(rest) {
+		if rest[i] == ';' || rest[i] == '?' {
+			rest = rest[:i]
+			break
+		}
 	}
 	u.hostport = strings.ToLower(rest)
 	host, port, err := splitHostPort(u.hostport)
@@ -75,11 +78,6 @@ func parseURI(s string) (uri, error) {
 	}
 	u.host, u.port = host, port
 	return u, nil
-}
-
-// notInURI reports whether r cannot stand in a URI unescaped, whatever the part.
-func notInURI(r rune) bool {
-	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>\^{|}`+"`", r)
 }
 
 // splitHostPort reads host[:port]; the host may be an IPv6 reference in
@@ -96,7 +94,7 @@ func splitHostPort(s string) (host string, port uint16, err error) {
 		}
 	} else {
 		host, digits, hasPort = strings.Cut(s, ":")
-		if host == "" || strings.ContainsFunc(host, notInHost) {
+		if host == "" || !only(host, inHost) {
 			return "", 0, fmt.Errorf("bad host")
 		}
 	}
@@ -108,14 +106,4 @@ func splitHostPort(s string) (host string, port uint16, err error) {
 		port = uint16(n)
 	}
 	return host, port, nil
-}
-
-// notInHost reports whether r cannot stand in a host name or IPv4 address. The
-// underscore is not allowed there either, but names with it are in use.
-func notInHost(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
-		return false
-	}
-	return true
 }

@@ -97,7 +97,10 @@ func deltaSeconds(s string) int {
 func splitOutside(s string, sep byte) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for {
-			i := indexOutside(s, sep)
+			i := strings.IndexByte(s, sep)
+			if i >= 0 {
+				i = indexOutside(s, sep)
+			}
 			part := s
 			if i >= 0 {
 				part = s[:i]
@@ -116,6 +119,9 @@ func splitOutside(s string, sep byte) func(yield func(string) bool) {
 // indexOutside returns the index of the first c outside of quotes and angle
 // brackets, or -1.
 func indexOutside(s string, c byte) int {
+	if len(s) > 0 && s[0] == c && c != '"' && c != '<' && c != '>' {
+		return 0
+	}
 	quoted, angle := false, false
 	for i := 0; i < len(s); i++ {
 		switch {

@@ -23,48 +23,72 @@ func (r *reader) fault(format string, args ...any) {
 	}
 }
 
-// header reads one header, its name in lower case.
-func (r *reader) header(name, value string) {
+// field is a header that is read.
+type field uint8
+
+// The headers that are read, compact forms and other spellings aside.
+const (
+	noField field = iota
+	viaField
+	plainViaField // a Via of which plainVia knows that it is as it should be
+	pathField
+	contactField
+	toField
+	callIDField
+	cseqField
+	lengthField
+	expiresField
+	userAgentField
+	macField
+	serialField
+)
+
+// header reads one header.
+func (r *reader) header(name field, value string) {
 	g := &r.reg
 	switch name {
-	case "via", "v":
+	case viaField:
 		r.via(value)
-	case "path":
+	case plainViaField:
+		if !r.answer {
+			g.Via = append(g.Via, value)
+		}
+	case pathField:
 		if r.answer {
 			return
 		}
 		for v := range splitOutside(value, ',') {
 			g.Path = append(g.Path, v)
 		}
-	case "contact", "m":
+	case contactField:
 		r.contact(value)
-	case "to", "t":
+	case toField:
 		if r.once(hasTo, "To") {
 			r.to(value)
 		}
-	case "call-id", "i":
+	case callIDField:
 		if r.once(hasCallID, "Call-ID") {
 			g.CallID = value
 		}
-	case "cseq":
+	case cseqField:
 		if r.once(hasCSeq, "CSeq") {
 			r.cseq(value)
 		}
-	case "content-length", "l":
+	case lengthField:
 		if n, err := strconv.ParseUint(value, 10, 31); err != nil {
 			r.fault("Content-Length: not a number")
 		} else if r.once(hasLength, "Content-Length") {
 			r.length = int(n)
 		}
-	case "expires":
+	case expiresField:
 		if g.Expires = deltaSeconds(value); g.Expires < 0 {
 			r.fault("Expires: not a number of seconds")
 		}
-	case "user-agent":
+	case userAgentField:
 		g.UserAgent = value
-	case "mac", "aastra-mac":
+	case macField:
 		g.MACHeader = value
-	case "x-serialnumber":
+	case serialField:
 		g.SerialNumber = value
 	}
 }

@@ -21,6 +21,7 @@ type Message struct {
 // Parser reads SIP messages. It is for one goroutine at a time.
 type Parser struct {
 	sipgo    *sipgo.Parser
+	split    splitter
 	in       reader // the message at hand
 	response RegisterResponse
 }
@@ -33,12 +34,11 @@ func NewParser() *Parser {
 	// stands behind the first value that they refuse, do not give back Contact
 	// and Via as they stood, and take a Via without a host.
 	ours := map[string]sipgo.HeaderParser{}
-	take := func(name []byte, value string) (sipgo.Header, error) {
-		p.in.header(string(name), value)
-		return taken, nil
-	}
-	for _, name := range readHeaders {
-		ours[name] = take
+	for name, field := range fields {
+		ours[name] = func(_ []byte, value string) (sipgo.Header, error) {
+			p.in.header(field, value)
+			return taken, nil
+		}
 	}
 	p.sipgo = sipgo.NewParser(sipgo.WithHeadersParsers(ours))
 	return p
@@ -47,11 +47,12 @@ func NewParser() *Parser {
 // taken stands in sipgo's message for each header that was seen to here.
 var taken = sipgo.NewHeader("Taken", "")
 
-// readHeaders are the headers that are read. Those of one letter are compact
-// forms (RFC 3261 section 7.3.3).
-var readHeaders = [...]string{
-	"via", "v", "path", "contact", "m", "to", "t", "call-id", "i", "cseq", "content-length", "l", "expires",
-	"user-agent", "mac", "aastra-mac", "x-serialnumber",
+// fields are the headers that are read, by their names in lower case. Those of one
+// letter are compact forms (RFC 3261 section 7.3.3).
+var fields = map[string]field{
+	"via": viaField, "v": viaField, "path": pathField, "contact": contactField, "m": contactField, "to": toField, "t": toField,
+	"call-id": callIDField, "i": callIDField, "cseq": cseqField, "content-length": lengthField, "l": lengthField,
+	"expires": expiresField, "user-agent": userAgentField, "mac": macField, "aastra-mac": macField, "x-serialnumber": serialField,
 }
 
 // Parse reads the first message of a datagram and returns how many bytes it
@@ -65,14 +66,23 @@ func (p *Parser) Parse(b []byte) (m Message, n int, err error) {
 		return Message{}, len(b), ErrNotSIP
 	}
 	request := bytes.HasPrefix(start, []byte(methodRegister+" "))
-	r := &p.in
-	s, headers, ok := p.begin(request).split(start)
-	if !ok {
+	s, headers, ok := p.split.cut(start)
+	if ok {
+		p.split.read(p.begin(request), s)
+	} else {
 		if s, headers, ok = p.library(p.begin(request), start); !ok {
 			return Message{}, len(b), ErrNotSIP
 		}
 	}
-	end := len(b) - len(start) + r.bodyEnd(headers, len(start))
+	m, n, err = p.message(s, headers, len(start))
+	return m, len(b) - len(start) + n, err
+}
+
+// message returns what was read of a message whose headers end at headers, and
+// where it ends, of so many octets.
+func (p *Parser) message(s startLine, headers, all int) (m Message, n int, err error) {
+	r := &p.in
+	end := r.bodyEnd(headers, all)
 	switch {
 	case s.request:
 		if s.version != "" {
@@ -125,9 +135,9 @@ const methodRegister = "REGISTER"
 // looksLikeSIP reports whether the first line ends in the SIP version, as a
 // request's does, or begins with it, as a response's does.
 func looksLikeSIP(b []byte) bool {
-	if bytes.HasPrefix(b, []byte("SIP/2.0 ")) {
+	if bytes.HasPrefix(b, []byte("SIP/2.0 ")) || bytes.HasPrefix(b, []byte(methodRegister+" ")) {
 		return true
 	}
 	line, _, _ := bytes.Cut(b, []byte("\r\n"))
-	return bytes.HasSuffix(line, []byte(" SIP/2.0")) || bytes.HasPrefix(line, []byte(methodRegister+" "))
+	return bytes.HasSuffix(line, []byte(" SIP/2.0"))
 }

@@ -78,10 +78,11 @@ func (m *Merge) Next() (*Frame, error) {
 	if !m.started {
 		m.start()
 	} else if len(m.heads) > 0 {
-		if m.advance(m.heads[0]) {
-			heap.Fix(&m.heads, 0)
-		} else {
+		switch more := m.advance(m.heads[0]); {
+		case !more:
 			heap.Pop(&m.heads)
+		case len(m.heads) > 1:
+			heap.Fix(&m.heads, 0)
 		}
 	}
 	if len(m.heads) == 0 {

@@ -112,10 +112,10 @@ func (f *File) orient(mark []byte) bool {
 
 // skipBlock passes over a block without keeping it.
 func (f *File) skipBlock(total int) error {
-	got, err := f.in.Discard(total - 4)
+	got, err := f.in.skip(total - 4)
 	var trailer []byte
 	if err == nil {
-		trailer, err = f.in.Peek(4)
+		trailer, err = f.in.peek(4)
 		got += len(trailer)
 	}
 	if err == io.EOF {
