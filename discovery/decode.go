@@ -76,6 +76,14 @@ func (d *Decoder) Decode(f *Frame, emit func(*Observation)) {
 	}
 }
 
+// Sift reports whether there is something in a frame for Decode to read. Of most
+// frames of a trunk there is not, and whoever asks first need not make a Frame of
+// them.
+func (d *Decoder) Sift(linkType uint16, data []byte) bool {
+	p, _ := d.sift(linkType, data)
+	return p != protoNone
+}
+
 // Pass takes a frame for what it is to later ones only: a part of a connection or
 // of a datagram. Its messages were read before. A replay that goes on where an
 // earlier one ended passes what that one read.

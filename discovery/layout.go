@@ -65,7 +65,7 @@ func textCircuit(s string) string {
 	}
 	last := strings.LastIndexByte(s, ':')
 	before, vlan := s[:last], s[last+1:]
-	if isJunosPort(before[strings.LastIndexByte(before, ':')+1:]) {
+	if isJunosPort(before[strings.LastIndexByte(before, ':')+1:]) && !isJunosPort(vlan) {
 		return before
 	}
 	const eth = " eth "
@@ -88,7 +88,7 @@ func isJunosPort(s string) bool {
 	if !ge {
 		number, ge = strings.CutPrefix(s, "fe-")
 	}
-	return ge && strings.Count(number, "/") == 2 && isPortNumber(number)
+	return ge && strings.Count(number, "/") == 2 && isPortNumber(number) && number[len(number)-1] != '/'
 }
 
 // isSlashed reports whether s is an interface number with slashes only.

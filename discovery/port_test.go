@@ -186,7 +186,7 @@ func FuzzCanonicalPort(f *testing.F) {
 }
 
 func FuzzCanonicalCircuit(f *testing.F) {
-	for _, s := range []string{"\x00\x04\x00\x6e\x01\x07", "Gi1/0/3:110", "PON 1/1/07/01:1.0.1", "a1:1:1", "a:ge-0/0/3:1-2", "sw eth 0/1:1", "eth 0/0/1:1.0 x:1.0 y/////", "\x00\x06\x00\x6e\x00\x01\x00\x07\x01\x06abcdef"} {
+	for _, s := range []string{"\x00\x04\x00\x6e\x01\x07", "Gi1/0/3:110", "PON 1/1/07/01:1.0.1", "a1:1:1", "a:ge-0/0/3:1-2", "a:ge-0/0/:ge-0/0/3:1-2", "ge-0/0/1:ge-0/0/3:1-2", "sw eth 0/1:1", "eth 0/0/1:1.0 x:1.0 y/////", "\x00\x06\x00\x6e\x00\x01\x00\x07\x01\x06abcdef"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

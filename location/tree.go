@@ -249,8 +249,12 @@ func (t *Tree) Depth(id ID) int {
 // it takes nothing narrower from there: the house number of a campus in Main
 // Street is not that of its building in Oak Avenue.
 func (t *Tree) Complete(id ID) CivicAddress {
-	var a CivicAddress
-	for n := t.nodes[id]; n != nil; n = n.parent {
+	n := t.nodes[id]
+	if n == nil {
+		return CivicAddress{}
+	}
+	a := n.Address
+	for n = n.parent; n != nil; n = n.parent {
 		a = a.inherit(n.Address)
 	}
 	return a

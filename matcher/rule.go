@@ -78,8 +78,17 @@ func Compare(a, b Rule) int {
 	}
 	return cmp.Or(
 		cmp.Compare(a.RemoteID, b.RemoteID), cmp.Compare(a.CircuitID, b.CircuitID), cmp.Compare(a.BSSID, b.BSSID),
-		cmp.Compare(a.VLAN, b.VLAN), a.Subnet.Compare(b.Subnet), a.PublicIP.Compare(b.PublicIP),
+		cmp.Compare(a.VLAN, b.VLAN), comparePrefixes(a.Subnet, b.Subnet), comparePrefixes(a.PublicIP, b.PublicIP),
 		cmp.Compare(a.Location, b.Location))
+}
+
+// comparePrefixes orders prefixes as netip does, which makes an error of each that
+// is not there: mostly both are not.
+func comparePrefixes(a, b netip.Prefix) int {
+	if a == b {
+		return 0
+	}
+	return a.Compare(b)
 }
 
 // String returns the fields that the rule names as the CSV columns have them:

@@ -106,6 +106,7 @@ func readRows[T any](name string, r io.Reader, s schema[T], compare func(a, b T)
 		return nil, rd.errs.err()
 	}
 	var rows []numbered[T]
+	row := new(T)
 	for {
 		cells, err := rd.csv.Read()
 		if errors.Is(err, io.EOF) {
@@ -118,14 +119,15 @@ func readRows[T any](name string, r io.Reader, s schema[T], compare func(a, b T)
 			continue
 		}
 		line, _ := rd.csv.FieldPos(0)
-		if row, ok := rd.row(line, cells); ok {
+		var none T
+		if *row = none; rd.row(line, cells, row) {
 			if len(rows) == cap(rows) {
 				rows = slices.Grow(rows, len(rows)+firstRows) // append grows big lists by a quarter
 			}
-			rows = append(rows, numbered[T]{row, line})
+			rows = append(rows, numbered[T]{*row, line})
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b numbered[T]) int { return compare(a.row, b.row) })
+	sortRows(rows, func(a, b numbered[T]) int { return compare(a.row, b.row) })
 	return rd.unique(rows, compare), rd.errs.err()
 }
 
@@ -178,9 +180,9 @@ func (rd *reader[T]) known() []string {
 	return names
 }
 
-// row reads one row. All its bad cells are reported, in one error.
-func (rd *reader[T]) row(line int, cells []string) (T, bool) {
-	var row T
+// row reads one row, into one that is empty. All its bad cells are reported, in one
+// error.
+func (rd *reader[T]) row(line int, cells []string, row *T) bool {
 	var bad []string
 	filled, key := false, false
 	if len(cells) > len(rd.columns) && strings.Trim(strings.Join(cells[len(rd.columns):], ""), " ") != "" {
@@ -195,7 +197,7 @@ func (rd *reader[T]) row(line int, cells []string) (T, bool) {
 		key = key || c.name == rd.schema.required
 		err := location.CheckText(cell)
 		if err == nil {
-			err = c.set(&row, cell)
+			err = c.set(row, cell)
 		}
 		if err != nil {
 			bad = append(bad, strings.TrimPrefix(err.Error(), c.name+" "))
@@ -205,21 +207,21 @@ func (rd *reader[T]) row(line int, cells []string) (T, bool) {
 	switch {
 	case len(bad) > 0:
 	case !filled:
-		return row, false
+		return false
 	case !key:
 		bad = append(bad, "no "+rd.schema.required)
 	case rd.schema.check != nil:
-		if err := rd.schema.check(&row); err != nil {
+		if err := rd.schema.check(row); err != nil {
 			bad = append(bad, err.Error())
 		}
 	}
 	if len(bad) > 0 {
 		rd.errs.addf("%s:%d: %s", rd.name, line, strings.Join(bad, "; "))
 	}
-	if rule, ok := any(&row).(*matcher.Rule); ok {
+	if rule, ok := any(row).(*matcher.Rule); ok {
 		rule.Line = line
 	}
-	return row, len(bad) == 0
+	return len(bad) == 0
 }
 
 // unique reports rows that repeat the key of an earlier line. Of rules, which

@@ -81,7 +81,7 @@ func collect[T any](m *merge, t Table, files []File, rowsOf func(File) []T, comp
 			}
 		}
 		rows = append(slices.Clip(rows), rowsOf(f)...)
-		slices.SortStableFunc(rows, compare)
+		sortRows(rows, compare)
 	}
 	return rows, given
 }
@@ -136,7 +136,7 @@ func (m *merge) rules(base []matcher.Rule, files []File, changed []location.Loca
 	if !given && len(personal) == 0 {
 		return nil, nil
 	}
-	slices.SortStableFunc(rows, matcher.Compare)
+	sortRows(rows, matcher.Compare)
 	if len(base) == 0 {
 		return rows, nil
 	}

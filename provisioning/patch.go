@@ -37,8 +37,8 @@ func patchRows[T any](rows, gone, put []T, compare func(a, b T) int) []T {
 		return rows
 	}
 	gone, put = slices.Clone(gone), slices.Clone(put)
-	slices.SortStableFunc(gone, compare)
-	slices.SortStableFunc(put, compare)
+	sortRows(gone, compare)
+	sortRows(put, compare)
 	if len(rows) == 0 {
 		return orNil(put)
 	}
@@ -81,7 +81,7 @@ func patchRules(rules, gone, put []matcher.Rule) []matcher.Rule {
 		}
 	}
 	out = append(out, put...)
-	slices.SortStableFunc(out, matcher.Compare)
+	sortRows(out, matcher.Compare)
 	return orNil(slices.CompactFunc(out, func(a, b matcher.Rule) bool { return matcher.Compare(a, b) == 0 }))
 }
 

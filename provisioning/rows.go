@@ -46,3 +46,11 @@ func (r *rows[K, V]) sorted(compare func(a, b V) int) []V {
 
 func compareText(a, b string) int        { return strings.Compare(a, b) }
 func compareMACs(a, b discovery.MAC) int { return bytes.Compare(a[:], b[:]) }
+
+// sortRows sorts a list, which mostly is sorted: by whoever wrote the file, or by
+// an earlier step.
+func sortRows[T any](list []T, compare func(a, b T) int) {
+	if !slices.IsSortedFunc(list, compare) {
+		slices.SortStableFunc(list, compare)
+	}
+}

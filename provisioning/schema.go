@@ -241,9 +241,11 @@ func dotAtom(s string) bool {
 
 // parsePrefix reads a prefix, or an address as the prefix of itself alone.
 func parsePrefix(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
+	if strings.IndexByte(s, '/') < 0 {
+		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+			a = a.Unmap()
+			return netip.PrefixFrom(a, a.BitLen()), nil
+		}
 	}
 	p, err := netip.ParsePrefix(s)
 	switch {

@@ -220,8 +220,10 @@ func (r *replayer) frameLoop(ctx context.Context) error {
 			return err
 		}
 		r.frames++
-		in = r.frame(f)
-		r.decoder.Decode(&in, observe)
+		if r.decoder.Sift(uint16(f.LinkType), f.Data) {
+			in = r.frame(f)
+			r.decoder.Decode(&in, observe)
+		}
 		r.at(f.Source, f.Number, false)
 		if err := r.commitInTime(ctx); err != nil {
 			return err
