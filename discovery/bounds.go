@@ -31,8 +31,8 @@ const (
 
 	// maxSpeakers and maxNeighbors bound, for each interface, who announces
 	// itself there: many more than tell a link from a mirror.
-	maxSpeakers  = 256
-	maxNeighbors = 256
+	maxSpeakers  = 16
+	maxNeighbors = 16
 
 	// maxSources bounds the MACs that one switch port's frames come from.
 	maxSources = 8
