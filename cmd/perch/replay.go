@@ -102,6 +102,7 @@ const (
 // run replays captures, merged by time. Damage to one does not keep the others
 // from being replayed; it is the error at the end.
 func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, keep bool) error {
+	defer lean()()
 	r.names = distinct(paths)
 	if keep {
 		var cleanup func()
