@@ -110,7 +110,7 @@ func (t *Tracker) Advance(to time.Time) []Change {
 // age drops what went stale of a phone. What was heard on an interface that is
 // not listening does not age: missing evidence is never absence.
 func (t *Tracker) age(tr *Track, now Instant) {
-	if t.deaf(tr.LifeWire) {
+	if t.deaf(tr.lifeWire.String()) {
 		return // resume looks at it again
 	}
 	if tr.stale().After(now) {
@@ -187,7 +187,7 @@ func (t *Tracker) resume(w *wire, at Instant) {
 		return max(at.Sub(heard), 0)
 	}
 	for _, tr := range t.tracks.All() {
-		linked, alive := tr.Stay.link != nil && tr.Stay.link.Wire == w.Name, tr.LifeWire == w.Name
+		linked, alive := tr.Stay.link != nil && tr.Stay.link.Wire == w.Name, tr.lifeWire == w.name()
 		if linked {
 			l := *tr.Stay.link
 			l.Until = l.Until.Add(gap(l.Heard))

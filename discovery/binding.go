@@ -15,9 +15,9 @@ type address struct {
 // binding says which MAC an IP belongs to.
 type binding struct {
 	MAC   MAC
+	Firm  bool // by a lease, or an accepted REGISTER
 	At    Instant
 	Until Instant
-	Firm  bool `json:",omitempty"` // by a lease, or an accepted REGISTER
 }
 
 // bindings are the bindings of all addresses. There are few sites, and one address

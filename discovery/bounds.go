@@ -98,7 +98,7 @@ func (t *Tracker) admit(tr *Track, now Instant) {
 	if tr.ID.Provisional() || t.confirmed(tr) {
 		return
 	}
-	r := t.bounds.guestsOn(tr.Wire)
+	r := t.bounds.guestsOn(tr.wire.String())
 	r.add(tr.ID, tr.worth())
 	if r.len() > maxGuests {
 		t.stats.Guests++
@@ -126,7 +126,7 @@ func (t *Tracker) confirm(tr *Track) {
 }
 
 func (t *Tracker) discharge(tr *Track) {
-	if r := t.bounds.guests[tr.Wire]; r != nil {
+	if r := t.bounds.guests[tr.wire.String()]; r != nil {
 		r.remove(tr.ID)
 	}
 }
@@ -140,7 +140,7 @@ func (t *Tracker) account() {
 		if id.Provisional() || t.confirmed(tr) {
 			continue
 		}
-		t.bounds.guestsOn(tr.Wire).add(id, tr.worth())
+		t.bounds.guestsOn(tr.wire.String()).add(id, tr.worth())
 	}
 	for a, b := range t.bindings.all() {
 		if !b.Firm {

@@ -86,7 +86,7 @@ func (c circuit) compare(d circuit) int {
 // listening: its lease may have been renewed, or taken over.
 func (t *Tracker) unheard(m MAC) bool {
 	tr := t.tracks.OfMAC(m)
-	return tr != nil && t.deaf(tr.LifeWire)
+	return tr != nil && t.deaf(tr.lifeWire.String())
 }
 
 // holdOn keeps a phone's lease on its circuit for as long as it could not be

@@ -92,7 +92,7 @@ func TestTryInPart(t *testing.T) {
 	}
 	s.see(1.1, Observation{Kind: KindRegisterResponse, Response: &RegisterResponse{RegisterResponse: sip.RegisterResponse{Status: 200, CallID: "a", CSeq: 1, AOR: "sip:1@pbx", Expires: -1}}})
 	tr := s.phone(yealink)
-	if tr == nil || !tr.Registers("sip:1@pbx") || tr.Attachment.IP != src.Addr() {
+	if tr == nil || !tr.Registers("sip:1@pbx") || tr.Attachment().IP != src.Addr() {
 		t.Errorf("got %+v", tr)
 	}
 }

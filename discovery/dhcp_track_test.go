@@ -80,7 +80,7 @@ func TestLeaseThatIsNone(t *testing.T) {
 			if _, got := s.tracker.bound("", addr, InstantOf(now)); got != tc.bound {
 				t.Errorf("bound: got %t, want %t", got, tc.bound)
 			}
-			if got := tr.Attachment.Subnet.String(); got != tc.subnet {
+			if got := tr.Attachment().Subnet.String(); got != tc.subnet {
 				t.Errorf("subnet: got %s, want %s", got, tc.subnet)
 			}
 		})
@@ -164,7 +164,7 @@ func TestShutdown(t *testing.T) {
 			if got != tc.want {
 				t.Errorf("got port %q, want %q", got, tc.want)
 			}
-			if attached := s.phone(snom).Attachment.PortID; tc.want != "" && attached != tc.want {
+			if attached := s.phone(snom).Attachment().PortID; tc.want != "" && attached != tc.want {
 				t.Errorf("got the phone at %q, want %q", attached, tc.want)
 			}
 		})
@@ -201,7 +201,7 @@ func TestPCPort(t *testing.T) {
 			if tr == nil {
 				t.Fatal("got no phone")
 			}
-			if got := tr.Attachment.PortID == ""; got != tc.want {
+			if got := tr.Attachment().PortID == ""; got != tc.want {
 				t.Errorf("behind the phone: got %t, want %t", got, tc.want)
 			}
 			if got := !s.tracker.wires["pc"].isLink(InstantOf(t0).Add(3 * time.Second)); got != tc.want {
@@ -210,7 +210,7 @@ func TestPCPort(t *testing.T) {
 			s = newScene(t, Config{Interfaces: []InterfaceConfig{{Pattern: "*", Role: RoleLink}}}, book{})
 			s.see(1, switchLLDP("Gi0/1", "pc"))
 			s.see(2, o)
-			if got := s.phone(snom).Attachment.PortID == ""; got != tc.want {
+			if got := s.phone(snom).Attachment().PortID == ""; got != tc.want {
 				t.Errorf("configured as a link, behind the phone: got %t, want %t", got, tc.want)
 			}
 		})
@@ -222,7 +222,7 @@ func TestPCPort(t *testing.T) {
 func TestRemoteIDOfTheClient(t *testing.T) {
 	s := newScene(t, Config{}, book{phones: []MAC{snom}})
 	s.see(1, ackOf(snom, "10.1.2.20", Hex(snom[:]), "ether2"))
-	if a := s.phone(snom).Attachment; a.RemoteID != "" || a.CircuitID != "ether2" {
+	if a := s.phone(snom).Attachment(); a.RemoteID != "" || a.CircuitID != "ether2" {
 		t.Errorf("got %x/%s, want none/ether2", string(a.RemoteID), string(a.CircuitID))
 	}
 }
@@ -284,8 +284,8 @@ func TestUnaskedAck(t *testing.T) {
 		s := newScene(t, Config{}, book{})
 		c.tell(s)
 		got := ""
-		if tr := s.phone(snom); tr != nil && tr.Attachment.Subnet.IsValid() {
-			got = tr.Attachment.Subnet.String()
+		if tr := s.phone(snom); tr != nil && tr.Attachment().Subnet.IsValid() {
+			got = tr.Attachment().Subnet.String()
 		}
 		if got != c.want {
 			t.Errorf("%s: got subnet %q, want %q", c.name, got, c.want)

@@ -133,7 +133,7 @@ func TestFloods(t *testing.T) {
 			s := settled(t)
 			before := map[MAC]Attachment{}
 			for i := range residents {
-				before[mac(ouiSnom, i)] = *s.phone(mac(ouiSnom, i)).Attachment
+				before[mac(ouiSnom, i)] = s.phone(mac(ouiSnom, i)).Attachment()
 			}
 			was := liveHeap()
 			for i := range n {
@@ -167,7 +167,7 @@ func TestFloods(t *testing.T) {
 			for i := range residents {
 				m := mac(ouiSnom, i)
 				p := s.phone(m)
-				if p == nil || *p.Attachment != before[m] {
+				if p == nil || p.Attachment() != before[m] {
 					t.Fatalf("resident %d is not where it was: %+v", i, p)
 				}
 				if got, ok := tr.bound("", residentIP(i), InstantOf(last)); !ok || got != m {

@@ -68,7 +68,7 @@ func attachmentOf(tr *Track) string {
 		}
 		return p.String()
 	}
-	return text(tr.Attachment.Subnet) + " " + text(tr.Attachment.OtherSubnet)
+	return text(tr.Attachment().Subnet) + " " + text(tr.Attachment().OtherSubnet)
 }
 
 func TestOneAttachmentForBothFamilies(t *testing.T) {
@@ -361,7 +361,7 @@ func TestCircuits6(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newScene(t, Config{}, book{phones: []MAC{snom}})
 			tc.tell(s)
-			a := s.phone(snom).Attachment
+			a := s.phone(snom).Attachment()
 			if got := string(a.RemoteID) + "/" + string(a.CircuitID); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
@@ -390,7 +390,7 @@ func TestLeasesOfBothFamilies(t *testing.T) {
 	}
 	arrived := s.phone(snom).Arrived
 	s.see(3, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
-	if a := s.phone(snom).Attachment; a.CircuitID != "Gi1/0/7" {
+	if a := s.phone(snom).Attachment(); a.CircuitID != "Gi1/0/7" {
 		t.Errorf("IPv4's own circuit: got %s, want Gi1/0/7", string(a.CircuitID))
 	}
 
@@ -399,8 +399,8 @@ func TestLeasesOfBothFamilies(t *testing.T) {
 	s.see(2, ackOf(snom, four))
 	s.see(100, clientDHCP(DHCPDiscover, 1, snom, nil))
 	s.see(101, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
-	if tr := s.phone(snom); tr.Attachment.CircuitID != "Gi1/0/7" || tr.Arrived != arrived {
-		t.Errorf("the same port as IPv4 names it: got %s since %s, want Gi1/0/7 since %s", string(tr.Attachment.CircuitID), tr.Arrived, arrived)
+	if tr := s.phone(snom); tr.Attachment().CircuitID != "Gi1/0/7" || tr.Arrived != arrived {
+		t.Errorf("the same port as IPv4 names it: got %s since %s, want Gi1/0/7 since %s", string(tr.Attachment().CircuitID), tr.Arrived, arrived)
 	}
 
 	s = scene()
@@ -420,12 +420,12 @@ func TestLeasesOfBothFamilies(t *testing.T) {
 	s.registers(1, snom, six, six, line101, "c", MAC{})
 	reply(s, 2)
 	s.see(3, ndOf(NDNeighborSolicitation, snom, temporary))
-	if got := s.phone(snom).Attachment.IP.String(); got != six {
+	if got := s.phone(snom).Attachment().IP.String(); got != six {
 		t.Errorf("beside a temporary address: got %s, want %s", got, six)
 	}
 	s.registers(4, snom, temporary, temporary, line101, "c", MAC{})
-	if tr := s.phone(snom); tr.Attachment.IP.String() != temporary || !tr.Leased(t0.Add(5*time.Second)) {
-		t.Errorf("registered from a temporary address: got %s, leased %t", tr.Attachment.IP, tr.Leased(t0.Add(5*time.Second)))
+	if tr := s.phone(snom); tr.Attachment().IP.String() != temporary || !tr.Leased(t0.Add(5*time.Second)) {
+		t.Errorf("registered from a temporary address: got %s, leased %t", tr.Attachment().IP, tr.Leased(t0.Add(5*time.Second)))
 	}
 }
 
@@ -438,7 +438,7 @@ func TestSharedCircuitAside(t *testing.T) {
 		at, n := float64(10*i), string(rune('1'+i))
 		s.registers(at, m, "2001:db8:20::"+n, "2001:db8:20::"+n, line101+n, "c"+n, MAC{})
 		s.see(at+5, ackOf(m, "10.1.2."+n, "sw-3fl", "vlan20"))
-		if got, want := s.phone(snom).Attachment.Shared, i == 2; got != want {
+		if got, want := s.phone(snom).Attachment().Shared, i == 2; got != want {
 			t.Errorf("%d phones: shared %t, want %t", i+1, got, want)
 		}
 	}
@@ -455,13 +455,13 @@ func TestRelayPortBesideIPv4(t *testing.T) {
 	s.see(1, ackOf(snom, "10.1.2.20"))
 	port(2, 1, "p7")
 	port(100, 2, "p8") // renamed: it did not boot
-	if got := s.phone(snom).Attachment.CircuitID; got != "p7" {
+	if got := s.phone(snom).Attachment().CircuitID; got != "p7" {
 		t.Errorf("without a boot: got circuit %s, want p7", string(got))
 	}
 	s.see(200, Observation{Kind: KindDHCP, MAC: snom, DHCP: &DHCP{Type: DHCPDiscover, Op: 1, Chaddr: snom}})
 	s.see(201, ackOf(snom, "10.1.2.20"))
 	port(202, 3, "p8")
-	if a := s.phone(snom).Attachment; a.CircuitID != "p8" || a.Subnet != netip.MustParsePrefix("10.1.2.0/24") {
+	if a := s.phone(snom).Attachment(); a.CircuitID != "p8" || a.Subnet != netip.MustParsePrefix("10.1.2.0/24") {
 		t.Errorf("after the boot: got circuit %s in %s, want p8 in 10.1.2.0/24", string(a.CircuitID), a.Subnet)
 	}
 }
@@ -484,7 +484,7 @@ func TestSubnet6(t *testing.T) {
 			s := newScene(t, Config{}, book{})
 			s.see(1, raOf(gateway, tc.prefixes...))
 			s.see(2, ndOf(NDNeighborSolicitation, snom, "2001:db8:20::a"))
-			a := s.phone(snom).Attachment
+			a := s.phone(snom).Attachment()
 			if a.Subnet.String() != tc.want || a.Assumed != tc.assumed {
 				t.Errorf("got %s, assumed %t, want %s, %t", a.Subnet, a.Assumed, tc.want, tc.assumed)
 			}
@@ -495,7 +495,7 @@ func TestSubnet6(t *testing.T) {
 	o.ND.Prefixes[0].OnLink = false
 	s.see(1, o)
 	s.see(2, ndOf(NDNeighborSolicitation, snom, "2001:db8:20::a"))
-	if got := s.phone(snom).Attachment; !got.Assumed {
+	if got := s.phone(snom).Attachment(); !got.Assumed {
 		t.Errorf("prefix that is not on the link: got %s, not assumed", got.Subnet)
 	}
 }

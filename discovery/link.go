@@ -18,6 +18,7 @@ type wire struct {
 	PausedAt Instant    `json:",omitzero"`  // since when its source is not listening
 	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
 	Asks     bool       `json:",omitempty"` // DHCP clients are heard here, not servers alone
+	named    wireName   // as Name, once it was asked for
 }
 
 // speaker is a phone that announced itself.

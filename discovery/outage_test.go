@@ -37,19 +37,19 @@ func TestPortOutlivesOutageByItsTTL(t *testing.T) {
 	s.tracker.PauseInterface("access", s.at(60))
 	for at := 120.0; at < 10*hour; at += 60 {
 		s.hear(at, arpOf(snom, "10.1.2.20"), "mirror")
-		if s.phone(snom).Attachment.PortID == "" {
+		if s.phone(snom).Attachment().PortID == "" {
 			t.Fatalf("its port is forgotten %.0f s after the link went down", at-60)
 		}
 	}
 	s.tracker.ResumeInterface("access", s.at(10*hour))
 	for at := 10*hour + 1; at < 10*hour+50; at += 10 {
 		s.hear(at, arpOf(snom, "10.1.2.20"), "mirror")
-		if s.phone(snom).Attachment.PortID == "" {
+		if s.phone(snom).Attachment().PortID == "" {
 			t.Fatalf("its port is forgotten %.0f s after the link came back; of its TTL, 120 s, 62 were left", at-10*hour)
 		}
 	}
 	s.hear(10*hour+130, arpOf(snom, "10.1.2.20"), "mirror")
-	if got := s.phone(snom).Attachment.PortID; got != "" {
+	if got := s.phone(snom).Attachment().PortID; got != "" {
 		t.Errorf("130 s after the link came back, and without a word of the phone on it, it is still at %s", got)
 	}
 }
@@ -63,11 +63,11 @@ func TestPortLapsesByItselfAfterOutage(t *testing.T) {
 	s.tracker.PauseInterface("access", s.at(60))
 	s.tracker.ResumeInterface("access", s.at(0.5*hour))
 	s.at(0.5*hour + 50)
-	if s.phone(snom).Attachment.PortID == "" {
+	if s.phone(snom).Attachment().PortID == "" {
 		t.Error("its port is forgotten before its TTL ran out")
 	}
 	s.at(0.5*hour + 130)
-	if got := s.phone(snom).Attachment.PortID; got != "" {
+	if got := s.phone(snom).Attachment().PortID; got != "" {
 		t.Errorf("130 s after the link came back, and without a word of the phone, it is still at %s", got)
 	}
 }
@@ -162,12 +162,12 @@ func TestSharedCircuitOutlivesNightOff(t *testing.T) {
 	s.tracker.ResumeInterface("eth1", s.at(10*hour))
 	s.changes = nil
 	lease(10*hour+60, 0)
-	if !s.phone(snom).Attachment.Shared || s.saw(Reattached) > 0 {
+	if !s.phone(snom).Attachment().Shared || s.saw(Reattached) > 0 {
 		t.Error("the first renewal after a night off makes a port of a circuit of three phones")
 	}
 	s.at(10*hour + 3700) // the other two were silent for longer than their leases
 	lease(10*hour+3700, 0)
-	if s.phone(snom).Attachment.Shared {
+	if s.phone(snom).Attachment().Shared {
 		t.Error("the leases of the others never run out")
 	}
 }

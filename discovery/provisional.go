@@ -34,7 +34,7 @@ func (t *Tracker) provisionalOf(r *Register, c sip.Contact, p place, s *sight) *
 		i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
 		switch {
 		case i < 0: // its binding was removed
-			if tr.Attachment.Subnet == p.subnet && tr.Attachment.PublicIP == p.publicIP && replaced == nil {
+			if tr.Attachment().Subnet == p.subnet && tr.Attachment().PublicIP == p.publicIP && replaced == nil {
 				replaced = tr
 			}
 		case r.Instance != "" || tr.Lines[i].Instance() != "":
@@ -42,10 +42,10 @@ func (t *Tracker) provisionalOf(r *Register, c sip.Contact, p place, s *sight) *
 				return tr
 			}
 		case tr.Lines[i].CallID() == valid(r.CallID), tr.Lines[i].Contact() == valid(c.URI),
-			p.ip.IsValid() && tr.Attachment.IP == p.ip && tr.Attachment.PublicIP == p.publicIP: // it rebooted
+			p.ip.IsValid() && tr.Attachment().IP == p.ip && tr.Attachment().PublicIP == p.publicIP: // it rebooted
 			return tr
 		case s.now.After(tr.Lines[i].Until): // a new Contact replaces an expired one
-			if tr.Attachment.Subnet == p.subnet && tr.Attachment.PublicIP == p.publicIP && replaced == nil {
+			if tr.Attachment().Subnet == p.subnet && tr.Attachment().PublicIP == p.publicIP && replaced == nil {
 				replaced = tr
 			}
 		}

@@ -126,7 +126,7 @@ func (t *Tracker) bind(s *sight, ip netip.Addr, m MAC, until Instant) {
 		}
 		return
 	}
-	t.bindings.set(a, binding{m, s.at, until, firm})
+	t.bindings.set(a, binding{m, firm, s.at, until})
 	if firm {
 		t.bounds.loose.remove(a)
 	} else {

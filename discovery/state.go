@@ -32,7 +32,9 @@ type state struct {
 type (
 	storedBinding struct {
 		address
-		binding
+		MAC       MAC
+		At, Until Instant
+		Firm      bool `json:",omitempty"`
 	}
 	storedRouter struct {
 		MAC MAC
@@ -96,7 +98,7 @@ func compareAddresses(a, b address) int {
 func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	s := state{Pruned: t.pruned}
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
-	s.Bindings = list(maps.Collect(t.bindings.all()), compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b} })
+	s.Bindings = list(maps.Collect(t.bindings.all()), compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b.MAC, b.At, b.Until, b.Firm} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
 	s.Gateways = list(t.gateways, compareAddresses, func(a address, at Instant) storedGateway { return storedGateway{a, at} })
 	s.Circuits = list(t.circuits,
@@ -130,7 +132,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.wires[w.Name] = w
 	}
 	for _, x := range s.Bindings {
-		t.bindings.set(x.address, x.binding)
+		t.bindings.set(x.address, binding{x.MAC, x.Firm, x.At, x.Until})
 	}
 	for _, x := range s.Routers {
 		t.routers[x.MAC] = &x.router

@@ -43,13 +43,12 @@ func (a Attachment) identity() Attachment {
 func (t *Tracker) refresh(tr *Track, now Instant) {
 	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
 	what := Touched
-	if next != *tr.Attachment {
-		if tr.Changed.IsZero() || next.identity() != tr.Attachment.identity() {
+	if next != tr.Attachment() {
+		if tr.Changed.IsZero() || next.identity() != tr.Attachment().identity() {
 			tr.Changed = now
 			what = Reattached
 		}
-		at := next // on the heap only here
-		tr.Attachment = &at
+		tr.attached = Attach(next)
 		t.report(tr, what)
 	}
 }
@@ -57,7 +56,7 @@ func (t *Tracker) refresh(tr *Track, now Instant) {
 // alive notes a sign of life of a phone.
 func (t *Tracker) alive(tr *Track, s *sight) {
 	if s.at.After(tr.Life) {
-		tr.Life, tr.LifeWire = s.at, s.wire.Name
+		tr.Life, tr.lifeWire = s.at, s.wire.name()
 	}
 	tr.Gone = false
 	t.report(tr, Touched)

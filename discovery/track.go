@@ -14,22 +14,22 @@ import (
 // phones have is behind a pointer; how it is stored is told by storedTrack.
 type Track struct {
 	ID   PhoneID
-	Said sayings // what it says of itself: see Identity
-	Wire string  // the interface that it was first heard on
+	Said sayings  // what it says of itself: see Identity
+	wire wireName // the interface that it was first heard on
 
-	Attachment *Attachment // is never changed: another one takes its place
-	Changed    Instant     // when a level or the site last changed
-	Arrived    Instant     // when the stay began
-	Registered Instant     // last counted REGISTER of this stay
-	Booted     Instant     // last DISCOVER or INIT-REBOOT
+	attached   *Attached // where it is: see Attachment
+	Changed    Instant   // when a level or the site last changed
+	Arrived    Instant   // when the stay began
+	Registered Instant   // last counted REGISTER of this stay
+	Booted     Instant   // last DISCOVER or INIT-REBOOT
 
 	Lines []Line // registered on it, in order of AOR
 
 	Stay  stay
 	Lease lease
 
-	Life     Instant // last sign of life
-	LifeWire string
+	Life     Instant       // last sign of life
+	lifeWire wireName      // the interface that it came from
 	Expires  time.Duration // of its last REGISTER
 	TTL      time.Duration // of its last announcement
 	unrest   *unrest       // nil: it never moved
@@ -46,7 +46,7 @@ type Track struct {
 
 // What stands for what is not known of a phone. None of it is ever changed.
 var (
-	nowhere Attachment
+	nowhere Attached
 	calm    unrest
 	noLink  linkEvidence
 	noOther otherEvidence
@@ -54,7 +54,7 @@ var (
 )
 
 // NewTrack returns a track of which only the name is known.
-func NewTrack(id PhoneID) *Track { return &Track{ID: id, Attachment: &nowhere} }
+func NewTrack(id PhoneID) *Track { return &Track{ID: id, attached: &nowhere} }
 
 // unrest is what is known of a phone that moved, or of which evidence disagrees.
 type unrest struct {
@@ -186,11 +186,17 @@ type lease struct {
 	Boot      bool  // the phone had booted
 }
 
+// Attachment returns where the phone is plugged in, as far as it is known.
+func (tr *Track) Attachment() Attachment { return tr.attached.Attachment() }
+
+// Attached returns Attachment as it is kept.
+func (tr *Track) Attached() *Attached { return tr.attached }
+
 // Leased reports whether a lease on the phone's current IP is in force; of IPv6
 // one on its subnet, since it makes addresses of its own beside (RFC 8981).
 func (tr *Track) Leased(now time.Time) bool {
 	l := tr.Lease.IP
-	current := l == tr.Attachment.IP || l.Is6() && tr.Attachment.Subnet.Contains(l)
+	current := l == tr.Attachment().IP || l.Is6() && tr.Attachment().Subnet.Contains(l)
 	return l.IsValid() && current && InstantOf(now).Before(tr.Lease.Until)
 }
 
@@ -236,7 +242,7 @@ func (tr *Track) Evidence() []Evidence {
 			out = append(out, Evidence{Field: field, Value: value, Source: src, Seen: seen.Time()})
 		}
 	}
-	a, s := tr.Attachment, &tr.Stay
+	a, s := tr.Attachment(), &tr.Stay
 	link, other, told := s.Link(), s.Other(), s.Told()
 	add("chassis_id", a.ChassisID, SourceSwitch, link.Heard)
 	add("port_id", a.PortID, SourceSwitch, link.Heard)

@@ -78,12 +78,12 @@ type storedLease struct {
 func (tr *Track) MarshalJSON() ([]byte, error) {
 	u, l := tr.past(), &tr.Lease
 	out := storedTrack{
-		ID: tr.ID, IsPhone: tr.IsPhone, Desk: tr.Desk, Said: tr.Said, Confirmed: tr.Confirmed, Wire: tr.Wire,
-		Attachment: *tr.Attachment,
+		ID: tr.ID, IsPhone: tr.IsPhone, Desk: tr.Desk, Said: tr.Said, Confirmed: tr.Confirmed, Wire: tr.wire.String(),
+		Attachment: tr.Attachment(),
 		Changed:    tr.Changed, Arrived: tr.Arrived, Registered: tr.Registered, Booted: tr.Booted, FlapUntil: u.FlapUntil,
 		Gone: tr.Gone, Lines: storeLines(tr.Lines), Stay: tr.Stay.stored(),
 		Lease: storedLease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
-		Life:  tr.Life, LifeWire: tr.LifeWire, Expires: tr.Expires, TTL: tr.TTL,
+		Life:  tr.Life, LifeWire: tr.lifeWire.String(), Expires: tr.Expires, TTL: tr.TTL,
 		WasPublic: u.WasPublic, Hopping: tr.Hopping, BootOpen: tr.BootOpen, Moves: u.Moves, Older: u.Older,
 		Disputed: u.Disputed, Disputing: u.Disputing, Claim: u.Claim, SIPClass: tr.SIPClass,
 	}
@@ -100,14 +100,14 @@ func (tr *Track) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	at, l := in.Attachment, &in.Lease
+	l := &in.Lease
 	*tr = Track{
-		ID: in.ID, IsPhone: in.IsPhone, Desk: in.Desk, Said: in.Said, Confirmed: in.Confirmed, Wire: in.Wire,
-		Attachment: &at,
-		Changed:    in.Changed, Arrived: in.Arrived, Registered: in.Registered, Booted: in.Booted,
+		ID: in.ID, IsPhone: in.IsPhone, Desk: in.Desk, Said: in.Said, Confirmed: in.Confirmed, wire: nameWire(in.Wire),
+		attached: Attach(in.Attachment),
+		Changed:  in.Changed, Arrived: in.Arrived, Registered: in.Registered, Booted: in.Booted,
 		Gone: in.Gone, Lines: restoreLines(in.Lines), Stay: in.Stay.stay(),
 		Lease: lease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
-		Life:  in.Life, LifeWire: in.LifeWire, Expires: in.Expires, TTL: in.TTL,
+		Life:  in.Life, lifeWire: nameWire(in.LifeWire), Expires: in.Expires, TTL: in.TTL,
 		Hopping: in.Hopping, BootOpen: in.BootOpen, SIPClass: in.SIPClass,
 	}
 	if l.Before != nil {

@@ -208,7 +208,7 @@ func (t *Tracker) device(s *sight, m MAC) *Track {
 	tr := t.tracks.Of(id)
 	if tr == nil {
 		tr = NewTrack(id)
-		tr.Wire, tr.Life, tr.LifeWire = s.wire.Name, s.now, s.wire.Name
+		tr.wire, tr.Life, tr.lifeWire = s.wire.name(), s.now, s.wire.name()
 		t.tracks.Set(id, tr)
 		t.admit(tr, s.now)
 	}

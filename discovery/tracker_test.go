@@ -169,7 +169,7 @@ func TestConflictingClaim(t *testing.T) {
 	if got := s.saw(Conflicting); got != 1 {
 		t.Errorf("%d conflicts, want 1", got)
 	}
-	if got, want := s.phone(snom).Attachment.Subnet.String(), "10.1.2.0/24"; got != want {
+	if got, want := s.phone(snom).Attachment().Subnet.String(), "10.1.2.0/24"; got != want {
 		t.Errorf("the claimed phone is on %s, want %s", got, want)
 	}
 }
@@ -208,7 +208,7 @@ func TestMovedBackIsNoConflict(t *testing.T) {
 	if got := s.saw(Conflicting | Flapped); got != 0 {
 		t.Errorf("%d conflicts or flaps, want 0", got)
 	}
-	if got, want := s.phone(snom).Attachment.PortID, "Gi1/0/7"; got != want {
+	if got, want := s.phone(snom).Attachment().PortID, "Gi1/0/7"; got != want {
 		t.Errorf("on port %s, want %s", got, want)
 	}
 }
@@ -272,7 +272,7 @@ func TestRolesOfInterfaces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScene(t, Config{Interfaces: []InterfaceConfig{{Pattern: wire, Role: tt.role}}}, book{})
 			tt.see(s)
-			if got := s.phone(snom).Attachment.PortID; got != tt.want {
+			if got := s.phone(snom).Attachment().PortID; got != tt.want {
 				t.Errorf("port %q, want %q", got, tt.want)
 			}
 		})

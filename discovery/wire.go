@@ -5,7 +5,35 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unique"
 )
+
+// wireName is the name of an interface in 8 octets: there are few interfaces, and
+// each phone tells two.
+type wireName struct{ text unique.Handle[string] }
+
+func nameWire(s string) wireName {
+	if s == "" {
+		return wireName{}
+	}
+	return wireName{unique.Make(s)}
+}
+
+// String returns the name.
+func (n wireName) String() string {
+	if n == (wireName{}) {
+		return ""
+	}
+	return n.text.Value()
+}
+
+// name returns the interface's name.
+func (w *wire) name() wireName {
+	if w.named == (wireName{}) {
+		w.named = nameWire(w.Name)
+	}
+	return w.named
+}
 
 // Wire is what a captured interface shows at a time.
 type Wire struct {

@@ -9,7 +9,7 @@ import (
 
 // act does what a settled attachment calls for.
 func (e *Engine) act(p *phone) {
-	a := *p.track.Attachment
+	a := p.track.Attachment()
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
@@ -53,7 +53,7 @@ func (e *Engine) arrive(p *phone) {
 		e.emit(p, "phone.moved", func(l *Line) { l.From = from })
 	}
 	e.closePrompt(p, Superseded)
-	k := &known{At: p.track.Attachment}
+	k := &known{At: p.track.Attached()}
 	p.Known = append(p.Known, k)
 	e.enter(p, k)
 	left := p.Assignment
@@ -69,7 +69,7 @@ func (e *Engine) arrive(p *phone) {
 // from returns the network last acted on, known or not; nil if there is none.
 func (p *phone) from() *discovery.Network {
 	if k := p.acted(); k != nil {
-		n := k.At.Network()
+		n := k.at().Network()
 		return &n
 	}
 	return nil
@@ -115,11 +115,11 @@ func (e *Engine) returned(p *phone, k *known, rel discovery.Relation) {
 
 // upgrade gives the network acted on a level that it never had.
 func (e *Engine) upgrade(p *phone, k *known) {
-	stronger := p.track.Attachment.Level() > k.At.Level() || p.track.Attachment.CircuitID != "" && k.At.CircuitID == ""
+	stronger := p.track.Attachment().Level() > k.at().Level() || p.track.Attachment().CircuitID != "" && k.at().CircuitID == ""
 	// A phone that booted since the level was missing may have been carried
 	// here; one that did not was here all the time.
 	booted := stronger && p.track.Booted.After(k.Since)
-	from := k.At.Network()
+	from := k.at().Network()
 	k.merge(p.track)
 	k.Since = e.instant()
 	p.Degraded = false
@@ -166,7 +166,7 @@ func (e *Engine) amend(p *phone, k *known) {
 	m := e.matchOf(p, k)
 	k.Match = m.Location
 	if q != nil && q.Open() {
-		q.Attachment = *k.At
+		q.Attachment = k.at()
 		a := e.standing(p, k)
 		switch {
 		case a != nil && m.Found() && q.Location != a.Location && e.agrees(a.Location, m.Location):

@@ -110,7 +110,7 @@ func (e *Engine) replace(p *phone, k *known, a *Answer) *Claim {
 // users.
 func (e *Engine) tellAnswered(p *phone, k *known, a *Answer, c *Claim, asked []string) {
 	letter := func(why Purpose, email string) Letter {
-		l := e.about(p, why, email, *k.At, a.Location)
+		l := e.about(p, why, email, k.at(), a.Location)
 		l.Prompt, l.Answer, l.Claim, l.By = a.Prompt, a, c, a.By
 		return l
 	}
@@ -347,7 +347,7 @@ func (e *Engine) locate(k *known, q *Prompt, r Reply) (location.ID, matcher.Rule
 	}
 	l.Kind, l.Version = location.Company, 1
 	if l.Site == "" {
-		l.Site = k.At.Site
+		l.Site = k.at().Site
 	}
 	if r.Kind == AnswerPropose {
 		l.ID, l.Pending = e.freeID("claim", e.ids.Claim+1), true
@@ -402,7 +402,7 @@ func (e *Engine) freeID(prefix string, n int64) location.ID {
 // there already.
 func (e *Engine) choosePersonal(k *known, l location.Location, put []location.Location) (matcher.Rule, error) {
 	c := provisioning.Changes{Put: provisioning.Content{Locations: put}}
-	r, ok := ruleFor(*k.At, k.At.Level())
+	r, ok := ruleFor(k.at(), k.at().Level())
 	if ok {
 		r.Location = l.ID
 		c.Put.Rules = []matcher.Rule{r}

@@ -17,7 +17,7 @@ import (
 func (e *Engine) openClaim(p *phone, k *known, q *Prompt, a *Answer) *Claim {
 	e.ids.Claim++
 	c := &Claim{
-		ID: e.ids.Claim, Phone: p.id(), Prompt: q.ID, Answer: a.ID, Attachment: *k.At, Evidence: p.evidenceOf(*k.At),
+		ID: e.ids.Claim, Phone: p.id(), Prompt: q.ID, Answer: a.ID, Attachment: k.at(), Evidence: p.evidenceOf(k.at()),
 		Location: a.Location, By: a.By, Opened: e.now, State: ClaimOpen,
 	}
 	a.Claim = c.ID

@@ -222,8 +222,8 @@ func (e *Engine) load(s State) error {
 		ps.Phone.track, ps.Phone.Assignment = ps.Track, rec.Assignment
 		e.phones.Set(rec.Phone, ps.Phone)
 		for _, k := range ps.Phone.Known {
-			if k.At != nil && *k.At == *ps.Track.Attachment {
-				k.At = ps.Track.Attachment // as merge has it
+			if k.At != nil && k.at() == ps.Track.Attachment() {
+				k.At = ps.Track.Attached() // as merge has it
 			}
 		}
 		e.tracker.Restore(ps.Track)

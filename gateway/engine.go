@@ -259,7 +259,7 @@ func (e *Engine) follow(changes []discovery.Change) {
 		if c.What&discovery.Vanished != 0 && p.acted() != nil {
 			e.emit(p, "phone.vanished", nil)
 		}
-		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.At.PublicIP == p.track.WasPublic() {
+		if k := p.acted(); c.What&discovery.Renumbered != 0 && k != nil && k.at().PublicIP == p.track.WasPublic() {
 			k.merge(p.track)
 		}
 		if c.What&(discovery.Reattached|discovery.Counted|discovery.Absorbed|discovery.Flapped) != 0 {

@@ -108,16 +108,17 @@ type transaction struct {
 
 	// The last attachment that was told of, with what lines say of it: the events
 	// of one phone mostly tell of one attachment.
-	told *discovery.Attachment
+	told *discovery.Attached
 	at   *LineAttachment
 	in   *discovery.Network
 }
 
 // place returns what lines say of an attachment.
-func (tx *transaction) place(a *discovery.Attachment) (*LineAttachment, *discovery.Network) {
-	if tx.told != a {
+func (tx *transaction) place(at *discovery.Attached) (*LineAttachment, *discovery.Network) {
+	if tx.told != at {
+		a := at.Attachment()
 		n := a.Network()
-		tx.told, tx.in = a, &n
+		tx.told, tx.in = at, &n
 		tx.at = &LineAttachment{
 			a.Site, a.ChassisID, a.PortID, a.RemoteID, a.CircuitID, a.BSSID, a.VLAN, a.Subnet, a.IP, a.PublicIP,
 		}
@@ -135,8 +136,8 @@ func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
 // emit adds an event about a phone; fill adds its own objects.
 func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
 	l := Line{Event: event, Phone: p.id().String()}
-	if p.track != nil && p.track.Attachment.Level() != discovery.LevelNone {
-		l.Attachment, l.Network = e.tx.place(p.track.Attachment)
+	if p.track != nil && p.track.Attachment().Level() != discovery.LevelNone {
+		l.Attachment, l.Network = e.tx.place(p.track.Attached())
 	}
 	if fill != nil {
 		fill(&l)

@@ -63,7 +63,7 @@ func (p *phone) answersTo(query string) bool {
 		return id == p.id()
 	}
 	if ip, err := netip.ParseAddr(query); err == nil {
-		return p.track.Attachment.IP == ip || p.track.Attachment.PublicIP == ip || p.track.Stay.Other().IP == ip
+		return p.track.Attachment().IP == ip || p.track.Attachment().PublicIP == ip || p.track.Stay.Other().IP == ip
 	}
 	query = strings.Trim(query, "<>")
 	if !strings.HasPrefix(query, "sip:") && !strings.HasPrefix(query, "sips:") {
@@ -80,21 +80,21 @@ func (e *Engine) explain(p *phone) Explanation {
 	tr := p.track
 	x := Explanation{
 		Phone: p.id(), Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
-		Attachment: *tr.Attachment, Evidence: tr.Evidence(), Network: tr.Attachment.Network(),
+		Attachment: tr.Attachment(), Evidence: tr.Evidence(), Network: tr.Attachment().Network(),
 		Arrived: tr.Arrived.Time(), LastSeen: tr.Life.Time(), Settles: p.Due.Time(),
 		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,
 	}
 	if listed, ok := e.dir.Phone(p.id().MAC); ok {
 		x.Label = listed.Label
 	}
-	k, _ := e.find(p, *tr.Attachment)
-	x.Moving = tr.Attachment.Level() != discovery.LevelNone && (k == nil || k != p.acted())
-	at := *tr.Attachment
+	k, _ := e.find(p, tr.Attachment())
+	x.Moving = tr.Attachment().Level() != discovery.LevelNone && (k == nil || k != p.acted())
+	at := tr.Attachment()
 	for _, k := range p.Known {
-		rel := discovery.Compare(*k.At, *tr.Attachment)
-		x.Networks = append(x.Networks, KnownNetwork{k.At.Network(), rel, k == p.acted(), e.because(p, k)})
+		rel := discovery.Compare(k.at(), tr.Attachment())
+		x.Networks = append(x.Networks, KnownNetwork{k.at().Network(), rel, k == p.acted(), e.because(p, k)})
 		if k == p.acted() && rel != discovery.Different {
-			at = *k.At // what was decided rests on all that is known of the network
+			at = k.at() // what was decided rests on all that is known of the network
 		}
 	}
 	x.Match = e.dir.Wiremap().Explain(at, x.Users)

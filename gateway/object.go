@@ -137,7 +137,7 @@ func (p *phone) answered(a *Answer) *known {
 // of the phone, who may be the one who gave it, an admin of the network's site, or
 // who is at the command line.
 func (e *Engine) mayObject(p *phone, k *known, by string) bool {
-	return strings.HasPrefix(by, "cli:") || slices.Contains(e.recipients(p), by) || slices.Contains(e.dir.Admins(k.At.Site), by) ||
+	return strings.HasPrefix(by, "cli:") || slices.Contains(e.recipients(p), by) || slices.Contains(e.dir.Admins(k.at().Site), by) ||
 		by == e.answers[k.Answer].By && e.isUser(p, by)
 }
 
@@ -168,7 +168,7 @@ func (e *Engine) dropOwnRule(a *Answer) {
 			if b == nil || b.Location != rule.Location {
 				continue
 			}
-			if r, ok := ruleFor(*k.At, rule.Level()); ok && r.Key() == rule.Key() {
+			if r, ok := ruleFor(k.at(), rule.Level()); ok && r.Key() == rule.Key() {
 				b.Rule = rule
 				e.batch.answers[b.ID] = true
 				return
@@ -198,7 +198,7 @@ func (e *Engine) tellObjected(p *phone, k *known, a *Answer, by string) {
 	if _, listed := e.dir.User(a.By); !listed || a.By == by {
 		return
 	}
-	l := e.about(p, MailNotice, a.By, *k.At, a.Location)
+	l := e.about(p, MailNotice, a.By, k.at(), a.Location)
 	l.Notice, l.By, l.Answer, l.Prompt = NoticeObjected, by, a, a.Prompt
 	e.post(p, l)
 }

@@ -29,17 +29,22 @@ func (p *phone) id() discovery.PhoneID { return p.track.ID }
 // known is one network that is known for a phone: reported, asked about, matched
 // silently, or with nobody to ask.
 type known struct {
-	At      *discovery.Attachment // all values ever known of it; is never changed
-	Since   discovery.Instant     // when it was last acted on, or gained or lost a level
-	InForce discovery.Instant     // when it was last the network acted on
-	Answer  int64                 `json:",omitempty"` // of a user; stands while it stands
-	Prompt  int64                 `json:",omitempty"` // open or expired
-	Silent  bool                  `json:",omitempty"` // matched, and nobody need be asked
-	Nobody  bool                  `json:",omitempty"` // nobody to ask
-	Match   location.ID           `json:",omitempty"` // last opinion of the wiremap
-	From    *discovery.Network    `json:",omitempty"` // the network that was left when it was asked about
-	Left    location.ID           `json:",omitempty"` // what was in force there
-	again   bool                  // the phone is back there: see putOff
+	At      *discovery.Attached // all values ever known of it
+	Since   discovery.Instant   // when it was last acted on, or gained or lost a level
+	InForce discovery.Instant   // when it was last the network acted on
+	Answer  int64               `json:",omitempty"` // of a user; stands while it stands
+	Prompt  int64               `json:",omitempty"` // open or expired
+	Silent  bool                `json:",omitempty"` // matched, and nobody need be asked
+	Nobody  bool                `json:",omitempty"` // nobody to ask
+	again   bool                // the phone is back there: see putOff
+	Match   location.ID         `json:",omitempty"` // last opinion of the wiremap
+	*Departure
+}
+
+// Departure is where a phone was when a network was asked about.
+type Departure struct {
+	From *discovery.Network `json:",omitempty"` // the network that was left
+	Left location.ID        `json:",omitempty"` // what was in force there
 }
 
 // phone returns the engine's side of a track, made if need be.
@@ -148,7 +153,7 @@ func (e *Engine) find(p *phone, a discovery.Attachment) (*known, discovery.Relat
 	var best *known
 	rel := discovery.Different
 	for _, k := range p.Known {
-		r := discovery.Compare(*k.At, a)
+		r := discovery.Compare(k.at(), a)
 		if r == discovery.Different || k != p.acted() && !e.isKnown(p, k) {
 			continue
 		}
@@ -182,7 +187,7 @@ func (e *Engine) prune(p *phone) {
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
 	p.Due = 0
-	a := *p.track.Attachment
+	a := p.track.Attachment()
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
 		return
 	}
@@ -213,21 +218,24 @@ func (e *Engine) settleAt(p *phone, t discovery.Instant) {
 	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
 }
 
+// at returns all values ever known of the network.
+func (k *known) at() discovery.Attachment { return k.At.Attachment() }
+
 // merge takes in where the phone is now. Most networks are known as their phone is
 // attached: then both have one attachment in common.
 func (k *known) merge(tr *discovery.Track) {
-	if merged := k.At.Merge(*tr.Attachment); merged == *tr.Attachment {
-		k.At = tr.Attachment
-	} else if merged != *k.At {
-		at := merged // on the heap only here
-		k.At = &at
+	now := tr.Attachment()
+	if merged := k.at().Merge(now); merged == now {
+		k.At = tr.Attached()
+	} else if merged != k.at() {
+		k.At = discovery.Attach(merged)
 	}
 }
 
 // gains reports whether the attachment knows the network better: by a level, or
 // by the DHCP server's word on a subnet that was assumed.
 func (k *known) gains(rel discovery.Relation, a discovery.Attachment) bool {
-	return rel == discovery.Upgraded || k.At.Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.At.Subnet
+	return rel == discovery.Upgraded || k.at().Assumed && !a.Assumed && a.Subnet.IsValid() && a.Subnet != k.at().Subnet
 }
 
 // renamed reports whether the attachment gives the network's port a name of
@@ -236,14 +244,14 @@ func (k *known) gains(rel discovery.Relation, a discovery.Attachment) bool {
 // itself on its new link before its new lease tells that its circuit is the old
 // one's no more.
 func (k *known) renamed(a discovery.Attachment) bool {
-	return a.PortID != "" && k.At.PortID == "" || a.CircuitID != "" && k.At.CircuitID == ""
+	return a.PortID != "" && k.at().PortID == "" || a.CircuitID != "" && k.at().CircuitID == ""
 }
 
 // matchOf asks the wiremap about a network of a phone. A circuit that many
 // phones share now is matched as one, whatever it was before.
 func (e *Engine) matchOf(p *phone, k *known) matcher.Match {
-	at := *k.At
-	if now := p.track.Attachment; now.Shared && now.CircuitID == at.CircuitID && now.RemoteID == at.RemoteID {
+	at := k.at()
+	if now := p.track.Attachment(); now.Shared && now.CircuitID == at.CircuitID && now.RemoteID == at.RemoteID {
 		at.Shared = true
 	}
 	return e.dir.Wiremap().Match(at, e.recipients(p))
@@ -271,7 +279,7 @@ func (e *Engine) decide(p *phone, k *known, m matcher.Match) Assignment {
 	case m.Ignored.IsValid():
 		return Assignment{Source: FromDefault, Unlocated: true}
 	}
-	id := k.At.Site
+	id := k.at().Site
 	if listed, ok := e.dir.Phone(p.id().MAC); ok && id == "" {
 		id = listed.Site
 	}
@@ -332,7 +340,7 @@ func (e *Engine) openClaimOf(a *Answer) *Claim {
 // with its answer if there is none yet.
 func (e *Engine) inherit(p *phone, k *known) {
 	for _, own := range p.Known {
-		if discovery.Compare(*own.At, *k.At) == discovery.Same {
+		if discovery.Compare(own.at(), k.at()) == discovery.Same {
 			if own.Answer == 0 {
 				own.Answer = k.Answer
 			} else {

@@ -13,14 +13,14 @@ import (
 func (e *Engine) open(p *phone, k *known, kind PromptKind, loc location.ID, m matcher.Match, to []string, from *discovery.Network, left Assignment) {
 	e.ids.Prompt++
 	q := &Prompt{
-		ID: e.ids.Prompt, Phone: p.id(), Kind: kind, Attachment: *k.At, Location: loc, To: to, Opened: e.now,
+		ID: e.ids.Prompt, Phone: p.id(), Kind: kind, Attachment: k.at(), Location: loc, To: to, Opened: e.now,
 	}
 	e.prompts[q.ID] = q
 	e.batch.prompts[q.ID] = true
 	p.Prompt, k.Prompt = q.ID, q.ID
-	k.From, k.Left = from, ""
+	k.Departure = nil
 	if from != nil {
-		k.Left = left.Location
+		k.Departure = &Departure{from, left.Location}
 	}
 	e.touch(p)
 	e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
@@ -56,7 +56,7 @@ func (e *Engine) question(p *phone, k *known, q *Prompt, email string, inForce A
 	l.InForce = e.placeFor(inForce.Location, email)
 	l.Expires = q.Opened.Add(e.cfg.Policy.PromptExpiry)
 	l.Evidence = p.evidenceOf(q.Attachment)
-	if k != nil && k.From != nil {
+	if k != nil && k.Departure != nil {
 		l.From, l.FromPlace = *k.From, e.placeFor(k.Left, email)
 	}
 	if m.Found() {
@@ -114,7 +114,7 @@ func (e *Engine) askAgain(q *Prompt) {
 // letter begins a mail about a phone.
 func (e *Engine) letter(p *phone, why Purpose, email string) Letter {
 	l := Letter{
-		Time: e.now, Purpose: why, Phone: p.id(), Attachment: *p.track.Attachment,
+		Time: e.now, Purpose: why, Phone: p.id(), Attachment: p.track.Attachment(),
 	}
 	if !e.cfg.NoMails {
 		l.Model, l.Evidence = model(p.track), p.track.Evidence()
@@ -138,7 +138,7 @@ func model(tr *discovery.Track) string {
 
 // evidenceOf is what a network is believed for, as long as the phone is on it.
 func (p *phone) evidenceOf(at discovery.Attachment) []discovery.Evidence {
-	if discovery.Compare(at, *p.track.Attachment) == discovery.Different {
+	if discovery.Compare(at, p.track.Attachment()) == discovery.Different {
 		return nil
 	}
 	return p.track.Evidence()

@@ -26,7 +26,7 @@ func (e *Engine) Question(prompt int64, reader string) (Question, bool) {
 		p = unknownPhone(q.Phone)
 	}
 	k := p.asked(q)
-	at := &known{At: &q.Attachment}
+	at := &known{At: discovery.Attach(q.Attachment)}
 	if k != nil {
 		at = k
 	}
@@ -102,9 +102,9 @@ func (e *Engine) Told(answer int64, reader string) (Told, bool) {
 		p = unknownPhone(a.Phone)
 	}
 	k := p.answered(a)
-	at := *p.track.Attachment
+	at := p.track.Attachment()
 	if k != nil {
-		at = *k.At
+		at = k.at()
 	} else if q := e.prompts[a.Prompt]; q != nil {
 		at = q.Attachment
 	}
@@ -186,7 +186,7 @@ func (e *Engine) touched(rule matcher.Rule, reader string) []Touched {
 	var out []Touched
 	for _, p := range e.sortedPhones() {
 		k := p.acted()
-		if k == nil || p.kind(e) == provisioning.Ignore || !alone.Match(*k.At, nil).Found() {
+		if k == nil || p.kind(e) == provisioning.Ignore || !alone.Match(k.at(), nil).Found() {
 			continue
 		}
 		t := Touched{Phone: p.id(), Users: e.recipients(p), Now: e.placeFor(p.Assignment.Location, reader)}

@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// TestPhoneIsStored checks that what is remembered of a phone is read and written
+// again octet by octet as it has always been stored, whatever its layout in memory.
+func TestPhoneIsStored(t *testing.T) {
+	for name, stored := range map[string]string{
+		"all is known": `{"Known":[{"At":{"site":"hq","vlan":20,"subnet":"10.1.2.0/24","ip":"10.1.2.7"},` +
+			`"Since":"2026-05-04T08:00:01Z","InForce":"2026-05-04T08:00:02Z","Answer":1,"Prompt":2,"Silent":true,"Nobody":true,` +
+			`"Match":"hq-3f","From":{"level":"subnet","subnet":"10.1.3.0/24"},"Left":"hq-2f"},` +
+			`{"At":{},"Since":"0001-01-01T00:00:00Z","InForce":"0001-01-01T00:00:00Z"}],"Acted":1,"Due":"2026-05-04T08:00:03.5Z",` +
+			`"Degraded":true,"Prompt":3,"Declined":["a@example.com"],` +
+			`"Asked":[{"Prompt":4,"At":{"site":"hq"},"When":"2026-05-04T08:00:04Z"}]}`,
+		"nothing is known": `{"Known":null,"Acted":0}`,
+		"it came from a network that had no location": `{"Known":[{"At":{},"Since":"2026-05-04T08:00:01Z",` +
+			`"InForce":"2026-05-04T08:00:02Z","From":{"level":"subnet","subnet":"10.1.3.0/24"}}],"Acted":1}`,
+	} {
+		var p phone
+		if err := json.Unmarshal([]byte(stored), &p); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got, err := json.Marshal(&p)
+		if err != nil || string(got) != stored {
+			t.Errorf("%s: got  %s %v\nwant %s", name, got, err, stored)
+		}
+	}
+}
