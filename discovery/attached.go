@@ -44,8 +44,11 @@ func Attach(a Attachment) *Attached {
 	return out
 }
 
-// Attachment returns the attachment.
+// Attachment returns the attachment; nil is nowhere.
 func (x *Attached) Attachment() Attachment {
+	if x == nil {
+		return Attachment{}
+	}
 	a := Attachment{
 		Site: x.site, RemoteID: x.remote, CircuitID: x.circuit, Subnet: x.subnet, IP: x.ip, VLAN: x.vlan,
 		Shared: x.shared, Assumed: x.assumed,

@@ -74,7 +74,8 @@ func (t *Tracker) watchCircuit(c circuit) {
 	}
 	if at, ok := t.watched[c]; !ok || first.Before(at) {
 		t.watched[c] = first
-		heap.Push(&t.ageing, deadline{at: first, c: &c})
+		watched := c // on the heap only here
+		heap.Push(&t.ageing, deadline{at: first, c: &watched})
 	}
 }
 

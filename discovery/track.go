@@ -196,7 +196,7 @@ func (tr *Track) Attached() *Attached { return tr.attached }
 // one on its subnet, since it makes addresses of its own beside (RFC 8981).
 func (tr *Track) Leased(now time.Time) bool {
 	l := tr.Lease.IP
-	current := l == tr.Attachment().IP || l.Is6() && tr.Attachment().Subnet.Contains(l)
+	current := l == tr.attached.ip || l.Is6() && tr.attached.subnet.Contains(l)
 	return l.IsValid() && current && InstantOf(now).Before(tr.Lease.Until)
 }
 

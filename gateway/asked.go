@@ -22,7 +22,7 @@ const (
 // asked is a question that was mailed.
 type asked struct {
 	Prompt int64
-	At     discovery.Attachment
+	At     *discovery.Attached
 	When   time.Time
 }
 
@@ -59,7 +59,7 @@ func (e *Engine) unanswered(a asked) bool {
 func (e *Engine) asksTheSame(a asked, q *Prompt) bool {
 	old := e.prompts[a.Prompt]
 	return old.Kind == q.Kind && old.Location == q.Location && slices.Equal(old.To, q.To) &&
-		discovery.Compare(a.At, q.Attachment) == discovery.Same
+		discovery.Compare(a.At.Attachment(), q.Attachment) == discovery.Same
 }
 
 // mailLater mails a question that waited, unless the phone has moved on.
@@ -78,5 +78,5 @@ func (p *phone) noteAsked(q *Prompt, now time.Time) {
 	if len(kept) >= mostAsked {
 		kept = slices.Delete(kept, 0, 1)
 	}
-	p.Asked.set(append(kept, asked{q.ID, q.Attachment, now}))
+	p.Asked.set(append(kept, asked{q.ID, discovery.Attach(q.Attachment), now}))
 }
