@@ -58,7 +58,7 @@ func hold(ctx context.Context, s *site, o options) error {
 			return err
 		}
 	}
-	fmt.Printf("%s\nThe portal is at http://%s. Ctrl-C ends and removes it all.\n", usage, pages.Addr())
+	fmt.Printf("%s\n\nThe portal is at http://%s. Ctrl-C ends and removes it all.\n", usage, pages.Addr())
 	context.AfterFunc(ctx, func() { _ = control.Close() })
 	b.serve(ctx, control)
 	return w.stop(syscall.SIGTERM)
@@ -80,8 +80,9 @@ The lab stands. From another terminal, as root:
     lab serve stop                   Perch itself; lab serve start
     lab perch explain 10.1.3.143     any command of Perch: doctor, prompts list, prompts answer 1 -confirm
     lab inbox                        everybody's mail; lab inbox 1 shows one with its link
-    lab end
-`
+    lab end`
+
+var errNoCommand = errors.New("no such command\nhint:" + usage)
 
 // listenControl makes the socket on which commands are taken, for root only.
 func listenControl() (net.Listener, error) {
@@ -183,7 +184,7 @@ func (b *bench) do(ctx context.Context, args []string) (string, error) {
 		}
 		return b.handle(ctx, p, append([]string{args[0]}, args[2:]...), is)
 	}
-	return "", errors.New("no such command\nhint:" + usage)
+	return "", errNoCommand
 }
 
 // handle does something with a phone.
@@ -221,7 +222,7 @@ func (b *bench) handle(ctx context.Context, p *phone, what []string, is func(...
 	case is("pc", "", "out"):
 		return "", b.site.unplugPC(p)
 	}
-	return "", errors.New("no such command\nhint:" + usage)
+	return "", errNoCommand
 }
 
 // show tells which phone is where.

@@ -155,16 +155,6 @@ func (p *program) stop(sig os.Signal) error {
 	}
 }
 
-// ended reports whether a program has ended.
-func (p *program) ended() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // processes returns the ids of all that runs on the host.
 func (h *host) processes() []int {
 	out, err := exec.Command("ip", "netns", "pids", h.namespace()).Output()
