@@ -255,7 +255,7 @@ func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
 	}
 	r := t.requests[d.Chaddr]
 	switch {
-	case d.Type == DHCPNak && d.Op == 2 && r.XID == d.XID && s.at.Sub(r.At) <= requestLife,
+	case d.Type == DHCPNak && d.Op == 2 && r.answeredBy(s, d),
 		d.Type == DHCPDecline && d.Op == 1 && d.RequestedIP == tr.Lease.IP:
 		t.voidLease(tr, s)
 	}

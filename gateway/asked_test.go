@@ -54,11 +54,11 @@ func TestOneMailADay(t *testing.T) {
 					got, last = append(got, int(ev.Time.Sub(start)/time.Hour)), ev.Time
 				}
 			}
-			wait := time.Time{} // what explain says
-			if x := e.Explain("00:15:65:aa:00:01")[0]; x.Prompt != nil && x.Prompt.Opened.After(last) {
+			x, wait := e.Explain("00:15:65:aa:00:01")[0], time.Time{}
+			if x.Prompt != nil && x.Prompt.Opened.After(last) {
 				wait = last.Add(24 * time.Hour)
 			}
-			if x := e.Explain("00:15:65:aa:00:01")[0]; !x.MailAt.Equal(wait) {
+			if !x.MailAt.Equal(wait) {
 				t.Errorf("the mail of prompt %v waits until %v, want %v", x.Prompt, x.MailAt, wait)
 			}
 			if !slices.Equal(got, c.want) {

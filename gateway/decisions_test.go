@@ -41,10 +41,7 @@ func newDeskAt(t *testing.T, story, site string, policy gateway.Policy, tables m
 	}
 	d := &desk{T: t, store: &gateway.Memory{}, said: &[]gateway.Event{}, seen: observations(t, story)}
 	d.cfg = gateway.Config{Discovery: discovery.Config{Site: site, Interfaces: []discovery.InterfaceConfig{{Pattern: "mirror-b2", Site: "b2", Role: discovery.RoleMirror}}}, Policy: policy, Renderer: r}
-	if d.Engine, err = gateway.New(context.Background(), d.cfg, d.store); err != nil {
-		t.Fatal(err)
-	}
-	d.OnEvent(func(ev gateway.Event) { *d.said = append(*d.said, ev) })
+	d.start()
 	files, err := provisioning.ReadPaths(filepath.Join("..", "testdata", "replay", story, "map"))
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +68,12 @@ func newDeskAt(t *testing.T, story, site string, policy gateway.Policy, tables m
 func (d *desk) restart() {
 	d.Helper()
 	d.must(d.Checkpoint(context.Background()))
+	d.start()
+}
+
+// start makes the engine of what is stored.
+func (d *desk) start() {
+	d.Helper()
 	e, err := gateway.New(context.Background(), d.cfg, d.store)
 	d.must(err)
 	d.Engine = e

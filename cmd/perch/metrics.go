@@ -108,11 +108,16 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// collectBounds tells what hostile wires cost.
-func (m *metrics) collectBounds(to chan<- prometheus.Metric, b discovery.Stats) {
-	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+// countersTo returns what hands on the values of counters.
+func countersTo(to chan<- prometheus.Metric) func(d *prometheus.Desc, v uint64, labels ...string) {
+	return func(d *prometheus.Desc, v uint64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
+}
+
+// collectBounds tells what hostile wires cost.
+func (m *metrics) collectBounds(to chan<- prometheus.Metric, b discovery.Stats) {
+	count := countersTo(to)
 	count(givenUpDesc, b.Guests, "device")
 	count(givenUpDesc, b.Bindings, "binding")
 	count(givenUpDesc, b.Routers, "router")
@@ -128,9 +133,7 @@ func (m *metrics) collectEars(to chan<- prometheus.Metric) {
 	if m.service.ears == nil {
 		return
 	}
-	count := func(d *prometheus.Desc, v uint64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
+	count := countersTo(to)
 	for _, r := range m.service.ears.reports(nil) {
 		count(framesDesc, r.Frames, r.Interface)
 		count(droppedDesc, r.Dropped, r.Interface)
