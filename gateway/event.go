@@ -104,7 +104,9 @@ func orderOf(event string) int {
 // numbered at its end.
 type transaction struct {
 	lines []txLine
-	json  []byte // scratch
+	json  []byte            // what is free of the block that the events' octets are cut from
+	spelt discovery.PhoneID // the last phone that an event was about
+	phone string            // and how events write it
 
 	// The last attachment that was told of, with what lines say of it: the events
 	// of one phone mostly tell of one attachment.
@@ -126,6 +128,29 @@ func (tx *transaction) place(at *discovery.Attached) (*LineAttachment, *discover
 	return tx.at, tx.in
 }
 
+// name returns how events write a phone.
+func (tx *transaction) name(id discovery.PhoneID) string {
+	if tx.phone == "" || tx.spelt != id {
+		tx.spelt, tx.phone = id, id.String()
+	}
+	return tx.phone
+}
+
+// jsonBlock is how many octets of events are made room for at a time. Events are
+// let go soon after they were committed, a block with its last.
+const jsonBlock = 16 << 10
+
+// encode returns a line as JSON, which the caller may keep.
+func (tx *transaction) encode(l *Line) []byte {
+	before := len(tx.json)
+	tx.json = l.appendJSON(tx.json)
+	out := tx.json[before:len(tx.json):len(tx.json)]
+	if cap(tx.json)-len(tx.json) < jsonBlock/16 {
+		tx.json = make([]byte, 0, jsonBlock)
+	}
+	return out
+}
+
 type txLine struct {
 	phone discovery.PhoneID
 	line  Line
@@ -135,7 +160,7 @@ func (e *Engine) begin() { e.tx.lines = e.tx.lines[:0] }
 
 // emit adds an event about a phone; fill adds its own objects.
 func (e *Engine) emit(p *phone, event string, fill func(*Line)) {
-	l := Line{Event: event, Phone: p.id().String()}
+	l := Line{Event: event, Phone: e.tx.name(p.id())}
 	if p.track != nil && p.track.Attachment().Level() != discovery.LevelNone {
 		l.Attachment, l.Network = e.tx.place(p.track.Attached())
 	}
@@ -158,8 +183,7 @@ func (e *Engine) end() {
 		l := &e.tx.lines[i].line
 		e.ids.Event++
 		l.ID, l.Time = e.ids.Event, Stamp(e.now)
-		e.tx.json = l.appendJSON(e.tx.json[:0])
-		ev := Event{ID: l.ID, Time: e.now, Name: l.Event, Phone: l.Phone, Data: slices.Clone(e.tx.json)}
+		ev := Event{ID: l.ID, Time: e.now, Name: l.Event, Phone: l.Phone, Data: e.tx.encode(l)}
 		e.batch.events = append(e.batch.events, ev)
 		if e.sink != nil {
 			e.sink(ev)

@@ -156,6 +156,9 @@ func FormatPrefix(p netip.Prefix) string {
 
 // canonicalPrefix clears host bits and undoes the mapping of IPv4 into IPv6.
 func canonicalPrefix(p netip.Prefix) netip.Prefix {
+	if !p.IsValid() {
+		return netip.Prefix{} // Masked would say so with an error that nobody reads
+	}
 	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 	}

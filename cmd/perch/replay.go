@@ -30,6 +30,7 @@ type replayCmd struct {
 
 // Run is the command.
 func (c *replayCmd) Run(env *environment) (err error) {
+	defer lean()()
 	ctx := context.Background()
 	c.noMails = c.DB == "" && c.Mail == ""
 	s, err := c.open(ctx, c.DB == "")
@@ -102,7 +103,6 @@ const (
 // run replays captures, merged by time. Damage to one does not keep the others
 // from being replayed; it is the error at the end.
 func (r *replayer) run(ctx context.Context, paths []string, stdin io.Reader, keep bool) error {
-	defer lean()()
 	r.names = distinct(paths)
 	if keep {
 		var cleanup func()
