@@ -44,7 +44,14 @@ func TestLean(t *testing.T) {
 		live := uint64(len(kept)) * 48 << 20
 		runtime.GC()
 		most := percentFor(live)
-		waitUntil(t, func() bool { return percent() <= most && percent() >= garbagePercent })
+		for end := time.Now().Add(10 * time.Second); percent() > most; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("with %d MiB live GOGC is still %d, want at most %d", live>>20, percent(), most)
+			}
+		}
+		if got := percent(); got < garbagePercent {
+			t.Errorf("with %d MiB live GOGC is %d, want at least %d", live>>20, got, garbagePercent)
+		}
 	}
 	runtime.KeepAlive(kept)
 	restore()
