@@ -128,7 +128,7 @@ func lab(ctx context.Context, o options) (err error) {
 }
 
 func paceOf(o options) pace {
-	p := pace{lldp: 2 * time.Second, refresh: 15 * time.Second, settle: 6 * time.Second, settleUnregistered: 20 * time.Second, outage: time.Minute}
+	p := pace{lldp: 2 * time.Second, refresh: 15 * time.Second, settle: 6 * time.Second, settleUnregistered: 20 * time.Second, outage: 45 * time.Second}
 	if o.short {
 		p.refresh = 10 * time.Second
 	}

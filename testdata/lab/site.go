@@ -34,7 +34,7 @@ type pace struct {
 	refresh            time.Duration // between REGISTERs of a phone
 	settle             time.Duration // policy.settle
 	settleUnregistered time.Duration
-	outage             time.Duration // how long an uplink or a mirror is down
+	outage             time.Duration // how long an uplink or a mirror is down; less than half a lease, or leases run out meanwhile
 }
 
 // Addresses of the site. Hosts that are no phones have MACs for documentation (RFC
