@@ -24,6 +24,7 @@ func (t *Tracker) dhcp6(s *sight) {
 	d := s.DHCP6
 	switch d.Type {
 	case DHCP6Solicit, DHCP6Request, DHCP6Confirm, DHCP6Renew, DHCP6Rebind, DHCP6Information:
+		s.wire.Asks6 = true
 		t.dhcp6Request(s, d)
 	case DHCP6Reply:
 		t.dhcp6Reply(s, d)
@@ -175,10 +176,11 @@ func (t *Tracker) remember6(s *sight, d *DHCP6, mac MAC) {
 // dhcp6Reply takes a lease. Of several addresses the most preferred one names
 // the network.
 func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
-	r := t.requests6[d.ClientDUID]
-	if r.XID != d.XID {
+	r, asked := t.requests6[d.ClientDUID]
+	if asked = asked && r.XID == d.XID && s.at.Sub(r.At) <= requestLife; !asked {
 		r = request6{}
 	}
+	unasked := (s.wire.Asks || s.wire.Asks6) && !asked // who hears clients hears those of DHCPv6, too
 	mac := r.MAC
 	if mac.Nobody() {
 		mac = t.client6(s, d)
@@ -191,8 +193,13 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 		a := &d.Addresses[i]
 		switch {
 		case !usable(a.IP):
+		case unasked && !t.vouched(s, mac, a.IP):
+			t.stats.Unasked++
+			return
 		case a.Valid == 0: // RFC 8415 section 18.3.4: no longer the client's
-			t.unbind(s.site, a.IP, mac)
+			if !unasked {
+				t.unbind(s.site, a.IP, mac)
+			}
 		case best == nil || classOf(a.IP) > classOf(best.IP):
 			best = a
 		}
@@ -206,6 +213,9 @@ func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
 		}
 	}
 	remote, id := r.circuit(d, mac)
+	if unasked {
+		remote, id = "", ""
+	}
 	tr := t.device(s, mac)
 	if t.isPhone(mac) {
 		t.promote(tr, s, DeskPhoneOUI(mac))

@@ -105,7 +105,8 @@ func (t *Tracker) boots(tr *Track, s *sight) {
 // its port. It may end the stay.
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	r := t.requests[d.Chaddr]
-	if s.wire.Asks && !r.answeredBy(s, d) && !t.vouched(s, d) {
+	unasked := s.wire.Asks && !r.answeredBy(s, d)
+	if unasked && !t.vouched(s, d.Chaddr, d.Yiaddr) {
 		t.stats.Unasked++
 		return
 	}
@@ -123,7 +124,7 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	if circuitID == "" {
 		remote, circuitID = r.Remote, r.Circuit
 	}
-	if r.Forged {
+	if r.Forged || unasked {
 		remote, circuitID = "", ""
 	}
 	t.leased(tr, s, grant{
@@ -133,14 +134,15 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 }
 
 // vouched reports whether a lease that nobody was heard to ask for, where others
-// are heard to ask, agrees with what is known. Anybody can make up an ACK: it may
-// renew and fill, but neither move a phone nor take an address from another.
-func (t *Tracker) vouched(s *sight, d *DHCP) bool {
-	if tr := t.tracks.OfMAC(d.Chaddr); tr != nil && tr.Stay.Net.IP.IsValid() && tr.Stay.Net.IP != d.Yiaddr {
-		return false
+// are heard to ask, agrees with what is known. Anybody can make up an ACK or a
+// REPLY: it may renew and fill, but neither name a port, move a phone nor take an
+// address from another.
+func (t *Tracker) vouched(s *sight, m MAC, ip netip.Addr) bool {
+	if holder, bound := t.bound(s.site, ip, s.now); bound {
+		return holder == m
 	}
-	m, bound := t.bound(s.site, d.Yiaddr, s.now)
-	return !bound || m == d.Chaddr
+	tr := t.tracks.OfMAC(m)
+	return tr == nil || !tr.Stay.Net.IP.IsValid() || tr.Stay.Net.IP == ip
 }
 
 // grant is what a DHCP server gave to a client, of either family.

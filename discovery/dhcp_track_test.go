@@ -293,6 +293,12 @@ func TestUnaskedAck(t *testing.T) {
 	}
 	s := newScene(t, Config{}, book{})
 	s.leases(0, snom, here)
+	s.see(600, ackOf(snom, here, "sw-9fl", "Gi1/0/9"))
+	if a := s.phone(snom).Attachment(); a.CircuitID != "" {
+		t.Errorf("an ACK that nobody asked for named the port %q", a.CircuitID)
+	}
+	s = newScene(t, Config{}, book{})
+	s.leases(0, snom, here)
 	s.see(3000, ack(snom, 99, here)) // renews
 	s.advance(2*time.Hour - time.Second)
 	if _, ok := s.tracker.bound("", netip.MustParseAddr(here), InstantOf(t0.Add(2*time.Hour))); !ok {

@@ -369,6 +369,69 @@ func TestCircuits6(t *testing.T) {
 	}
 }
 
+// Anybody can send a REPLY, too. One that nobody asked for, where clients are heard
+// to ask, renews, but moves no phone, names no port and takes nothing away.
+func TestUnaskedReply(t *testing.T) {
+	const here, elsewhere = "2001:db8:20::a", "2001:db8:30::66"
+	port := Relay6{InterfaceID: "p9", RemoteID: "sw-9fl"}
+	v6 := func(s *scene) {
+		s.see(0, relayed6(DHCP6Request, 1, snom, Relay6{}))
+		s.see(1, relayed6(DHCP6Reply, 1, snom, Relay6{}, here))
+	}
+	for _, c := range []struct {
+		name   string
+		tell   func(*scene)
+		want   string // subnet, circuit
+		refuse uint64
+	}{
+		{"for an address elsewhere", func(s *scene) {
+			v6(s)
+			s.see(600, relayed6(DHCP6Reply, 99, snom, Relay6{}, elsewhere))
+		}, "2001:db8:20::/64 ", 1},
+		{"long after it was asked for", func(s *scene) {
+			v6(s)
+			s.see(500, relayed6(DHCP6Renew, 99, snom, Relay6{}))
+			s.see(600, relayed6(DHCP6Reply, 99, snom, Relay6{}, elsewhere))
+		}, "2001:db8:20::/64 ", 1},
+		{"that was asked for", func(s *scene) {
+			v6(s)
+			s.see(599, relayed6(DHCP6Solicit, 99, snom, Relay6{}))
+			s.see(600, relayed6(DHCP6Reply, 99, snom, port, elsewhere))
+		}, "2001:db8:30::/64 p9", 0},
+		{"that names a port", func(s *scene) {
+			v6(s)
+			s.see(600, relayed6(DHCP6Reply, 99, snom, port, here))
+		}, "2001:db8:20::/64 ", 0},
+		{"to a phone that speaks IPv4 alone", func(s *scene) {
+			s.leases(0, snom, "10.1.2.20")
+			s.see(600, relayed6(DHCP6Reply, 99, snom, port, elsewhere))
+		}, "10.1.2.0/24 ", 1},
+		{"where servers alone are heard", func(s *scene) {
+			s.see(0, relayed6(DHCP6Reply, 1, snom, Relay6{}, here))
+			s.see(600, relayed6(DHCP6Reply, 99, snom, port, elsewhere))
+		}, "2001:db8:30::/64 p9", 0},
+	} {
+		s := newScene(t, Config{}, book{phones: []MAC{snom}})
+		c.tell(s)
+		a := s.phone(snom).Attachment()
+		if got := a.Subnet.String() + " " + string(a.CircuitID); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+		if got := s.tracker.Stats().Unasked; got != c.refuse {
+			t.Errorf("%s: %d refused, want %d", c.name, got, c.refuse)
+		}
+	}
+
+	s := newScene(t, Config{}, book{phones: []MAC{snom}})
+	v6(s)
+	gone := relayed6(DHCP6Reply, 99, snom, Relay6{}, here)
+	gone.DHCP6.Addresses[0].Valid = 0
+	s.see(10, gone)
+	if _, ok := s.tracker.bound("", netip.MustParseAddr(here), InstantOf(t0.Add(11*time.Second))); !ok {
+		t.Error("a REPLY that nobody asked for took the phone's address away")
+	}
+}
+
 // TestLeasesOfBothFamilies: what the leases of a phone with two do to each other.
 func TestLeasesOfBothFamilies(t *testing.T) {
 	const four, six, temporary = "10.1.2.20", "2001:db8:20::a", "2001:db8:20::ffff"
@@ -397,7 +460,7 @@ func TestLeasesOfBothFamilies(t *testing.T) {
 	s = scene()
 	reply(s, 1)
 	s.see(2, ackOf(snom, four))
-	s.see(100, clientDHCP(DHCPDiscover, 1, snom, nil))
+	s.see(100, clientDHCP(DHCPDiscover, 0, snom, nil)) // as ackOf answers
 	s.see(101, ackOf(snom, four, "sw-3fl", "Gi1/0/7"))
 	if tr := s.phone(snom); tr.Attachment().CircuitID != "Gi1/0/7" || tr.Arrived != arrived {
 		t.Errorf("the same port as IPv4 names it: got %s since %s, want Gi1/0/7 since %s", string(tr.Attachment().CircuitID), tr.Arrived, arrived)

@@ -18,6 +18,7 @@ type wire struct {
 	PausedAt Instant    `json:",omitzero"`  // since when its source is not listening
 	Held     bool       `json:",omitempty"` // paused until ResumeInterface, whatever is heard
 	Asks     bool       `json:",omitempty"` // DHCP clients are heard here, not servers alone
+	Asks6    bool       `json:",omitempty"` // DHCPv6's are
 	named    wireName   // as Name, once it was asked for
 }
 
