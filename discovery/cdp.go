@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -25,7 +26,8 @@ const (
 // at: some senders reckon it wrongly, and so do switches that take off a tag.
 const cdpHeader = 4
 
-// decodeCDP reads a CDP frame of version 1 or 2, from its version on.
+// decodeCDP reads a CDP frame of version 1 or 2, from its version on. A fault within
+// a TLV is that TLV's alone.
 func decodeCDP(b []byte, c *CDP) error {
 	if len(b) < cdpHeader {
 		return fmt.Errorf("cdp: %d bytes, want at least %d", len(b), cdpHeader)
@@ -37,20 +39,19 @@ func decodeCDP(b []byte, c *CDP) error {
 	if b = b[cdpHeader:]; len(b) == 0 {
 		return fmt.Errorf("cdp: no TLV")
 	}
+	var fault error
 	for len(b) > 0 {
 		if len(b) < 4 {
-			return fmt.Errorf("cdp: TLV header cut short")
+			return cmp.Or(fault, fmt.Errorf("cdp: TLV header cut short"))
 		}
 		typ, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 		if n < 4 || n > len(b) {
-			return fmt.Errorf("cdp: TLV %#04x: length %d, %d bytes left", typ, n, len(b))
+			return cmp.Or(fault, fmt.Errorf("cdp: TLV %#04x: length %d, %d bytes left", typ, n, len(b)))
 		}
-		if err := c.read(typ, b[4:n]); err != nil {
-			return err
-		}
+		fault = cmp.Or(fault, c.read(typ, b[4:n]))
 		b = b[n:]
 	}
-	return nil
+	return fault
 }
 
 // read takes over one TLV.

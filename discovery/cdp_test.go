@@ -34,6 +34,7 @@ func TestDecodeCDP(t *testing.T) {
 		{"capabilities too short", frame(cdp(2, device, cdpTLV(4, "\x28"))), broken("cdp: capabilities: 1 bytes, want 4", `,"device_id":"sw-3fl"`)},
 		{"native VLAN too short", frame(cdp(2, cdpTLV(0x0a, "\x1e"))), broken("cdp: native VLAN: 1 bytes, want 2", "")},
 		{"address count without addresses", frame(cdp(2, cdpTLV(2, "\xff\xff\xff\xff"+ip4(ip1)))), broken("cdp: address list cut short", `,"addresses":["10.1.2.3"]`)},
+		{"the port behind a broken address list", frame(cdp(2, device, cdpTLV(2, be32(1)), cdpTLV(3, "15"))), broken("cdp: address list cut short", `,"device_id":"sw-3fl","port_id":"15"`)},
 		{"address longer than the TLV", frame(cdp(2, cdpTLV(2, be32(1)+"\x01\x01\xcc"+be16(5)+ip1))), broken("cdp: address list cut short", "")},
 		{"address protocol longer than the TLV", frame(cdp(2, cdpTLV(2, be32(1)+"\x01\xff\xcc"))), broken("cdp: address list cut short", "")},
 		{"frame cut by the snapshot length", frame(cdp(2, device, cdpTLV(3, "Gi1/0/3")))[:14+8+4+10],

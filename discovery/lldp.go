@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -11,21 +12,25 @@ import (
 // decodeLLDP reads an LLDPDU (IEEE 802.1AB) TLV by TLV, so that those before a
 // fault are kept; the library's reader of whole frames gives nothing then, and
 // takes a trailing FCS for a fault. Of a TLV that must not be repeated the first
-// one counts.
+// one counts. A fault within an optional TLV is that TLV's alone (9.2.7.7): where
+// the next one begins is known all the same.
 func decodeLLDP(b []byte, l *LLDP) error {
 	r := lldpReader{LLDP: l}
 	var fault error
-	for n := 1; len(b) > 0 && fault == nil; n++ {
+	for n := 1; len(b) > 0; n++ {
 		var t lldp.TLV
 		if t.UnmarshalBinary(b) != nil {
-			fault = fmt.Errorf("lldp: TLV %d cut short", n)
+			fault = cmp.Or(fault, fmt.Errorf("lldp: TLV %d cut short", n))
 			break
 		}
 		if t.Type == lldp.TLVTypeEnd {
 			break // IEEE 802.1AB 8.5.1: what follows is padding
 		}
 		b = b[2+len(t.Value):]
-		fault = r.read(&t)
+		fault = cmp.Or(fault, r.read(&t))
+		if fault != nil && t.Type <= lldp.TLVTypeTTL {
+			return fault // without a mandatory TLV it is no LLDPDU
+		}
 	}
 	// IEEE 802.1AB 8.2: every LLDPDU has these three.
 	switch {
