@@ -22,7 +22,7 @@ func TestFindings(t *testing.T) {
 	}
 	everything := counts{
 		Kinds:    kinds("arp", "dhcp", "lldp", "register", "register_response"),
-		Answered: 3, Relayed: 3, Option82: 3, Phones: 3, Switches: 3,
+		Answered: 3, Relayed: 3, Option82: 3, Phones: 3, Switches: 3, Phone: now, Switch: now,
 		Senders: map[discovery.MAC]int{{0x00, 0x15, 0x65, 0xaa, 0, 1}: 1, {0x00, 0x15, 0x65, 0xaa, 0, 2}: 1},
 	}
 	with := func(change func(*counts)) counts { c := everything; change(&c); return c }
@@ -37,6 +37,13 @@ func TestFindings(t *testing.T) {
 		{"no carrier", earReport{State: "no carrier"}, []string{"the link is down"}},
 		{"silence", earReport{State: "listening"}, []string{"nothing is heard"}},
 		{"lost frames", earReport{State: "dropping", Dropped: 7, Heard: everything, Wire: link}, []string{"7 frames were lost"}},
+		{"lost frames once", earReport{State: "listening", Dropped: 7, Heard: everything, Wire: link}, []string{"7 frames were lost since it was opened"}},
+		{"silent for three days", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) {
+			c.Kinds = map[string]kindCount{"arp": {9, now.Add(-72 * time.Hour)}, "lldp": {9, now.Add(-73 * time.Hour)}}
+		})}, []string{"nothing was heard since 2026-02-27 08:10:00 UTC, 72h0m0s ago"}},
+		{"phones fell silent", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Phone = now.Add(-3 * time.Minute) })}, []string{"no LLDP or CDP from a phone was heard since 2026-03-02 08:07:00 UTC, 3m0s ago"}},
+		{"the switch fell silent", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Switch = now.Add(-3 * time.Minute) })}, []string{"no LLDP or CDP from a switch was heard since"}},
+		{"within patience", earReport{State: "listening", Wire: link, Heard: with(func(c *counts) { c.Phone, c.Switch = now.Add(-2*time.Minute), now.Add(-time.Minute) })}, nil},
 		{"no phone's link", earReport{State: "listening", Heard: with(func(c *counts) { c.Phones, c.Switches = 0, 0 })}, []string{"no LLDP or CDP from a phone is heard"}},
 		{"a switch alone", earReport{State: "listening", Heard: with(func(c *counts) { c.Phones = 0 })}, []string{"no LLDP or CDP from a phone is heard"}},
 		{"a phone alone", earReport{State: "listening", Heard: with(func(c *counts) { c.Switches = 0 })}, []string{"phones announce themselves, but no switch port does"}},

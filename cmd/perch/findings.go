@@ -34,8 +34,12 @@ func clockInStep() bool {
 }
 
 // patience is how long something may not be heard before doctor speaks of it:
-// four LLDP intervals of 30 s.
-const patience = 2 * time.Minute
+// four LLDP intervals of 30 s. silence is how long nothing at all may be: on the
+// smallest network somebody asks for an address within that.
+const (
+	patience = 2 * time.Minute
+	silence  = 10 * time.Minute
+)
 
 // findings judges what was heard on an interface up to now.
 func findings(r *earReport, now time.Time) []symptom {
@@ -59,10 +63,23 @@ func findings(r *earReport, now time.Time) []symptom {
 			"see that the switch mirrors the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
 		return out
 	}
-	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d frames were lost: the machine does not keep up", r.Dropped),
+	if last := h.last(); now.Sub(last) > silence {
+		say(true, "nothing was heard since "+ago(last, now)+": no ARP, no DHCP, no LLDP, no SIP",
+			"see that the switch still mirrors the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
+		return out
+	}
+	lost := "frames were lost since it was opened: the machine did not keep up then"
+	if r.State == "dropping" {
+		lost = "frames were lost: the machine does not keep up"
+	}
+	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d %s", r.Dropped, lost),
 		"mirror fewer VLANs or ports to this interface, or give Perch more of the processor")
 	say(h.Phones == 0, "no LLDP or CDP from a phone is heard: this port is on no phone's link",
 		"a phone's switch port is known then only from option 82; to hear LLDP, capture one access link, or let the switch mirror LLDP as well (few do)")
+	say(h.Phones > 0 && now.Sub(h.Phone) > patience, "no LLDP or CDP from a phone was heard since "+ago(h.Phone, now),
+		"the phone was unplugged or switched off, or its frames do not reach this port any more")
+	say(h.Switches > 0 && now.Sub(h.Switch) > patience, "no LLDP or CDP from a switch was heard since "+ago(h.Switch, now),
+		"see whether the switch still sends it on this port; what it said last is believed for its time to live only")
 	say(h.Phones > 0 && h.Switches == 0, "phones announce themselves, but no switch port does",
 		"switch LLDP on at the switch's port (lldp transmit), or its frames are not mirrored: most switches keep their own out of a mirror")
 	say(h.Phones > 0 && h.Switches > 0 && !r.Wire.Link, "phones and switch ports announce themselves, and which belongs to which cannot be told here: "+because(r.Wire),
@@ -90,4 +107,9 @@ func findings(r *earReport, now time.Time) []symptom {
 			"phones speak LLDP every 30 s, and renew and register within the hour: ask again later"})
 	}
 	return out
+}
+
+// ago tells a time as doctor does: when, and how long ago.
+func ago(at, now time.Time) string {
+	return at.UTC().Format("2006-01-02 15:04:05") + " UTC, " + now.Sub(at).Round(time.Second).String() + " ago"
 }

@@ -27,6 +27,8 @@ type counts struct {
 	Senders   map[discovery.MAC]int `json:"ip_senders,omitempty"` // of frames with IP, the first few
 	Phones    int                   `json:"phones,omitempty"`     // LLDP and CDP frames of phones
 	Switches  int                   `json:"switches,omitempty"`   // and of switches
+	Phone     time.Time             `json:"last_phone,omitzero"`  // when the last of each was heard
+	Switch    time.Time             `json:"last_switch,omitzero"`
 	Decoder   decoderCounts         `json:"decoder,omitzero"`
 }
 
@@ -35,6 +37,16 @@ type decoderCounts struct {
 	Panics    uint64 `json:"panics,omitempty"`    // frames that made a decoder panic
 	Fragments uint64 `json:"fragments,omitempty"` // datagrams that were not put together
 	Streams   uint64 `json:"streams,omitempty"`   // times that a SIP connection was lost track of
+}
+
+// last returns when anything was heard last.
+func (c *counts) last() (at time.Time) {
+	for _, k := range c.Kinds {
+		if k.Last.After(at) {
+			at = k.Last
+		}
+	}
+	return at
 }
 
 // kindCount is how often something was heard, and when last.
@@ -86,9 +98,9 @@ func (h *heard) add(o *discovery.Observation) {
 	case o.LLDP != nil, o.CDP != nil:
 		switch o.Announcer() {
 		case discovery.PhoneAnnouncer:
-			c.Phones++
+			c.Phones, c.Phone = c.Phones+1, o.Time
 		case discovery.SwitchAnnouncer:
-			c.Switches++
+			c.Switches, c.Switch = c.Switches+1, o.Time
 		}
 	}
 }
