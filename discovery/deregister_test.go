@@ -71,6 +71,25 @@ func TestGranted(t *testing.T) {
 	if c.URI != asked[1].URI || seconds != 120 {
 		t.Errorf("got %s for %d s, want %s for 120", c.URI, seconds, asked[1].URI)
 	}
+	// The one that it sends from is its own, wherever it stands.
+	from := netip.MustParseAddrPort("10.1.2.21:5060")
+	asked = []sip.Contact{{URI: "sip:1@10.9.9.9", Host: "10.9.9.9", Expires: -1}, {URI: "sip:1@10.1.2.21", Host: "10.1.2.21", Expires: 300}}
+	reg := &Register{Source: from, Register: sip.Register{Expires: 3600, Contacts: asked}}
+	if c, seconds := granted(reg, &RegisterResponse{}); c.URI != asked[1].URI || seconds != 300 {
+		t.Errorf("got %s for %d s, want %s for 300", c.URI, seconds, asked[1].URI)
+	}
+	// Unless it gives that one up, or all of them.
+	asked[1].Expires = 0
+	if c, seconds := granted(reg, &RegisterResponse{}); c.URI != asked[0].URI || seconds != 3600 {
+		t.Errorf("got %s for %d s, want %s for 3600", c.URI, seconds, asked[0].URI)
+	}
+	asked[0].Expires = 0
+	if c, seconds := granted(reg, &RegisterResponse{}); seconds != 0 || c.URI != asked[1].URI {
+		t.Errorf("got %s for %d s, want none", c.URI, seconds)
+	}
+	if _, seconds := granted(&Register{Register: sip.Register{Expires: -1}}, &RegisterResponse{}); seconds != 0 {
+		t.Errorf("of no contact: %d s", seconds)
+	}
 }
 
 // What was read of a REGISTER in part gives way to the whole; a copy does not.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -160,18 +161,31 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 }
 
 // granted returns the phone's own contact and for how long it was bound: as the
-// registrar says, else as the phone asked (RFC 3261 section 10.2.4).
+// registrar says, else as the phone asked (RFC 3261 section 10.2.4). Of several that
+// it does not give up its own is the one from which it sends, else the first: the
+// others may be of other devices (section 10.2.1).
 func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
-	var c sip.Contact
-	asked := 0
-	for _, c = range r.Contacts {
-		if asked = c.Expires; asked < 0 {
-			asked = r.Expires
+	asks := func(c sip.Contact) int {
+		if c.Expires >= 0 {
+			return c.Expires
 		}
-		if asked != 0 {
-			break // the others are bindings that it gives up
+		return r.Expires
+	}
+	var c sip.Contact
+	if len(r.Contacts) == 0 {
+		return c, 0
+	}
+	for i, x := range slices.Backward(r.Contacts) {
+		if i == len(r.Contacts)-1 || asks(x) != 0 {
+			c = x
 		}
 	}
+	if len(r.Contacts) > 1 {
+		if i := slices.IndexFunc(r.Contacts, func(x sip.Contact) bool { return asks(x) != 0 && sendsFrom(r, x) }); i >= 0 {
+			c = r.Contacts[i]
+		}
+	}
+	asked := asks(c)
 	if asked == 0 || c.URI == "*" {
 		return c, 0
 	}
@@ -189,6 +203,13 @@ func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 		return c, asked
 	}
 	return c, 3600 // RFC 3261 section 10.2: the suggested default
+}
+
+// sendsFrom reports whether a contact is the address that the phone sends from.
+func sendsFrom(r *Register, c sip.Contact) bool {
+	ip, err := netip.ParseAddr(c.Host)
+	src, _ := phoneSource(r)
+	return err == nil && ip.Unmap() == src
 }
 
 // identify names the phone of a REGISTER, strongest evidence first; conflict

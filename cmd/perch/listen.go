@@ -243,6 +243,7 @@ type earReport struct {
 	Frames    uint64    `json:"frames"`
 	Rate      float64   `json:"frames_per_second,omitempty"` // on average
 	Dropped   uint64    `json:"dropped"`
+	Freezes   uint64    `json:"freezes,omitempty"` // times that the ring was full
 	Reopens   uint64    `json:"reopens"`
 
 	Heard counts         `json:"heard,omitzero"`
@@ -264,7 +265,7 @@ func (e *ears) reports(wires []discovery.Wire) []earReport {
 		}
 		if a.in != nil {
 			s := a.in.Stats()
-			r.State, r.Since, r.Frames, r.Dropped, r.Reopens = s.State.String(), s.Since, s.Frames, s.Dropped, s.Reopens
+			r.State, r.Since, r.Frames, r.Dropped, r.Freezes, r.Reopens = s.State.String(), s.Since, s.Frames, s.Dropped, s.Freezes, s.Reopens
 			if d := e.now().Sub(a.began).Seconds(); d > 0 {
 				r.Rate = float64(s.Frames) / d
 			}

@@ -195,6 +195,7 @@ func TestOthersGoOn(t *testing.T) {
 		`perch_capture_state{interface="eth1",state="listening"} 1`,
 		fmt.Sprintf(`perch_capture_frames_total{interface="eth1"} %d`, frames),
 		`perch_capture_dropped_total{interface="eth1"} 0`,
+		`perch_capture_freezes_total{interface="eth1"} 0`,
 		`perch_capture_reopens_total{interface="eth1"} 0`,
 		fmt.Sprintf(`perch_observations_total{interface="eth1",kind="lldp"} %d`, reports[1].Heard.Kinds["lldp"].Count),
 		`perch_malformed_total{interface="eth1",kind="lldp"} 0`,

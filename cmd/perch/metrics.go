@@ -32,6 +32,7 @@ var (
 	mailsDesc   = prometheus.NewDesc("perch_mails", "Mails by how far their delivery got.", []string{"state"}, nil)
 	refusedDesc = prometheus.NewDesc("perch_users_undeliverable", "Users whose mail is refused for good.", nil, nil)
 	framesDesc  = prometheus.NewDesc("perch_capture_frames_total", "Frames that were heard, after the kernel's filter.", []string{"interface"}, nil)
+	freezesDesc = prometheus.NewDesc("perch_capture_freezes_total", "Times that the kernel's ring was full.", []string{"interface"}, nil)
 	droppedDesc = prometheus.NewDesc("perch_capture_dropped_total", "Frames that were lost because they were not read in time.", []string{"interface"}, nil)
 	reopensDesc = prometheus.NewDesc("perch_capture_reopens_total", "How often an interface was opened again.", []string{"interface"}, nil)
 	stateDesc   = prometheus.NewDesc("perch_capture_state", "1 for the state that an interface is in.", []string{"interface", "state"}, nil)
@@ -66,7 +67,7 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
-		framesDesc, droppedDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
+		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
 	} {
 		to <- d
@@ -137,6 +138,7 @@ func (m *metrics) collectEars(to chan<- prometheus.Metric) {
 	for _, r := range m.service.ears.reports(nil) {
 		count(framesDesc, r.Frames, r.Interface)
 		count(droppedDesc, r.Dropped, r.Interface)
+		count(freezesDesc, r.Freezes, r.Interface)
 		count(reopensDesc, r.Reopens, r.Interface)
 		for kind, k := range r.Heard.Kinds {
 			count(heardDesc, uint64(k.Count), r.Interface, kind)
