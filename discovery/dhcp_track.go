@@ -138,11 +138,18 @@ func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 // REPLY: it may renew and fill, but neither name a port, move a phone nor take an
 // address from another.
 func (t *Tracker) vouched(s *sight, m MAC, ip netip.Addr) bool {
-	if holder, bound := t.bound(s.site, ip, s.now); bound {
-		return holder == m
+	holder, bound := t.bound(s.site, ip, s.now)
+	if bound && holder != m {
+		return false
 	}
 	tr := t.tracks.OfMAC(m)
-	return tr == nil || !tr.Stay.Net.IP.IsValid() || tr.Stay.Net.IP == ip
+	if tr == nil || !tr.Stay.Net.IP.IsValid() || tr.Stay.Net.IP == ip {
+		return true
+	}
+	// Another address of the phone: of the other family, or beside the one that names
+	// its network. One that it had elsewhere would move it back.
+	n := &tr.Stay.Net
+	return bound && (n.IP.Is4() != ip.Is4() || n.Subnet().Contains(ip))
 }
 
 // grant is what a DHCP server gave to a client, of either family.

@@ -268,6 +268,11 @@ func TestUnaskedAck(t *testing.T) {
 			s.see(599, clientDHCP(DHCPRequest, 99, snom, nil))
 			s.see(600, ack(snom, 99, elsewhere))
 		}, "10.1.3.0/24"},
+		{"for an address that it had before", func(s *scene) {
+			s.leases(0, snom, here)
+			s.registers(300, snom, elsewhere, elsewhere, line101, "c", snom)
+			s.see(600, ack(snom, 99, here))
+		}, "10.1.3.0/24"},
 		{"where servers alone are heard", func(s *scene) {
 			s.see(0, ack(snom, 1, here))
 			s.see(600, ack(snom, 99, elsewhere))

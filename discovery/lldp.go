@@ -27,8 +27,9 @@ func decodeLLDP(b []byte, l *LLDP) error {
 			break // IEEE 802.1AB 8.5.1: what follows is padding
 		}
 		b = b[2+len(t.Value):]
-		fault = cmp.Or(fault, r.read(&t))
-		if fault != nil && t.Type <= lldp.TLVTypeTTL {
+		err := r.read(&t)
+		fault = cmp.Or(fault, err)
+		if err != nil && t.Type <= lldp.TLVTypeTTL {
 			return fault // without a mandatory TLV it is no LLDPDU
 		}
 	}

@@ -63,6 +63,8 @@ func TestDecodeLLDP(t *testing.T) {
 		{"capabilities too short", lldpFrame(mandatory(), tlv(7, "\x00\x14"), tlv(5, "sw-3fl"), lldpEnd), lldpBroken("system capabilities: 2 bytes, want at least 4", `,"system_name":"sw-3fl"`)},
 		{"the first of several faults", lldpFrame(mandatory(), tlv(8, "\x00"), tlv(7, "\x00"), tlv(5, "sw-3fl"), "\x0c\xffabc"), lldpBroken("management address cut short", `,"system_name":"sw-3fl"`)},
 		{"the phone's class behind a fault", lldpFrame(mandatory(), tlv(8, "\x00\x02\x00\x00\x00\x01\x00"), med(1, "\x00\x33\x03"), lldpEnd), lldpBroken("management address cut short", `,"med":{"class":3}`)},
+		{"a mandatory TLV behind a fault", lldpFrame(tlv(1, "\x07sw"), tlv(8, "\x00"), tlv(2, "\x071"), tlv(3, "\x00\x78"), tlv(5, "sw-3fl"), lldpEnd),
+			[]string{`"kind":"lldp","malformed":"lldp: management address cut short","lldp":{"chassis_id_subtype":7,"chassis_id":"sw","port_id_subtype":7,"port_id":"1","ttl":120,"system_name":"sw-3fl"}}`}},
 		{"a port ID that is none ends it", lldpFrame(tlv(1, "\x07sw"), tlv(2, "\x07"), tlv(3, "\x00\x78"), lldpEnd),
 			[]string{`"kind":"lldp","malformed":"lldp: port ID: 1 bytes, want at least 2","lldp":{"chassis_id_subtype":7,"chassis_id":"sw"}}`}},
 		{"management address too short", lldpFrame(mandatory(), tlv(8, "\x05\x01\x0a"), lldpEnd), lldpBroken("management address cut short", "")},
