@@ -7,8 +7,7 @@ import (
 
 // request6 is the last DHCPv6 message of a client that waits for its answer.
 type request6 struct {
-	XID     uint32
-	At      Instant
+	exchange
 	MAC     MAC  `json:",omitzero"`
 	Remote  Hex  `json:",omitempty"` // what a relay put in
 	Circuit Hex  `json:",omitempty"`
@@ -154,10 +153,10 @@ func (t *Tracker) remember6(s *sight, d *DHCP6, mac MAC) {
 	if !known {
 		t.order6 = append(t.order6, d.ClientDUID)
 	}
-	if r.XID != d.XID || s.at.Sub(r.At) > requestLife {
-		r = request6{XID: d.XID}
+	if !r.includes(d.XID, s.at) {
+		r = request6{}
 	}
-	r.At = s.at
+	r.exchange = exchange{d.XID, s.at}
 	if !mac.Nobody() {
 		r.MAC = mac
 	}
@@ -176,8 +175,9 @@ func (t *Tracker) remember6(s *sight, d *DHCP6, mac MAC) {
 // dhcp6Reply takes a lease. Of several addresses the most preferred one names
 // the network.
 func (t *Tracker) dhcp6Reply(s *sight, d *DHCP6) {
-	r, asked := t.requests6[d.ClientDUID]
-	if asked = asked && r.XID == d.XID && s.at.Sub(r.At) <= requestLife; !asked {
+	r := t.requests6[d.ClientDUID]
+	asked := r.includes(d.XID, s.at)
+	if !asked {
 		r = request6{}
 	}
 	unasked := (s.wire.Asks || s.wire.Asks6) && !asked // who hears clients hears those of DHCPv6, too

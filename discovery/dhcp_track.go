@@ -5,21 +5,26 @@ import (
 	"time"
 )
 
-// request is the last DHCP message of a client that waits for its ACK.
-type request struct {
-	XID     uint32
-	At      Instant
-	Remote  Hex  // what a relay put in, if it is believed
-	Circuit Hex  //
-	Forged  bool // the client itself sent an option 82, heard on its own link
+// exchange is a DHCP client's last message, of either family, and when it came.
+type exchange struct {
+	XID uint32
+	At  Instant
 }
 
 // requestLife is how long a DHCP exchange may take.
 const requestLife = time.Minute
 
-// answeredBy reports whether a message belongs to the exchange of the request.
-func (r *request) answeredBy(s *sight, d *DHCP) bool {
-	return r.XID == d.XID && s.at.Sub(r.At) <= requestLife
+// includes reports whether a message that came at a time belongs to the exchange.
+func (x exchange) includes(xid uint32, at Instant) bool {
+	return x.XID == xid && at.Sub(x.At) <= requestLife
+}
+
+// request is the last DHCP message of a client that waits for its ACK.
+type request struct {
+	exchange
+	Remote  Hex  // what a relay put in, if it is believed
+	Circuit Hex  //
+	Forged  bool // the client itself sent an option 82, heard on its own link
 }
 
 // dhcp follows the exchange of one client (RFC 2131 section 3).
@@ -64,10 +69,10 @@ func (t *Tracker) dhcp(s *sight) {
 func (t *Tracker) dhcpRequest(s *sight, d *DHCP) {
 	s.wire.Asks = true
 	r := t.requests[d.Chaddr]
-	if !r.answeredBy(s, d) {
-		r = request{XID: d.XID}
+	if !r.includes(d.XID, s.at) {
+		r = request{}
 	}
-	r.At = s.at
+	r.exchange = exchange{d.XID, s.at}
 	relayed := d.Giaddr.IsValid() && s.SrcIP == d.Giaddr && s.MAC != d.Chaddr
 	if d.CircuitID != "" && relayed {
 		r.Remote, r.Circuit = d.RemoteID, d.CircuitID
@@ -105,7 +110,7 @@ func (t *Tracker) boots(tr *Track, s *sight) {
 // its port. It may end the stay.
 func (t *Tracker) dhcpAck(s *sight, d *DHCP) {
 	r := t.requests[d.Chaddr]
-	unasked := s.wire.Asks && !r.answeredBy(s, d)
+	unasked := s.wire.Asks && !r.includes(d.XID, s.at)
 	if unasked && !t.vouched(s, d.Chaddr, d.Yiaddr) {
 		t.stats.Unasked++
 		return
@@ -264,7 +269,7 @@ func (t *Tracker) dhcpRefused(s *sight, d *DHCP) {
 	}
 	r := t.requests[d.Chaddr]
 	switch {
-	case d.Type == DHCPNak && d.Op == 2 && r.answeredBy(s, d),
+	case d.Type == DHCPNak && d.Op == 2 && r.includes(d.XID, s.at),
 		d.Type == DHCPDecline && d.Op == 1 && d.RequestedIP == tr.Lease.IP:
 		t.voidLease(tr, s)
 	}

@@ -171,20 +171,20 @@ func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 		}
 		return r.Expires
 	}
-	var c sip.Contact
-	if len(r.Contacts) == 0 {
-		return c, 0
+	n := len(r.Contacts)
+	if n == 0 {
+		return sip.Contact{}, 0
 	}
-	for i, x := range slices.Backward(r.Contacts) {
-		if i == len(r.Contacts)-1 || asks(x) != 0 {
-			c = x
+	own := slices.IndexFunc(r.Contacts, func(c sip.Contact) bool { return asks(c) != 0 })
+	if own < 0 {
+		own = n - 1
+	} else if n > 1 {
+		src, _ := phoneSource(r)
+		if i := slices.IndexFunc(r.Contacts, func(c sip.Contact) bool { return asks(c) != 0 && isAt(c, src) }); i >= 0 {
+			own = i
 		}
 	}
-	if len(r.Contacts) > 1 {
-		if i := slices.IndexFunc(r.Contacts, func(x sip.Contact) bool { return asks(x) != 0 && sendsFrom(r, x) }); i >= 0 {
-			c = r.Contacts[i]
-		}
-	}
+	c := r.Contacts[own]
 	asked := asks(c)
 	if asked == 0 || c.URI == "*" {
 		return c, 0
@@ -205,11 +205,10 @@ func granted(r *Register, resp *RegisterResponse) (sip.Contact, int) {
 	return c, 3600 // RFC 3261 section 10.2: the suggested default
 }
 
-// sendsFrom reports whether a contact is the address that the phone sends from.
-func sendsFrom(r *Register, c sip.Contact) bool {
-	ip, err := netip.ParseAddr(c.Host)
-	src, _ := phoneSource(r)
-	return err == nil && ip.Unmap() == src
+// isAt reports whether a contact's host is an address.
+func isAt(c sip.Contact, ip netip.Addr) bool {
+	host, err := netip.ParseAddr(c.Host)
+	return err == nil && host.Unmap() == ip
 }
 
 // identify names the phone of a REGISTER, strongest evidence first; conflict

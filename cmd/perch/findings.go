@@ -58,14 +58,13 @@ func findings(r *earReport, now time.Time) []symptom {
 		say(true, "the link is down", "look at the cable, and at the switch's port; a mirror port may have to be enabled: ip link set "+r.Interface+" up")
 		return out
 	}
-	if len(h.Kinds) == 0 {
-		say(true, "nothing is heard: no ARP, no DHCP, no LLDP, no SIP",
-			"see that the switch mirrors the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
-		return out
-	}
 	if last := h.last(); now.Sub(last) > silence {
-		say(true, "nothing was heard since "+ago(last, now)+": no ARP, no DHCP, no LLDP, no SIP",
-			"see that the switch still mirrors the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
+		is, mirrors := "is heard", "mirrors"
+		if !last.IsZero() {
+			is, mirrors = "was heard since "+ago(last, now), "still mirrors"
+		}
+		say(true, "nothing "+is+": no ARP, no DHCP, no LLDP, no SIP",
+			"see that the switch "+mirrors+" the voice VLAN to this port; tcpdump -ni "+r.Interface+" shows what comes in")
 		return out
 	}
 	lost := "frames were lost since it was opened: the machine did not keep up then"
@@ -111,5 +110,5 @@ func findings(r *earReport, now time.Time) []symptom {
 
 // ago tells a time as doctor does: when, and how long ago.
 func ago(at, now time.Time) string {
-	return at.UTC().Format("2006-01-02 15:04:05") + " UTC, " + now.Sub(at).Round(time.Second).String() + " ago"
+	return stamp(at) + " UTC, " + now.Sub(at).Round(time.Second).String() + " ago"
 }

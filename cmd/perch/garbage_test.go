@@ -12,8 +12,8 @@ func TestPercentFor(t *testing.T) {
 		live uint64
 		want int
 	}{
-		{0, 1000},       // of 4 MiB
-		{4 << 20, 1000}, //
+		{0, 1000}, // of 4 MiB
+		{4 << 20, 1000},
 		{40 << 20, 100},
 		{79 << 20, 50}, // 40 MiB are half of it, and a little
 		{80 << 20, 50},

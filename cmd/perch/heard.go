@@ -39,7 +39,7 @@ type decoderCounts struct {
 	Streams   uint64 `json:"streams,omitempty"`   // times that a SIP connection was lost track of
 }
 
-// last returns when anything was heard last.
+// last returns when anything was heard last; zero: nothing was.
 func (c *counts) last() (at time.Time) {
 	for _, k := range c.Kinds {
 		if k.Last.After(at) {
