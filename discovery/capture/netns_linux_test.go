@@ -51,12 +51,23 @@ func needNetwork(t *testing.T) {
 	t.Skip(why)
 }
 
-// cable makes the interfaces far and near, which hear each other.
+// cable makes the interfaces far and near, which hear each other. The kernel tells
+// of a link some time after it is up.
 func cable(t *testing.T) {
 	t.Helper()
 	ip(t, "link add far type veth peer name near")
 	ip(t, "link set far up")
 	ip(t, "link set near up")
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		near, err := net.InterfaceByName("near")
+		must(t, err)
+		if near.Flags&net.FlagRunning != 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("near: no link")
+		}
+	}
 }
 
 // ip runs the program ip in the test's namespace.
