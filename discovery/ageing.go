@@ -214,6 +214,9 @@ func (t *Tracker) prune(now Instant) {
 	}
 	t.pruned = now
 	t.accounted = false
+	for _, w := range t.wires {
+		t.dropTries(&w.tries, now)
+	}
 	maps.DeleteFunc(t.requests, func(_ MAC, r request) bool { return now.Sub(r.At) > requestLife })
 	for a, b := range t.bindings.all() {
 		if now.After(b.Until) {

@@ -155,7 +155,7 @@ func TestFloods(t *testing.T) {
 				{"routers", len(tr.routers), maxRouters},
 				{"gateways", len(tr.gateways), maxGateways},
 				{"requests", len(tr.requests), maxRequests},
-				{"tries", len(tr.tries), maxTries},
+				{"octets of tries", tr.wires["eth1"].tries.octets, maxTryOctets},
 				{"speakers", len(tr.wires["eth1"].Phones), maxSpeakers},
 				{"switch ports", len(tr.wires["eth1"].Switches), maxNeighbors},
 				{"deadlines", len(tr.ageing), 3*(residents+maxGuests) + 2048},

@@ -20,6 +20,7 @@ type wire struct {
 	Asks     bool       `json:",omitempty"` // DHCP clients are heard here, not servers alone
 	Asks6    bool       `json:",omitempty"` // DHCPv6's are
 	named    wireName   // as Name, once it was asked for
+	tries    tryQueue
 }
 
 // speaker is a phone that announced itself.

@@ -75,6 +75,7 @@ type Register struct {
 	Destination netip.AddrPort
 	sip.Register
 	ClaimedMAC MAC // a MAC that the message states in one of its known forms
+	octets     int // of the message
 }
 
 // RegisterResponse is the answer to a REGISTER.

@@ -45,7 +45,7 @@ func (d *Decoder) message(b []byte, w way, envelope *Observation) (n int) {
 	switch {
 	case m.Register != nil:
 		o.Kind = KindRegister
-		o.Register = &Register{Transport: w.transport, Source: w.src, Destination: w.dst, Register: *m.Register}
+		o.Register = &Register{Transport: w.transport, Source: w.src, Destination: w.dst, Register: *m.Register, octets: n}
 		o.Register.ClaimedMAC = claimedMAC(m.Register)
 	case m.Response != nil:
 		o.Kind = KindRegisterResponse

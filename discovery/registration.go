@@ -9,59 +9,6 @@ import (
 	"perch/sip"
 )
 
-// transaction names a REGISTER and its answer (RFC 3261 section 8.1.1.4).
-type transaction struct {
-	CallID string
-	CSeq   uint32
-}
-
-// try is a REGISTER whose answer has not been seen, and what of its frame says
-// which phone it is.
-type try struct {
-	Time            Instant
-	File, Interface string    `json:",omitempty"`
-	MAC, Dst        MAC       `json:",omitzero"`
-	VLANs           []uint16  `json:",omitempty"`
-	Register        *Register `json:",omitempty"` // nil once answered: copies on other wires count no more
-	Part            bool      `json:",omitempty"` // it was read in part only, as from the first fragment
-}
-
-// tryLife is how long a REGISTER may wait for its answer: timer F (RFC 3261
-// section 17.1.2.2), 64 times T1. maxTries bounds what a scanner can cost.
-const (
-	tryLife  = 32 * time.Second
-	maxTries = 1 << 16
-)
-
-// try remembers a REGISTER until its answer comes. Of copies on several wires
-// the first counts, the one nearest to the phone; but one that is whole counts
-// more than one of which only a part was read.
-func (t *Tracker) try(s *sight) {
-	for len(t.tryOrder) > 0 {
-		oldest := t.tryOrder[0]
-		if x := t.tries[oldest]; x != nil && len(t.tryOrder) < maxTries && s.now.Sub(x.Time) <= tryLife {
-			break
-		}
-		delete(t.tries, oldest)
-		t.tryOrder = t.tryOrder[1:]
-	}
-	k := transaction{valid(s.Register.CallID), s.Register.CSeq}
-	if k.CallID == "" || s.Register.AOR == "" {
-		return
-	}
-	x := t.tries[k]
-	if x == nil {
-		k.CallID = strings.Clone(k.CallID) // it outlives the message: see Line.says
-		x = &try{Time: s.at}
-		t.tries[k] = x
-		t.tryOrder = append(t.tryOrder, k)
-	} else if !x.Part || x.Register == nil || s.Malformed != "" {
-		return
-	}
-	x.File, x.Interface, x.MAC, x.Dst, x.VLANs = s.File, s.Interface, s.MAC, s.Dst, s.VLANs
-	x.Register, x.Part = s.Register, s.Malformed != ""
-}
-
 // response counts a REGISTER that was accepted. Before that it was a try, and
 // scanners make no phones.
 func (t *Tracker) response(s *sight) {
@@ -73,8 +20,7 @@ func (t *Tracker) response(s *sight) {
 	if x == nil || x.Register == nil {
 		return
 	}
-	request := x.Register
-	x.Register = nil
+	request := t.answered(x)
 	reg := *s
 	reg.Observation = &Observation{
 		Time: x.Time.Time(), File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,

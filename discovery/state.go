@@ -109,9 +109,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 		s.Requests6 = append(s.Requests6, storedRequest6{duid, t.requests6[duid]})
 	}
 	s.Links = list(t.links, subnet6.compare, func(k subnet6, l link6) storedLink { return storedLink{k, l} })
-	for _, k := range t.tryOrder {
-		s.Tries = append(s.Tries, storedTry{k, *t.tries[k]})
-	}
+	s.Tries = t.storedTries()
 	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
 	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
 	s.Devices = t.sortedTracks(false)
@@ -157,10 +155,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.links[x.subnet6] = x.link6
 		t.linkBits |= 1 << (x.Prefix.Bits() - shortestLink)
 	}
-	for _, x := range s.Tries {
-		t.tries[x.transaction] = &x.try
-		t.tryOrder = append(t.tryOrder, x.transaction)
-	}
+	t.restoreTries(s.Tries)
 	for _, x := range s.Instances {
 		t.instances[x.Instance] = x.MAC
 	}

@@ -59,7 +59,6 @@ type Tracker struct {
 	watched   map[circuit]Instant // when a shared circuit is looked at next
 	requests  map[MAC]request
 	tries     map[transaction]*try
-	tryOrder  []transaction
 	instances map[string]MAC
 	counts    map[sip.AOR]int // provisional phones named so far
 

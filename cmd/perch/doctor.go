@@ -126,7 +126,7 @@ func (p *probe) observe(o *discovery.Observation) {
 	p.tracker.Observe(o, p.now)
 }
 
-func (p *probe) hearing(string, bool) {}
+func (p *probe) hearing(string, bool, time.Time) {}
 
 func (p *probe) wires() []discovery.Wire {
 	p.mu.Lock()

@@ -30,8 +30,9 @@ type listener interface {
 // audience is who is told what is heard: a live engine, or doctor's tracker.
 type audience interface {
 	observe(*discovery.Observation)
-	// hearing tells whether an interface is being listened to without loss.
-	hearing(name string, yes bool)
+	// hearing tells whether an interface is being listened to without loss,
+	// from a time on.
+	hearing(name string, yes bool, from time.Time)
 }
 
 // ears listen on all configured interfaces.
@@ -40,7 +41,7 @@ type ears struct {
 	wires    discovery.Config // what the admin says of them
 	ports    []uint16
 	now      func() time.Time
-	to       audience
+	turns    *turns
 	log      *slog.Logger
 	listen   func(name string, cfg capture.LiveConfig) (listener, error)
 
@@ -50,7 +51,7 @@ type ears struct {
 
 func newEars(c *config, now func() time.Time, to audience, log *slog.Logger) *ears {
 	return &ears{
-		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, to: to, log: log,
+		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, turns: newTurns(to, now), log: log,
 		listen: func(name string, cfg capture.LiveConfig) (listener, error) { return capture.Listen(name, cfg) },
 	}
 }
@@ -61,6 +62,7 @@ type ear struct {
 	in    listener // nil if it cannot be opened
 	err   error    // why
 	heard heard
+	seat  *seat
 	log   *slog.Logger
 
 	began  time.Time         // when it was to be listened to, by the clock
@@ -149,6 +151,7 @@ func (e *ears) run(ctx context.Context) {
 			if !started[a.name] {
 				started[a.name] = true
 				if a.in != nil {
+					a.seat = e.turns.sit(a.name)
 					group.Go(func() { a.run(ctx, e) })
 				}
 			}
@@ -177,7 +180,7 @@ func (e *ears) run(ctx context.Context) {
 // run hands on what is heard until ctx ends.
 func (a *ear) run(ctx context.Context, e *ears) {
 	defer func() {
-		e.to.hearing(a.name, false) // while requests end, nobody listens any more
+		e.turns.leave(a.seat) // while requests end, nobody listens any more
 		if err := a.in.Close(); err != nil {
 			a.log.Warn("closing an interface", "error", err)
 		}
@@ -188,7 +191,7 @@ func (a *ear) run(ctx context.Context, e *ears) {
 	}})
 	observe := func(o *discovery.Observation) {
 		a.heard.add(o)
-		e.to.observe(o)
+		e.turns.observe(a.seat, o)
 	}
 	for {
 		f, err := a.in.Next(ctx)
@@ -215,7 +218,7 @@ func (a *ear) run(ctx context.Context, e *ears) {
 func (a *ear) tell(e *ears) {
 	s := a.in.Stats()
 	if now := s.State == capture.Listening; !a.told || now != (a.state == capture.Listening) {
-		e.to.hearing(a.name, now)
+		e.turns.hearing(a.seat, now)
 	}
 	a.state, a.told = s.State, true
 	if a.spoken && s.State == a.logged || !a.speak.Allow() {

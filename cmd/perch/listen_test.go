@@ -109,7 +109,7 @@ func (g *gallery) observe(o *discovery.Observation) {
 	g.seen = append(g.seen, &c)
 }
 
-func (g *gallery) hearing(name string, yes bool) {
+func (g *gallery) hearing(name string, yes bool, _ time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.heard = append(g.heard, fmt.Sprint(name, " ", yes))

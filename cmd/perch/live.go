@@ -46,6 +46,7 @@ func (c clock) now() time.Time {
 type live struct {
 	engine *gateway.Engine
 	clock  ticker
+	lag    time.Duration // what falls due waits so long for what was heard before
 	log    *slog.Logger
 	after  func() // called when something became durable
 
@@ -133,16 +134,18 @@ func (l *live) observe(o *discovery.Observation) {
 	l.heed()
 }
 
-// hearing takes in whether an interface is being listened to.
-func (l *live) hearing(name string, yes bool) {
-	_, _, _ = l.change(func() error { // nobody waits for it
-		if yes {
-			l.engine.ResumeInterface(name)
-		} else {
-			l.engine.PauseInterface(name)
-		}
-		return nil
-	})
+// hearing takes in whether an interface is being listened to from a time on.
+func (l *live) hearing(name string, yes bool, from time.Time) {
+	l.mu.Lock()
+	l.engine.Advance(from)
+	if yes {
+		l.engine.ResumeInterface(name)
+	} else {
+		l.engine.PauseInterface(name)
+	}
+	l.events = nil
+	l.count()
+	l.mu.Unlock()
 	l.heed()
 }
 
@@ -152,7 +155,7 @@ func (l *live) heed() {
 	planned := l.planned
 	l.state.Unlock()
 	at, ok := l.engine.Next()
-	if l.engine.Pending() > 0 && l.clock.wait(planned) > liveGroup || ok && at.Before(planned) {
+	if l.engine.Pending() > 0 && l.clock.wait(planned) > liveGroup || ok && at.Add(l.lag).Before(planned) {
 		select {
 		case l.heard <- struct{}{}:
 		default:
@@ -238,7 +241,7 @@ func (l *live) sleep(checkpoint time.Time) time.Duration {
 	d := time.Until(checkpoint)
 	l.plan(d) // before the engine is looked at: who changes it after that look asks for another
 	if at, ok := l.engine.Next(); ok {
-		d = min(d, l.clock.wait(at))
+		d = min(d, l.clock.wait(at.Add(l.lag)))
 	}
 	if l.engine.Pending() > 0 {
 		d = min(d, liveGroup)
@@ -258,8 +261,8 @@ func (l *live) plan(d time.Duration) {
 // commit does what fell due and makes everything durable that was done so far.
 func (l *live) commit(ctx context.Context, checkpoint *time.Time) error {
 	l.mu.Lock()
-	if at, ok := l.engine.Next(); ok && !at.After(l.clock.now()) {
-		l.engine.Advance(l.clock.now())
+	if at, ok := l.engine.Next(); ok && !at.After(l.clock.now().Add(-l.lag)) {
+		l.engine.Advance(l.clock.now().Add(-l.lag))
 		l.events = nil
 		l.count()
 	}

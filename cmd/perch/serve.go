@@ -99,6 +99,7 @@ func (v *service) listen() {
 		return
 	}
 	s.ears = newEars(&s.config, s.live.clock.now, s.live, v.log)
+	s.live.lag = hearingLag + liveGroup // a busy machine is late
 	v.ears = s.ears
 	for _, err := range flatten(v.ears.open()) {
 		if err != nil {
