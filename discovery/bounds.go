@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,17 @@ const (
 	// confirmed: neither listed in the directory nor ever registered. A site has
 	// hundreds; a flood of random MACs has any number.
 	maxGuests = 8192
+
+	// maxRegistered bounds, for each interface, the phones that registered and that
+	// the directory does not list: whoever can forge a REGISTER and its answer can
+	// make up any number. A full table gives up roomRegistered of them at once.
+	maxRegistered  = 1 << 16
+	roomRegistered = 1 << 10
+
+	// maxLines bounds the AORs of one phone, and maxProvisional the phones without
+	// a known MAC of one AOR, since ever.
+	maxLines       = 1024
+	maxProvisional = 256
 
 	// maxLoose bounds the bindings that rest on ARP or Neighbor Discovery alone.
 	maxLoose = 1 << 16
@@ -40,14 +52,16 @@ const (
 
 // Stats counts what the bounds made the tracker give up since it was made.
 type Stats struct {
-	Guests    uint64 // devices and unconfirmed phones
-	Bindings  uint64
-	Routers   uint64
-	Gateways  uint64
-	Requests  uint64
-	Speakers  uint64 // announcers on one interface, phones and switch ports
-	Unasked   uint64 // leases that nobody was heard to ask for and that contradict what is known
-	Displaced uint64 // claims to an address that another device holds by a lease or a registration
+	Guests     uint64 // devices and unconfirmed phones
+	Registered uint64 // registered phones that the directory does not list
+	Lines      uint64 // AORs of one phone, and phones without a known MAC of one AOR
+	Bindings   uint64
+	Routers    uint64
+	Gateways   uint64
+	Requests   uint64
+	Speakers   uint64 // announcers on one interface, phones and switch ports
+	Unasked    uint64 // leases that nobody was heard to ask for and that contradict what is known
+	Displaced  uint64 // claims to an address that another device holds by a lease or a registration
 }
 
 // Stats returns what was given up.
@@ -55,20 +69,22 @@ func (t *Tracker) Stats() Stats { return t.stats }
 
 // bounds keeps the order in which full tables give up.
 type bounds struct {
-	guests   map[string]*roster[PhoneID] // by interface
-	loose    *roster[address]
-	routers  *roster[MAC]
-	gateways *roster[address]
-	requests *roster[MAC]
+	guests     map[string]*roster[PhoneID] // by interface
+	registered map[wireName]int            // by interface, how many there are
+	loose      *roster[address]
+	routers    *roster[MAC]
+	gateways   *roster[address]
+	requests   *roster[MAC]
 }
 
 func newBounds() bounds {
 	return bounds{
-		guests:   map[string]*roster[PhoneID]{},
-		loose:    newRoster(compareAddresses),
-		routers:  newRoster(compareMACs),
-		gateways: newRoster(compareAddresses),
-		requests: newRoster(compareMACs),
+		guests:     map[string]*roster[PhoneID]{},
+		registered: map[wireName]int{},
+		loose:      newRoster(compareAddresses),
+		routers:    newRoster(compareMACs),
+		gateways:   newRoster(compareAddresses),
+		requests:   newRoster(compareMACs),
 	}
 }
 
@@ -119,14 +135,61 @@ func (t *Tracker) confirmed(tr *Track) bool {
 	return tr.Confirmed || t.dir.PhoneListed(tr.ID.MAC)
 }
 
-// confirm takes a phone out of its interface's account.
-func (t *Tracker) confirm(tr *Track) {
-	tr.Confirmed = true
+// confirm moves a phone from the account of those that are not confirmed to that
+// of those that registered.
+func (t *Tracker) confirm(tr *Track, now Instant) {
+	if tr.Confirmed {
+		return
+	}
 	t.discharge(tr)
+	tr.Confirmed = true
+	if t.dir.PhoneListed(tr.ID.MAC) {
+		return
+	}
+	t.bounds.registered[tr.wire]++
+	if t.bounds.registered[tr.wire] > maxRegistered {
+		t.makeRoom(tr, now)
+	}
 }
 
+// makeRoom gives up registered phones of an interface for another one: first those
+// that are gone, the longest ago before others, then those without a lease, then
+// the last to come. So a flood of them is at its own expense.
+func (t *Tracker) makeRoom(newcomer *Track, now Instant) {
+	var all []*Track
+	for _, tr := range t.tracks.All() {
+		if tr != newcomer && tr.wire == newcomer.wire && tr.Confirmed && !t.dir.PhoneListed(tr.ID.MAC) {
+			all = append(all, tr)
+		}
+	}
+	rank := func(tr *Track) int {
+		switch {
+		case tr.Gone:
+			return 0
+		case !tr.Lease.IP.IsValid():
+			return 1
+		}
+		return 2
+	}
+	slices.SortFunc(all, func(a, b *Track) int {
+		if a.Gone && b.Gone {
+			return cmp.Or(cmp.Compare(a.Life, b.Life), a.ID.Compare(b.ID))
+		}
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Arrived, a.Arrived), a.ID.Compare(b.ID))
+	})
+	for _, tr := range all[:min(roomRegistered, len(all))] {
+		t.stats.Registered++
+		t.dismiss(tr, now)
+	}
+}
+
+// discharge takes a track out of its interface's account.
 func (t *Tracker) discharge(tr *Track) {
-	if r := t.bounds.guests[tr.wire.String()]; r != nil {
+	if tr.Confirmed {
+		if !t.dir.PhoneListed(tr.ID.MAC) {
+			t.bounds.registered[tr.wire]--
+		}
+	} else if r := t.bounds.guests[tr.wire.String()]; r != nil {
 		r.remove(tr.ID)
 	}
 }
@@ -137,10 +200,13 @@ func (t *Tracker) discharge(tr *Track) {
 func (t *Tracker) account() {
 	t.bounds, t.accounted = newBounds(), true
 	for id, tr := range t.tracks.All() {
-		if id.Provisional() || t.confirmed(tr) {
-			continue
+		switch {
+		case t.dir.PhoneListed(id.MAC):
+		case tr.Confirmed:
+			t.bounds.registered[tr.wire]++
+		case !id.Provisional():
+			t.bounds.guestsOn(tr.wire.String()).add(id, tr.worth())
 		}
-		t.bounds.guestsOn(tr.wire.String()).add(id, tr.worth())
 	}
 	for a, b := range t.bindings.all() {
 		if !b.Firm {

@@ -15,8 +15,14 @@ type request6 struct {
 	Forged  bool `json:",omitempty"` // the client itself sent it, heard on its own link
 }
 
-// maxRequests6 bounds what a flood of made-up clients can cost.
-const maxRequests6 = 1 << 14
+// maxRequests6 bounds what a flood of made-up clients can cost. A DUID has at most
+// maxDUID octets (RFC 8415 section 11.1). What a relay says of a port has no limit
+// there; longer than the same in DHCPv4 can be, it is not a switch's.
+const (
+	maxRequests6 = 1 << 14
+	maxDUID      = 130
+	maxOpaque    = 255
+)
 
 // dhcp6 follows the exchange of one client (RFC 8415 section 18).
 func (t *Tracker) dhcp6(s *sight) {
@@ -88,10 +94,15 @@ func circuit6(d *DHCP6, client MAC) (remote, id Hex) {
 	return remote, r.InterfaceID
 }
 
-// portRelay returns the relay next to the client that gives an interface ID.
+// portRelay returns the relay next to the client that gives an interface ID; nil if
+// there is none, or what it gives is no switch's.
 func (d *DHCP6) portRelay() *Relay6 {
 	for i := len(d.Relays) - 1; i >= 0; i-- {
-		if r := &d.Relays[i]; r.InterfaceID != "" {
+		r := &d.Relays[i]
+		if len(r.InterfaceID) > maxOpaque || len(r.RemoteID) > maxOpaque {
+			return nil
+		}
+		if r.InterfaceID != "" {
 			return r
 		}
 	}
@@ -118,7 +129,7 @@ func (r *request6) circuit(d *DHCP6, client MAC) (remote, id Hex) {
 // dhcp6Request remembers what a relay added, and boots.
 func (t *Tracker) dhcp6Request(s *sight, d *DHCP6) {
 	mac := t.client6(s, d)
-	if d.ClientDUID != "" {
+	if d.ClientDUID != "" && len(d.ClientDUID) <= maxDUID {
 		t.remember6(s, d, mac)
 	}
 	if mac.Nobody() || t.isRouter(mac, s.now) {

@@ -178,6 +178,139 @@ func TestFloods(t *testing.T) {
 	}
 }
 
+// Long REGISTERs are held to octets, not to a number, and those of one interface
+// make no room for another's.
+func TestLongTries(t *testing.T) {
+	const size = 60_000
+	show := func(s *scene, wire string, i int) {
+		// Several texts of each message are kept, and so all of it.
+		whole := fmt.Sprintf("%[1]s-%[2]d sip:u%[2]d@example.com %060000[2]d", wire, i)[:size]
+		call, rest, _ := strings.Cut(whole, " ")
+		aor, agent, _ := strings.Cut(rest, " ")
+		s.see(float64(i)/1000, Observation{Kind: KindRegister, Interface: wire, MAC: mac([3]byte{2, 0, 3}, i), SrcIP: residentIP(1), Register: &Register{
+			Source: netip.AddrPortFrom(residentIP(1), 5060), octets: size, Register: sip.Register{CallID: call, CSeq: 1, AOR: sip.AOR(aor), UserAgent: agent},
+		}})
+	}
+	s := newScene(t, Config{}, book{})
+	show(s, "eth2", 0)
+	was := liveHeap()
+	for i := range 3000 {
+		show(s, "eth1", i)
+		s.changes = nil
+	}
+	if grown := liveHeap() - was; grown > 64<<20 {
+		t.Errorf("got %d MiB more, want at most 64", grown>>20)
+	}
+	if s.tracker.tries[transaction{"eth2-0", 1}] == nil {
+		t.Error("a flood on one interface made another forget a REGISTER")
+	}
+	if s.tracker.tries[transaction{"eth1-2999", 1}] == nil || s.tracker.tries[transaction{"eth1-0", 1}] != nil {
+		t.Error("not the oldest REGISTER was given up")
+	}
+	// What waits no more is forgotten, though its interface fell silent.
+	s.see(2*pruneEvery.Seconds(), arpFrom(gateway, residentIP(0)))
+	if n := len(s.tracker.tries); n != 0 {
+		t.Errorf("%d REGISTERs still wait after an hour, want none", n)
+	}
+}
+
+// A REGISTER is as many octets as its message has.
+func TestTryWeighs(t *testing.T) {
+	message := "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.2;branch=z9hG4bK1\r\nTo: <sip:a@example.com>\r\n" +
+		"Call-ID: a\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@10.1.0.2>\r\nX-Ballast: " + strings.Repeat("x", 1000) + "\r\nContent-Length: 0\r\n\r\n"
+	n := len(message)
+	packet := append([]byte{0x45, 0, byte((28 + n) >> 8), byte(28 + n), 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 0, 2, 10, 1, 0, 9,
+		5060 >> 8, 5060 & 255, 5060 >> 8, 5060 & 255, byte((8 + n) >> 8), byte(8 + n), 0, 0}, message...)
+	s := newScene(t, Config{}, book{})
+	NewDecoder(DecoderConfig{}).Decode(&Frame{Time: t0, LinkType: 101, Interface: "eth1", Data: packet}, func(o *Observation) { s.see(0, *o) })
+	if x := s.tracker.tries[transaction{"a", 1}]; x == nil || x.Octets != n {
+		t.Errorf("got %+v, want a try of %d octets", x, n)
+	}
+}
+
+// A text that is longer than any phone's makes no phone.
+func TestLongTexts(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	for _, r := range []sip.Register{
+		{CallID: long, AOR: "sip:a@example.com"},
+		{CallID: "a", AOR: sip.AOR("sip:" + long + "@example.com")},
+		{CallID: "a", AOR: "sip:a@example.com", Instance: long},
+		{CallID: "a", AOR: "sip:a@example.com", Contacts: []sip.Contact{{URI: "sip:" + long + "@10.1.0.2", Expires: 60}}},
+	} {
+		s := newScene(t, Config{}, book{})
+		s.see(0, Observation{Kind: KindRegister, Interface: "eth1", MAC: mac(ouiSnom, 0), Register: &Register{Register: r}})
+		if len(s.tracker.tries) != 0 {
+			t.Errorf("%.40s waits for its answer, want it passed over", r.CallID)
+		}
+	}
+}
+
+// Registrations whose answers are forged as well fill a table of their own: who
+// has a lease, or was there before, stays.
+func TestForgedRegistrations(t *testing.T) {
+	s := settled(t)
+	n := 0
+	forge := func(many int) {
+		for range many {
+			s.tries(100+float64(n)/10_000, mac([3]byte{0, 0x15, 0x65}, n), netip.AddrFrom4([4]byte{10, 201, byte(n >> 8), byte(n)}), fmt.Sprint("forged-", n), 200)
+			s.changes = nil
+			n++
+		}
+	}
+	first := mac([3]byte{0, 0x15, 0x65}, 0)
+	forge(maxRegistered - (residents - 1)) // one of the residents is listed
+	if got := s.tracker.Stats().Registered; got != 0 {
+		t.Fatalf("%d were given up before the table was full", got)
+	}
+	forge(1)
+	if got := s.tracker.Stats().Registered; got != roomRegistered {
+		t.Errorf("%d were given up, want %d", got, roomRegistered)
+	}
+	s.restart()
+	forge(3 * roomRegistered)
+	if got := s.tracker.tracks.Len(); got > maxRegistered+1 {
+		t.Errorf("got %d phones, want at most %d and the one that is listed", got, maxRegistered)
+	}
+	for i := range residents {
+		if s.phone(mac(ouiSnom, i)) == nil {
+			t.Fatalf("resident %d was given up", i)
+		}
+	}
+	if s.phone(first) == nil {
+		t.Error("the first was given up for the last")
+	}
+	if got := s.tracker.bounds.registered[nameWire("eth1")]; got > maxRegistered || got != s.tracker.tracks.Len()-1 {
+		t.Errorf("the account is %d, want %d", got, s.tracker.tracks.Len()-1)
+	}
+}
+
+// One phone can neither have any number of lines nor of instance IDs.
+func TestManyLines(t *testing.T) {
+	s := newScene(t, Config{}, book{})
+	m, ip := mac(ouiSnom, 0), residentIP(0)
+	for i := range 3 * maxLines {
+		aor := sip.AOR(fmt.Sprintf("sip:%d@example.com", i))
+		contact := sip.Contact{URI: "sip:a@" + ip.String(), Host: ip.String(), Expires: 3600}
+		s.see(float64(i), Observation{Kind: KindRegister, Interface: "eth1", MAC: m, SrcIP: ip, Register: &Register{
+			Source:   netip.AddrPortFrom(ip, 5060),
+			Register: sip.Register{CallID: fmt.Sprint(i), CSeq: 1, AOR: aor, Contacts: []sip.Contact{contact}, Instance: fmt.Sprint("urn:", i)},
+		}})
+		s.see(float64(i), Observation{Kind: KindRegisterResponse, Interface: "eth1", MAC: gateway, Response: &RegisterResponse{
+			RegisterResponse: sip.RegisterResponse{Status: 200, CallID: fmt.Sprint(i), CSeq: 1, AOR: aor, Expires: 3600},
+		}})
+	}
+	lines := s.phone(m).Lines
+	if len(lines) != maxLines {
+		t.Errorf("got %d lines, want %d", len(lines), maxLines)
+	}
+	if last := sip.AOR(fmt.Sprintf("sip:%d@example.com", 3*maxLines-1)); !s.phone(m).Registers(last) || s.phone(m).Registers("sip:0@example.com") {
+		t.Error("not the line that runs out first made room")
+	}
+	if got := len(s.tracker.instances); got > 2*maxLines+1 || got < maxLines {
+		t.Errorf("got %d instance IDs, want %d to %d", got, maxLines, 2*maxLines)
+	}
+}
+
 func liveHeap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -1,6 +1,8 @@
 package discovery
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -72,6 +74,11 @@ func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) 
 	i := slices.IndexFunc(tr.Lines, func(l Line) bool { return l.AOR == r.AOR })
 	added := i < 0
 	if added {
+		if len(tr.Lines) >= maxLines { // the one that runs out first makes room
+			t.stats.Lines++
+			least := slices.MinFunc(tr.Lines, func(a, b Line) int { return cmp.Compare(a.Until, b.Until) })
+			tr.Lines = slices.DeleteFunc(tr.Lines, func(l Line) bool { return l.AOR == least.AOR })
+		}
 		i = len(tr.Lines)
 		tr.Lines = append(tr.Lines, Line{AOR: sip.AOR(strings.Clone(string(r.AOR)))})
 	}
@@ -80,12 +87,30 @@ func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) 
 	l.Until = until
 	if r.Instance != "" && !tr.ID.Provisional() {
 		t.instances[l.Instance()] = tr.ID.MAC
+		t.compactInstances()
 	}
 	if !added {
 		return
 	}
 	slices.SortFunc(tr.Lines, func(a, b Line) int { return strings.Compare(string(a.AOR), string(b.AOR)) })
 	t.report(tr, LinesMoved)
+}
+
+// leastInstances is how many instance IDs are kept without looking whose they are.
+const leastInstances = 1024
+
+// compactInstances drops instance IDs of which no phone has a line any more, when
+// there are twice as many as were left the last time. Until then a phone is known
+// by its own even if all its lines were taken away.
+func (t *Tracker) compactInstances() {
+	if len(t.instances) <= max(2*t.instancesLeft, leastInstances) {
+		return
+	}
+	maps.DeleteFunc(t.instances, func(id string, m MAC) bool {
+		tr := t.tracks.OfMAC(m)
+		return tr == nil || !slices.ContainsFunc(tr.Lines, func(l Line) bool { return l.Instance() == id })
+	})
+	t.instancesLeft = len(t.instances)
 }
 
 // Registers reports whether a line is registered on the phone.

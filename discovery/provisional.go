@@ -7,7 +7,7 @@ import (
 )
 
 // provisional returns the provisional phone of a REGISTER whose device has no
-// known MAC, made if need be; nil if nobody listed the AOR. It is keyed by AOR
+// known MAC, made if need be; nil if nobody listed the AOR, or it has too many. It is keyed by AOR
 // and instance ID, else by AOR and binding.
 func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Track {
 	if !t.dir.AORListed(r.AOR) {
@@ -16,9 +16,14 @@ func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Tr
 	if tr := t.provisionalOf(r, c, p, s); tr != nil {
 		return tr
 	}
+	if t.counts[r.AOR] >= maxProvisional {
+		t.stats.Lines++
+		return nil
+	}
 	t.counts[r.AOR]++
 	id := PhoneID{AOR: r.AOR, N: t.counts[r.AOR]}
 	tr := NewTrack(id)
+	tr.wire = s.wire.name()
 	t.tracks.Set(id, tr)
 	return tr
 }
@@ -64,6 +69,7 @@ func (t *Tracker) absorb(tr *Track, r *Register, c sip.Contact, s *sight) {
 		return
 	}
 	tr.IsPhone = true
+	t.discharge(from)
 	t.tracks.Delete(from.ID)
 	t.changes = append(t.changes, Change{Phone: tr, What: Absorbed, From: from.ID})
 }

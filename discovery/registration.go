@@ -61,7 +61,7 @@ func (t *Tracker) register(s *sight, r *Register, resp *RegisterResponse) {
 		}
 	}
 	t.absorb(tr, r, c, s)
-	t.confirm(tr)
+	t.confirm(tr, s.now)
 	if conflict && tr.past().Claim != r.ClaimedMAC {
 		tr.stir().Claim = r.ClaimedMAC
 		t.report(tr, Conflicting)

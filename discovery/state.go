@@ -27,6 +27,8 @@ type state struct {
 	Links     []storedLink     `json:",omitempty"`
 	Devices   []*Track         `json:",omitempty"` // not (yet) phones
 	Pruned    Instant          `json:",omitzero"`
+
+	InstancesLeft int `json:",omitempty"`
 }
 
 type (
@@ -96,7 +98,7 @@ func compareAddresses(a, b address) int {
 
 // MarshalState returns what the tracker knows apart from phones.
 func (t *Tracker) MarshalState() (json.RawMessage, error) {
-	s := state{Pruned: t.pruned}
+	s := state{Pruned: t.pruned, InstancesLeft: t.instancesLeft}
 	s.Wires = list(t.wires, cmp.Compare[string], func(_ string, w *wire) *wire { return w })
 	s.Bindings = list(maps.Collect(t.bindings.all()), compareAddresses, func(a address, b binding) storedBinding { return storedBinding{a, b.MAC, b.At, b.Until, b.Firm} })
 	s.Routers = list(t.routers, compareMACs, func(m MAC, r *router) storedRouter { return storedRouter{m, *r} })
@@ -125,7 +127,7 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("tracker: %w", err)
 	}
-	t.pruned = s.Pruned
+	t.pruned, t.instancesLeft = s.Pruned, s.InstancesLeft
 	for _, w := range s.Wires {
 		t.wires[w.Name] = w
 	}

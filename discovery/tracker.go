@@ -50,17 +50,18 @@ type Tracker struct {
 	cfg Config
 	dir Directory
 
-	tracks    *PhoneMap[*Track]
-	wires     map[string]*wire
-	bindings  bindings
-	routers   map[MAC]*router
-	gateways  map[address]Instant // IPs that are a giaddr or a default router, when last said
-	circuits  map[circuit][]holder
-	watched   map[circuit]Instant // when a shared circuit is looked at next
-	requests  map[MAC]request
-	tries     map[transaction]*try
-	instances map[string]MAC
-	counts    map[sip.AOR]int // provisional phones named so far
+	tracks        *PhoneMap[*Track]
+	wires         map[string]*wire
+	bindings      bindings
+	routers       map[MAC]*router
+	gateways      map[address]Instant // IPs that are a giaddr or a default router, when last said
+	circuits      map[circuit][]holder
+	watched       map[circuit]Instant // when a shared circuit is looked at next
+	requests      map[MAC]request
+	tries         map[transaction]*try
+	instances     map[string]MAC
+	instancesLeft int             // when they were last compacted
+	counts        map[sip.AOR]int // provisional phones named so far
 
 	requests6 map[Hex]request6  // by client DUID
 	order6    []Hex             // of requests6, oldest first

@@ -1,8 +1,11 @@
 package discovery
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	"perch/sip"
 )
 
 // transaction names a REGISTER and its answer (RFC 3261 section 8.1.1.4).
@@ -55,7 +58,7 @@ func (t *Tracker) try(s *sight) {
 	t.dropTries(q, s.now)
 	r := s.Register
 	k := transaction{valid(r.CallID), r.CSeq}
-	if k.CallID == "" || r.AOR == "" || len(k.CallID) > maxText || len(r.AOR) > maxText || len(r.Instance) > maxText {
+	if k.CallID == "" || r.AOR == "" || tooLong(r) {
 		return
 	}
 	x := t.tries[k]
@@ -69,6 +72,12 @@ func (t *Tracker) try(s *sight) {
 	}
 	x.Register, x.Part = r, s.Malformed != ""
 	x.weigh(r.octets)
+}
+
+// tooLong reports whether a REGISTER has a text that is not kept.
+func tooLong(r *Register) bool {
+	return len(r.CallID) > maxText || len(r.AOR) > maxText || len(r.Instance) > maxText ||
+		slices.ContainsFunc(r.Contacts, func(c sip.Contact) bool { return len(c.URI) > maxText })
 }
 
 // enqueue takes a try into the account of its interface.

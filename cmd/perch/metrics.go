@@ -120,6 +120,8 @@ func countersTo(to chan<- prometheus.Metric) func(d *prometheus.Desc, v uint64, 
 func (m *metrics) collectBounds(to chan<- prometheus.Metric, b discovery.Stats) {
 	count := countersTo(to)
 	count(givenUpDesc, b.Guests, "device")
+	count(givenUpDesc, b.Registered, "registered phone")
+	count(givenUpDesc, b.Lines, "line")
 	count(givenUpDesc, b.Bindings, "binding")
 	count(givenUpDesc, b.Routers, "router")
 	count(givenUpDesc, b.Gateways, "gateway")
