@@ -58,6 +58,7 @@ func (e *Engine) Answer(r Reply) error {
 	if k == nil {
 		return refuse("list the open prompts: perch prompts list", "prompt %d: its phone is not known any more", q.ID)
 	}
+	notMoved := r.Kind == AnswerNotMoved
 	if err := e.check(p, q, &r); err != nil {
 		return err
 	}
@@ -71,6 +72,9 @@ func (e *Engine) Answer(r Reply) error {
 	a := &Answer{ID: e.ids.Answer, Phone: p.id(), Prompt: q.ID, Kind: r.Kind, Location: loc, By: r.By, Time: e.now, Rule: rule}
 	e.answers[a.ID], e.replies[q.ID] = a, a.ID
 	e.batch.answers[a.ID] = true
+	if notMoved {
+		p.denied(q.ID)
+	}
 	claim := e.replace(p, k, a)
 	told := claim != nil // its reviewers were, when it was opened
 	k.Answer = a.ID

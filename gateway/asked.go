@@ -9,14 +9,12 @@ import (
 
 // Whoever was asked about a phone and did not answer before it moved on has a mail
 // whose link leads to the question that is open. So a phone that goes to and fro,
-// or on and on, gives mailsAtOnce of them at once and then one in each mailsApart,
-// about where it is by then: whether it is carried about or somebody speaks with
-// its MAC. One that is back where that was asked waits at once.
+// or on and on, gives one mail in each mailsApart, about where it is by then:
+// whether it is carried about or somebody speaks with its MAC.
 const (
-	mailsAtOnce = 2
-	mailsApart  = 24 * time.Hour
-	askedFor    = 7 * 24 * time.Hour // how long it is remembered what was asked
-	mostAsked   = 16
+	mailsApart = 24 * time.Hour
+	askedFor   = 7 * 24 * time.Hour // how long it is remembered what was asked
+	mostAsked  = 16
 )
 
 // asked is a question that was mailed.
@@ -24,10 +22,15 @@ type asked struct {
 	Prompt int64
 	At     *discovery.Attached
 	When   discovery.Instant
+	First  bool `json:",omitempty"` // where the phone appeared first, from no other network
+	Denied bool `json:",omitempty"` // answered: it has not moved
 }
 
 // putOff returns until when the mail of a question waits; zero: it goes out now.
-// Nothing waits if somebody answered meanwhile.
+// It waits for a day after the last one about a move, if nobody answered that, or
+// somebody that the phone has not moved. Where the phone appeared first keeps no
+// mail about its first move; only one that asks the same again, about where the
+// phone is back, waits for it.
 func (e *Engine) putOff(p *phone, k *known, q *Prompt) discovery.Instant {
 	before := p.Asked.all()
 	if len(before) == 0 {
@@ -37,12 +40,11 @@ func (e *Engine) putOff(p *phone, k *known, q *Prompt) discovery.Instant {
 	if !e.instant().Before(until) {
 		return 0
 	}
-	unanswered := 0
 	for _, a := range slices.Backward(before) {
-		if !e.unanswered(a) {
+		if !a.Denied && !e.unanswered(a) {
 			break
 		}
-		if unanswered++; unanswered >= mailsAtOnce || k.again && e.asksTheSame(a, q) {
+		if !a.First || k.again && e.asksTheSame(a, q) {
 			return until
 		}
 	}
@@ -53,6 +55,15 @@ func (e *Engine) putOff(p *phone, k *known, q *Prompt) discovery.Instant {
 func (e *Engine) unanswered(a asked) bool {
 	q := e.prompts[a.Prompt]
 	return q != nil && (q.Reason == Superseded || q.Reason == Returned)
+}
+
+// denied notes that a question was answered with: it has not moved.
+func (p *phone) denied(prompt int64) {
+	all := slices.Clone(p.Asked.all())
+	for i := range all {
+		all[i].Denied = all[i].Denied || all[i].Prompt == prompt
+	}
+	p.Asked.set(all)
 }
 
 // asksTheSame reports whether everybody was asked the same about the same network.
@@ -78,5 +89,5 @@ func (p *phone) noteAsked(q *Prompt, k *known, now discovery.Instant) {
 	if len(kept) >= mostAsked {
 		kept = slices.Delete(kept, 0, 1)
 	}
-	p.Asked.set(append(kept, asked{q.ID, k.At, now}))
+	p.Asked.set(append(kept, asked{Prompt: q.ID, At: k.At, When: now, First: k.Departure == nil || k.From == nil}))
 }

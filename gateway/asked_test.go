@@ -13,8 +13,18 @@ import (
 	"perch/sip"
 )
 
+// reply is what is answered in TestOneMailADay.
+type reply int
+
+const (
+	none    reply = iota
+	first         // where the phone is, once
+	denials       // then that it has not moved, whenever it is asked about
+	each          // where it is, each time
+)
+
 // A MAC that is heard behind one port after another, a new one each hour: a mail
-// goes out at once twice, and then once a day. What waits is mailed if the phone is
+// goes out at once, and then one a day. What waits is mailed if the phone is
 // still there.
 func TestOneMailADay(t *testing.T) {
 	const day = 24
@@ -22,15 +32,18 @@ func TestOneMailADay(t *testing.T) {
 		name   string
 		port   func(hour int) int
 		hours  int
-		answer bool // what was asked first
+		answer reply // within the hour
 		want   []int
 	}{
-		{"between two ports", func(h int) int { return h % 2 }, 3*day + 3, false, []int{0, 1, 25, 49, 73}},
-		{"between its own and another", func(h int) int { return h % 2 }, 3*day + 3, true, []int{0, 1, 25, 49, 73}},
-		{"from port to port", func(h int) int { return h }, 2*day + 3, false, []int{0, 1, 25, 49}},
-		{"three ports, and then it stays", func(h int) int { return min(h, 2) }, 2*day + 3, false, []int{0, 1, 25}},
-		{"two ports, and then it stays", func(h int) int { return min(h, 1) }, 2*day + 3, false, []int{0, 1}},
-		{"a new port each day", func(h int) int { return h / day }, 4 * day, false, []int{0, 24, 48, 72}},
+		{"between two ports", func(h int) int { return h % 2 }, 3*day + 3, none, []int{0, 1, 25, 49, 73}},
+		{"between its own and another", func(h int) int { return h % 2 }, 3*day + 3, first, []int{0, 1, 25, 49, 73}},
+		{"from its own to port after port", func(h int) int { return h }, 2*day + 3, first, []int{0, 1, 25, 49}},
+		{"from port to port", func(h int) int { return h }, 2*day + 3, none, []int{0, 1, 25, 49}},
+		{"from port to port, and each time it has not moved", func(h int) int { return h }, 2*day + 3, denials, []int{0, 1, 25, 49}},
+		{"carried about, and each time somebody says where it is", func(h int) int { return h }, 4, each, []int{0, 1, 2, 3}},
+		{"three ports, and then it stays", func(h int) int { return min(h, 2) }, 2*day + 3, none, []int{0, 1, 25}},
+		{"two ports, and then it stays", func(h int) int { return min(h, 1) }, 2*day + 3, none, []int{0, 1}},
+		{"a new port each day", func(h int) int { return h / day }, 4 * day, none, []int{0, 24, 48, 72}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newDesk(t, "company-claim-port", gateway.DefaultPolicy(), nil)
@@ -39,11 +52,18 @@ func TestOneMailADay(t *testing.T) {
 				at := start.Add(time.Duration(h) * time.Hour)
 				plugs(e.Engine, at, uint32(h+1), fmt.Sprintf("Gi1/0/%d", 7+c.port(h)))
 				e.restart()
-				if c.answer && h == 0 {
-					e.Advance(at.Add(10 * time.Minute))
-					if err := e.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerCompany, Location: "hq-307", By: "alice@example.com"}); err != nil {
-						t.Fatal(err)
-					}
+				e.Advance(at.Add(10 * time.Minute))
+				q := e.Explain("00:15:65:aa:00:01")[0].Prompt
+				r := gateway.Reply{Kind: gateway.AnswerCompany, Location: "hq-307", By: "alice@example.com"}
+				switch {
+				case q == nil, c.answer == none, c.answer == first && h > 0:
+					continue
+				case c.answer == denials && h > 0:
+					r = gateway.Reply{Kind: gateway.AnswerNotMoved, By: "alice@example.com"}
+				}
+				r.Prompt = q.ID
+				if err := e.Answer(r); err != nil {
+					t.Fatal(err)
 				}
 			}
 			e.Settle()
