@@ -27,10 +27,14 @@ const (
 	protoDestination = 60
 
 	routerSolicitation = 133 // RFC 4861 section 4: the first of its five messages
-	redirect           = 137 // ... and the last
+	advertisement      = 136 // ... and the last but one; the last, a redirect, says nothing of a phone
 
 	defaultSIPPort = 5060
 )
+
+// extensions are the headers of IPv6 that lie in front of the transport's, but for
+// that of a fragment.
+var extensions = []uint32{protoHopByHop, protoRouting, protoDestination}
 
 // filterTags is how many VLAN tags in a frame the filter looks behind, as many as
 // discovery does; the one that the card took out is not among them.
@@ -41,9 +45,11 @@ const filterTags = 4
 //
 //   - ARP, LLDP, CDP
 //   - DHCPv4 and DHCPv6, by their ports
-//   - Neighbor Discovery (ICMPv6 types 133 to 137)
+//   - Neighbor Discovery (ICMPv6 types 133 to 136)
 //   - SIP by the given ports, none standing for 5060, over UDP and TCP
 //   - fragments of UDP that say no port: those of IPv4 after the first, all of IPv6
+//   - what is rare in IPv6: three extension headers and more, and fragments that are
+//     the whole packet (RFC 6946)
 //
 // each behind up to four VLAN tags. The kernel shows the program a frame without
 // the tag that the card, or itself on receiving, took out, so the first of them
@@ -228,12 +234,13 @@ func (p *program) onPorts(a, b uint32) {
 
 // ipv6 looks behind an IPv6 header and up to two of the extension headers that
 // say their length in units of 8 octets, the first not counted (RFC 8200 section 4).
+// It passes what has more.
 func (p *program) ipv6() {
 	p.label(ipv6Header)
 	p.load(header+6, 1)
 	p.moved(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 40})
 	for i := range place(2) {
-		for _, next := range []uint32{protoHopByHop, protoRouting, protoDestination} {
+		for _, next := range extensions {
 			p.on(bpf.JumpEqual, next, ipv6Extension+i)
 		}
 		p.goTo(ipv6Upper)
@@ -247,6 +254,9 @@ func (p *program) ipv6() {
 	p.on(bpf.JumpEqual, protoTCP, sipPorts)
 	p.on(bpf.JumpEqual, protoICMPv6, icmp6)
 	p.on(bpf.JumpEqual, protoFragment, fragment6)
+	for _, next := range extensions {
+		p.on(bpf.JumpEqual, next, passed)
+	}
 	p.goTo(dropped)
 
 	p.label(ipv6UDP)
@@ -256,10 +266,12 @@ func (p *program) ipv6() {
 	p.label(icmp6)
 	p.load(header, 1)
 	p.on(bpf.JumpLessThan, routerSolicitation, dropped)
-	p.on(bpf.JumpGreaterThan, redirect, dropped)
+	p.on(bpf.JumpGreaterThan, advertisement, dropped)
 	p.goTo(passed)
 
 	p.label(fragment6)
+	p.load(header+2, 2)
+	p.on(bpf.JumpBitsNotSet, 0xfff9, passed) // the whole packet: no offset, and no more to come
 	p.load(header, 1)
 	p.on(bpf.JumpEqual, protoUDP, passed)
 }
