@@ -44,6 +44,9 @@ type Decoder struct {
 	udp layers.UDP
 	tcp layers.TCP
 	out []*Observation // of the frame at hand
+
+	stream streamKey // of the segment at hand
+	parts  partsKey  // of the fragment at hand
 }
 
 // NewDecoder returns a decoder.

@@ -1,5 +1,7 @@
 package discovery
 
+import "perch/sip"
+
 // Held returns how much is kept of a source: connections, datagrams in fragments,
 // and the bytes of both; and it checks that the sums are right.
 func (d *Decoder) Held(source int) (streams, datagrams, bytes int, sound bool) {
@@ -36,8 +38,10 @@ const (
 	StreamWindow   = streamWindow
 )
 
-// BreakSIP makes every SIP message panic.
+// BreakSIP makes every SIP message panic, and MendSIP none.
 func (d *Decoder) BreakSIP() { d.sip = nil }
+
+func (d *Decoder) MendSIP() { d.sip = sip.NewParser() }
 
 // PlaceOf is placeOf of a REGISTER in which the phone's own contact is the first.
 func PlaceOf(t *Tracker, r *Register) (ip, public string) {

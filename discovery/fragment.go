@@ -56,6 +56,7 @@ func (d *Decoder) fragment(f *Frame, off int) {
 	a := d.assembly(f)
 	d.expireParts(a)
 	key := partsKey{f.Interface, h.src, h.dst, h.id}
+	d.parts = key
 	e := a.parts[key]
 	if e == nil {
 		e = a.unknown.PushBack(&parts{key: key, began: a.now})

@@ -86,13 +86,11 @@ const maxPanics = 1024
 // panics are the frames whose panic was told.
 type panics map[[sha256.Size]byte]bool
 
-// caught counts a panic and tells of it, if the frame is new. What was kept of
-// the frame's source may be half changed and is dropped.
+// caught counts a panic and tells of it, if the frame is new. What the frame is a
+// part of may be half changed and is dropped.
 func (d *Decoder) caught(f *Frame, p proto, v any) {
 	d.stats.Panics++
-	if p == protoSegment || p == protoFragment {
-		d.Forget(f.Source)
-	}
+	d.dropHalf(f, p)
 	sum := sha256.Sum256(f.Data)
 	if d.panicked == nil || d.stats.panics[sum] || len(d.stats.panics) >= maxPanics {
 		return
@@ -106,6 +104,29 @@ func (d *Decoder) caught(f *Frame, p proto, v any) {
 		what = err.Error()
 	}
 	d.panicked(Panic{Protocol: protoNames[p], Frame: sum, What: what, Where: innermost()})
+}
+
+// dropHalf forgets the connection or the datagram that a frame is a part of.
+func (d *Decoder) dropHalf(f *Frame, p proto) {
+	a := d.sources[f.Source]
+	if a == nil {
+		return
+	}
+	defer func() {
+		if recover() != nil { // not even that can be told
+			d.Forget(f.Source)
+		}
+	}()
+	switch p {
+	case protoSegment:
+		if e := a.streams[d.stream]; e != nil {
+			d.dropStream(a, e)
+		}
+	case protoFragment:
+		if e := a.parts[d.parts]; e != nil {
+			d.dropParts(a, e, &d.stats.FragmentsRefused)
+		}
+	}
 }
 
 // innermost returns the name of the function of this program that panicked; it is

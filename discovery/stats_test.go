@@ -47,6 +47,30 @@ func TestDecoderPanics(t *testing.T) {
 	}
 }
 
+// A panic in one connection or datagram costs no other one.
+func TestPanicKeepsOthers(t *testing.T) {
+	w := newWire()
+	whole := udp(5060, 5060, longRegister("b"))
+	w.send(opening...).send(up(0, ack, sipOf("a")[:40]), part4(7, whole, 0, 1480))
+	w.d.BreakSIP()
+	other := func(p string) string { return strings.Replace(p, ip1, "\x0a\x01\x02\x63", 1) }
+	for _, p := range opening {
+		w.send(other(p))
+	}
+	w.send(other(up(0, ack, sipOf("c"))), part4(8, whole, 1480, 9999), part4(8, whole, 0, 1480))
+	if n := w.d.Stats().Panics; n != 2 {
+		t.Fatalf("got %d panics, want 2", n)
+	}
+	if streams, datagrams, _, sound := w.d.Held(0); streams != 1 || datagrams != 1 || !sound {
+		t.Errorf("got %d connections and %d datagrams kept (sound: %t), want one of each", streams, datagrams, sound)
+	}
+	w.d.MendSIP()
+	w.send(up(40, ack, sipOf("a")[40:]), part4(7, whole, 1480, 9999))
+	if got := strings.Join(w.got[len(w.got)-2:], "; "); !strings.Contains(got, "register a tcp") || !strings.Contains(got, "register b udp") {
+		t.Errorf("got %s, want what began before", got)
+	}
+}
+
 // A panic of whoever takes the observations is none of the decoder's.
 func TestEmitPanics(t *testing.T) {
 	d := discovery.NewDecoder(discovery.DecoderConfig{})

@@ -81,6 +81,7 @@ func (d *Decoder) segment(f *Frame, off int) {
 	if src.Compare(dst) > 0 {
 		key.a, key.b, from = dst, src, 1
 	}
+	d.stream = key
 	e := a.streams[key]
 	switch {
 	case t.RST:
