@@ -8,18 +8,33 @@ import (
 	"time"
 )
 
-// Story writes events as lines that read as a story: one line for each phone
-// and instant, and the date whenever it changes.
+// Story tells events as lines that read as a story: one line for each phone and
+// instant.
 type Story struct {
-	w     io.Writer
-	day   string
+	tell  func(at time.Time, phone, what string) error
 	line  Line // the line being gathered
 	parts []string
 	err   error
 }
 
-// NewStory returns a story written to w. Flush it at the end.
-func NewStory(w io.Writer) *Story { return &Story{w: w} }
+// NewStory returns a story written to w, with the date whenever it changes. Flush
+// it at the end.
+func NewStory(w io.Writer) *Story {
+	day := ""
+	return StoryTo(func(at time.Time, phone, what string) error {
+		if d := at.Format(time.DateOnly); d != day {
+			day = d
+			if _, err := fmt.Fprintln(w, d); err != nil {
+				return err
+			}
+		}
+		_, err := fmt.Fprintf(w, "%s %s %s\n", at.Format(time.TimeOnly), phone, what)
+		return err
+	})
+}
+
+// StoryTo returns a story that is told line by line. Flush it at the end.
+func StoryTo(tell func(at time.Time, phone, what string) error) *Story { return &Story{tell: tell} }
 
 // Add takes the next event.
 func (s *Story) Add(ev Event) {
@@ -44,19 +59,10 @@ func (s *Story) Flush() error {
 }
 
 func (s *Story) write() {
-	t := time.Time(s.line.Time)
-	if day := t.Format(time.DateOnly); day != s.day {
-		s.day = day
-		s.print("%s\n", day)
-	}
-	s.print("%s %s %s\n", t.Format(time.TimeOnly), s.line.Phone, strings.Join(s.parts, ", "))
-	s.parts = s.parts[:0]
-}
-
-func (s *Story) print(format string, args ...any) {
-	if _, err := fmt.Fprintf(s.w, format, args...); err != nil && s.err == nil {
+	if err := s.tell(time.Time(s.line.Time), s.line.Phone, strings.Join(s.parts, ", ")); err != nil && s.err == nil {
 		s.err = err
 	}
+	s.parts = s.parts[:0]
 }
 
 // clause is what the story says of one event.

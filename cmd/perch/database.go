@@ -94,7 +94,11 @@ type noDatabase struct{ name string }
 
 func (n *noDatabase) Error() string { return n.name + ": no such database" }
 func (n *noDatabase) Hint() string {
-	return "replay captures into it first: perch replay -db FILE CAPTURE"
+	hint := "replay captures into it first: perch replay -db FILE CAPTURE"
+	if !filepath.IsAbs(n.name) {
+		hint += "; if it is elsewhere, such as where serve runs, go there or name it in full"
+	}
+	return hint
 }
 
 // open opens the database that the flags name, or a store that keeps nothing.

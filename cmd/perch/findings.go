@@ -55,7 +55,7 @@ func findings(r *earReport, now time.Time) []symptom {
 	case r.State == "not opened", r.State == "waiting":
 		return nil // its error says it all
 	case r.State == "no carrier":
-		say(true, "the link is down", "look at the cable, and at the switch's port; a mirror port may have to be enabled: ip link set "+r.Interface+" up")
+		say(true, "the link is down", noCarrierHint(r.Interface))
 		return out
 	}
 	if last := h.last(); now.Sub(last) > silence {
@@ -72,7 +72,7 @@ func findings(r *earReport, now time.Time) []symptom {
 		lost = "frames were lost: the machine does not keep up"
 	}
 	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d %s", r.Dropped, lost),
-		"mirror fewer VLANs or ports to this interface, or give Perch more of the processor")
+		droppingHint)
 	say(h.Phones == 0, "no LLDP or CDP from a phone is heard: this port is on no phone's link",
 		"a phone's switch port is known then only from option 82; to hear LLDP, capture one access link, or let the switch mirror LLDP as well (few do)")
 	say(h.Phones > 0 && now.Sub(h.Phone) > patience, "no LLDP or CDP from a phone was heard since "+ago(h.Phone, now),

@@ -225,15 +225,31 @@ func (a *ear) tell(e *ears) {
 		return
 	}
 	a.logged, a.spoken = s.State, true
-	args := []any{"state", s.State.String()}
+	level, args := slog.LevelWarn, []any{"state", s.State.String()}
 	if s.Err != nil {
 		args = append(args, "because", s.Err.Error())
 	}
 	if s.Dropped > 0 {
 		args = append(args, "lost", s.Dropped)
 	}
-	a.log.Info("capture", args...)
+	switch s.State {
+	case capture.Listening:
+		level = slog.LevelInfo
+	case capture.NoCarrier:
+		args = append(args, "hint", noCarrierHint(a.name))
+	case capture.Dropping:
+		args = append(args, "hint", droppingHint)
+	default:
+		args = append(args, "hint", hintOf(s.Err))
+	}
+	a.log.Log(context.Background(), level, "capture", args...)
 }
+
+func noCarrierHint(name string) string {
+	return "look at the cable, and at the switch's port; a mirror port may have to be enabled: ip link set " + name + " up"
+}
+
+const droppingHint = "mirror fewer VLANs or ports to this interface, or give Perch more of the processor"
 
 // earReport is what one interface has heard, for doctor.
 type earReport struct {

@@ -52,8 +52,9 @@ type live struct {
 
 	mu     sync.Mutex // one change at a time, so that events are known to be its own
 	events []gateway.Event
-	wake   chan struct{} // there is something to commit
-	heard  chan struct{} // there is something to plan anew: what is heard is committed in groups
+	story  *gateway.Story // nil: the log is not told of phones
+	wake   chan struct{}  // there is something to commit
+	heard  chan struct{}  // there is something to plan anew: what is heard is committed in groups
 
 	state     sync.Mutex
 	asked     uint64        // changes made
@@ -75,8 +76,31 @@ func (c clock) wait(t time.Time) time.Duration { return t.Sub(c.now()) }
 
 func newLive(e *gateway.Engine, c ticker, log *slog.Logger, after func()) *live {
 	l := &live{engine: e, clock: c, log: log, after: after, wake: make(chan struct{}, 1), heard: make(chan struct{}, 1), committed: make(chan struct{})}
-	e.OnEvent(func(ev gateway.Event) { l.events = append(l.events, ev) })
+	e.OnEvent(func(ev gateway.Event) {
+		l.events = append(l.events, ev)
+		if l.story != nil {
+			l.story.Add(ev)
+		}
+	})
 	return l
+}
+
+// tellLog has the log tell of each phone what happens to it.
+func (l *live) tellLog() {
+	l.story = gateway.StoryTo(func(_ time.Time, phone, what string) error {
+		l.log.Info(what, "phone", phone)
+		return nil
+	})
+}
+
+// told ends the change at hand.
+func (l *live) told() {
+	l.events = nil
+	if l.story != nil {
+		if err := l.story.Flush(); err != nil {
+			l.log.Error("an event cannot be told", "error", err)
+		}
+	}
 }
 
 // How the effects of a live engine are grouped and kept.
@@ -118,8 +142,8 @@ func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.engine.Advance(l.clock.now())
-	l.events = nil
-	defer func() { l.events = nil }()
+	l.told()
+	defer l.told()
 	err = do()
 	return l.events, l.count(), err
 }
@@ -128,7 +152,7 @@ func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err
 func (l *live) observe(o *discovery.Observation) {
 	l.mu.Lock()
 	l.engine.Observe(o)
-	l.events = nil
+	l.told()
 	l.count()
 	l.mu.Unlock()
 	l.heed()
@@ -143,7 +167,7 @@ func (l *live) hearing(name string, yes bool, from time.Time) {
 	} else {
 		l.engine.PauseInterface(name)
 	}
-	l.events = nil
+	l.told()
 	l.count()
 	l.mu.Unlock()
 	l.heed()
@@ -263,7 +287,7 @@ func (l *live) commit(ctx context.Context, checkpoint *time.Time) error {
 	l.mu.Lock()
 	if at, ok := l.engine.Next(); ok && !at.After(l.clock.now().Add(-l.lag)) {
 		l.engine.Advance(l.clock.now().Add(-l.lag))
-		l.events = nil
+		l.told()
 		l.count()
 	}
 	l.state.Lock()

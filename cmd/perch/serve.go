@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -70,6 +71,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		return nil, errors.Join(err, v.pages.Close())
 	}
 	v.admin = newAdminServer(s, path, c.name(&s.config), log)
+	s.live.tellLog()
 	v.listen()
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
@@ -97,6 +99,10 @@ func (v *service) listen() {
 	if len(s.config.Capture) == 0 {
 		v.log.Warn("capture is not set: no phone is heard until it is; see perch config example")
 		return
+	}
+	if os.Geteuid() == 0 {
+		v.log.Warn("running as root, which listening does not need",
+			"hint", "run as a user of its own with cap_net_raw alone; README, \"Serving it\", has a systemd unit")
 	}
 	s.ears = newEars(&s.config, s.live.clock.now, s.live, v.log)
 	s.live.lag = hearingLag + liveGroup // a busy machine is late

@@ -8,14 +8,15 @@ type InterfaceReason uint8
 // The reasons of an InterfaceError.
 const (
 	NotPermitted    InterfaceReason = iota + 1 // the process may not open a packet socket
-	NoInterface                                // there is none of that name, or there cannot be
+	NoInterface                                // there is none of that name
+	BadName                                    // there cannot be one of that name
 	UnsupportedLink                            // its frames do not begin with an Ethernet header
 	FilterRefused                              // the kernel does not take the filter
 	NotSupported                               // no Linux, or one without packet sockets
 	SystemFailed                               // the system gave something else than was asked, as for want of memory
 )
 
-var interfaceReasons = [...]string{"", "not permitted", "no interface", "unsupported link type", "filter refused", "not supported", "system failed"}
+var interfaceReasons = [...]string{"", "not permitted", "no interface", "bad name", "unsupported link type", "filter refused", "not supported", "system failed"}
 
 // String returns the reason in words.
 func (r InterfaceReason) String() string {
@@ -46,6 +47,8 @@ func (e *InterfaceError) Hint() string {
 		return "grant cap_net_raw to the binary (setcap cap_net_raw+ep FILE, or AmbientCapabilities= of its unit), or replay a capture"
 	case NoInterface:
 		return "ip link lists the interfaces; it is listened to as soon as it is there"
+	case BadName:
+		return "ip link lists the interfaces"
 	case UnsupportedLink:
 		return "listen on the Ethernet interface that carries it"
 	case FilterRefused:

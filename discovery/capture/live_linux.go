@@ -65,8 +65,9 @@ type queue interface {
 }
 
 // Listen makes a listener on the network interface of that name. It does not
-// fail for an interface that is not there or has no carrier: those are waited
-// for. It fails with an *InterfaceError for what waiting will not mend.
+// fail for an interface that is not there, has no carrier or another link type:
+// those are waited for, and Stats tells of them. It fails with an *InterfaceError
+// for what waiting will not mend.
 //
 // The interface is made promiscuous for as long as it is listened to. What leaves
 // the host by it is heard as well, except on loopback, where it comes in again.
@@ -77,7 +78,7 @@ func Listen(name string, cfg LiveConfig) (*Live, error) {
 // listen does without a ring if noRing is set.
 func listen(name string, cfg LiveConfig, noRing bool) (*Live, error) {
 	if _, err := unix.NewIfreq(name); err != nil || name == "" {
-		return nil, &InterfaceError{Interface: name, Reason: NoInterface, What: fmt.Sprintf("an interface's name has 1 to %d octets", unix.IFNAMSIZ-1), Err: err}
+		return nil, &InterfaceError{Interface: name, Reason: BadName, What: fmt.Sprintf("an interface's name has 1 to %d octets", unix.IFNAMSIZ-1), Err: err}
 	}
 	// Protocol 0 hears nothing: no frame may come in before the filter is there.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -111,10 +112,6 @@ func listen(name string, cfg LiveConfig, noRing bool) (*Live, error) {
 	}
 	l.stats.Since = l.clock.now()
 	l.look()
-	if e := (*InterfaceError)(nil); errors.As(l.stats.Err, &e) && e.Reason == UnsupportedLink {
-		l.Close()
-		return nil, e
-	}
 	l.told = l.stats.State
 	return l, nil
 }

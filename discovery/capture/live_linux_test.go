@@ -289,27 +289,39 @@ func TestLiveUnsupportedLink(t *testing.T) {
 	namespace(t)
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	must(t, err)
-	defer unix.Close(fd)
 	r, err := unix.NewIfreq("tun9")
 	must(t, err)
 	r.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
 	must(t, unix.IoctlIfreq(fd, unix.TUNSETIFF, r))
-	_, err = Listen("tun9", LiveConfig{})
-	checkInterfaceError(t, err, UnsupportedLink, "tun9: unsupported link type: no link header (tun, WireGuard) (65534)")
+	l, err := Listen("tun9", LiveConfig{})
+	must(t, err)
+	defer l.Close()
+	s := l.Stats()
+	if s.State != Waiting {
+		t.Errorf("got state %s, want waiting", s.State)
+	}
+	checkInterfaceError(t, s.Err, UnsupportedLink, "tun9: unsupported link type: no link header (tun, WireGuard) (65534)")
+	must(t, unix.Close(fd)) // it vanishes, and comes back as another
+	ip(t, "link add tun9 type veth peer name far9")
+	ip(t, "link set tun9 up")
+	ip(t, "link set far9 up")
+	if s := await(t, l, Listening); s.Err != nil {
+		t.Errorf("got %v, want it listened to", s.Err)
+	}
 }
 
 func TestLiveRefused(t *testing.T) {
 	needNetwork(t)
 	_, err := Listen("an-interface-name", LiveConfig{})
-	checkInterfaceError(t, err, NoInterface, "an-interface-name: an interface's name has 1 to 15 octets")
+	checkInterfaceError(t, err, BadName, "an-interface-name: an interface's name has 1 to 15 octets")
 	_, err = Listen("", LiveConfig{})
-	checkInterfaceError(t, err, NoInterface, ": an interface's name has 1 to 15 octets")
+	checkInterfaceError(t, err, BadName, ": an interface's name has 1 to 15 octets")
 	var ports []uint16
 	for p := range 5000 {
 		ports = append(ports, uint16(p))
 	}
 	_, err = Listen("lo", LiveConfig{SIPPorts: ports})
-	checkInterfaceError(t, err, FilterRefused, "lo: a filter of 20130 instructions, at most 4096 are allowed")
+	checkInterfaceError(t, err, FilterRefused, "lo: a filter of 20135 instructions, at most 4096 are allowed")
 }
 
 func checkInterfaceError(t *testing.T, err error, reason InterfaceReason, text string) {
