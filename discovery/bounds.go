@@ -143,7 +143,7 @@ func (t *Tracker) confirm(tr *Track, now Instant) {
 	}
 	t.discharge(tr)
 	tr.Confirmed = true
-	if t.dir.PhoneListed(tr.ID.MAC) {
+	if !t.selfMade(tr) {
 		return
 	}
 	t.bounds.registered[tr.wire]++
@@ -152,30 +152,23 @@ func (t *Tracker) confirm(tr *Track, now Instant) {
 	}
 }
 
+// selfMade reports whether a registration alone vouches for a phone.
+func (t *Tracker) selfMade(tr *Track) bool {
+	return tr.Confirmed && !t.dir.PhoneListed(tr.ID.MAC)
+}
+
 // makeRoom gives up registered phones of an interface for another one: first those
 // that are gone, the longest ago before others, then those without a lease, then
 // the last to come. So a flood of them is at its own expense.
 func (t *Tracker) makeRoom(newcomer *Track, now Instant) {
 	var all []*Track
 	for _, tr := range t.tracks.All() {
-		if tr != newcomer && tr.wire == newcomer.wire && tr.Confirmed && !t.dir.PhoneListed(tr.ID.MAC) {
+		if tr != newcomer && tr.wire == newcomer.wire && t.selfMade(tr) {
 			all = append(all, tr)
 		}
 	}
-	rank := func(tr *Track) int {
-		switch {
-		case tr.Gone:
-			return 0
-		case !tr.Lease.IP.IsValid():
-			return 1
-		}
-		return 2
-	}
 	slices.SortFunc(all, func(a, b *Track) int {
-		if a.Gone && b.Gone {
-			return cmp.Or(cmp.Compare(a.Life, b.Life), a.ID.Compare(b.ID))
-		}
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Arrived, a.Arrived), a.ID.Compare(b.ID))
+		return cmp.Or(a.worthRegistered().compare(b.worthRegistered()), a.ID.Compare(b.ID))
 	})
 	for _, tr := range all[:min(roomRegistered, len(all))] {
 		t.stats.Registered++
@@ -185,10 +178,8 @@ func (t *Tracker) makeRoom(newcomer *Track, now Instant) {
 
 // discharge takes a track out of its interface's account.
 func (t *Tracker) discharge(tr *Track) {
-	if tr.Confirmed {
-		if !t.dir.PhoneListed(tr.ID.MAC) {
-			t.bounds.registered[tr.wire]--
-		}
+	if t.selfMade(tr) {
+		t.bounds.registered[tr.wire]--
 	} else if r := t.bounds.guests[tr.wire.String()]; r != nil {
 		r.remove(tr.ID)
 	}
@@ -201,10 +192,9 @@ func (t *Tracker) account() {
 	t.bounds, t.accounted = newBounds(), true
 	for id, tr := range t.tracks.All() {
 		switch {
-		case t.dir.PhoneListed(id.MAC):
-		case tr.Confirmed:
+		case t.selfMade(tr):
 			t.bounds.registered[tr.wire]++
-		case !id.Provisional():
+		case !id.Provisional() && !t.confirmed(tr):
 			t.bounds.guestsOn(tr.wire.String()).add(id, tr.worth())
 		}
 	}
@@ -245,6 +235,19 @@ func (tr *Track) worth() worth {
 		w.at = tr.Booted
 	}
 	return w
+}
+
+// worthRegistered is the worth among the registered: see makeRoom. Of those that
+// are there the later to come is worth less (the complement turns the order), which
+// no roster bears.
+func (tr *Track) worthRegistered() worth {
+	switch {
+	case tr.Gone:
+		return worth{0, tr.Life}
+	case !tr.Lease.IP.IsValid():
+		return worth{1, ^tr.Arrived}
+	}
+	return worth{2, ^tr.Arrived}
 }
 
 // worth of a sender: proof is more than suspicion.

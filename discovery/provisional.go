@@ -7,8 +7,8 @@ import (
 )
 
 // provisional returns the provisional phone of a REGISTER whose device has no
-// known MAC, made if need be; nil if nobody listed the AOR, or it has too many. It is keyed by AOR
-// and instance ID, else by AOR and binding.
+// known MAC, made if need be; nil if nobody listed the AOR, or it has too many. It
+// is keyed by AOR and instance ID, else by AOR and binding.
 func (t *Tracker) provisional(s *sight, r *Register, c sip.Contact, p place) *Track {
 	if !t.dir.AORListed(r.AOR) {
 		return nil

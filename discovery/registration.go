@@ -20,7 +20,7 @@ func (t *Tracker) response(s *sight) {
 	if x == nil || x.Register == nil {
 		return
 	}
-	request := t.answered(x)
+	request := x.answered()
 	reg := *s
 	reg.Observation = &Observation{
 		Time: x.Time.Time(), File: x.File, Interface: x.Interface, MAC: x.MAC, Dst: x.Dst, VLANs: x.VLANs,

@@ -111,7 +111,7 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 		s.Requests6 = append(s.Requests6, storedRequest6{duid, t.requests6[duid]})
 	}
 	s.Links = list(t.links, subnet6.compare, func(k subnet6, l link6) storedLink { return storedLink{k, l} })
-	s.Tries = t.storedTries()
+	s.Tries = t.storedTries(s.Wires)
 	s.Instances = list(t.instances, cmp.Compare[string], func(i string, m MAC) storedInstance { return storedInstance{i, m} })
 	s.Counts = list(t.counts, cmp.Compare[sip.AOR], func(a sip.AOR, n int) storedCount { return storedCount{a, n} })
 	s.Devices = t.sortedTracks(false)

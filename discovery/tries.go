@@ -94,7 +94,7 @@ func (x *try) weigh(octets int) {
 }
 
 // answered returns the REGISTER of a try, which counts no more.
-func (t *Tracker) answered(x *try) *Register {
+func (x *try) answered() *Register {
 	r := x.Register
 	x.Register = nil
 	x.weigh(0)
@@ -117,10 +117,10 @@ func (t *Tracker) dropTries(q *tryQueue, now Instant) {
 	q.order = nil
 }
 
-// storedTries returns all tries, those of each interface in their order.
-func (t *Tracker) storedTries() []storedTry {
+// storedTries returns the tries of interfaces, those of each in their order.
+func (t *Tracker) storedTries(wires []*wire) []storedTry {
 	var out []storedTry
-	for _, w := range list(t.wires, strings.Compare, func(_ string, w *wire) *wire { return w }) {
+	for _, w := range wires {
 		for _, k := range w.tries.order {
 			out = append(out, storedTry{k, *t.tries[k]})
 		}

@@ -61,7 +61,9 @@ func (e *Engine) unanswered(a asked) bool {
 func (p *phone) denied(prompt int64) {
 	all := slices.Clone(p.Asked.all())
 	for i := range all {
-		all[i].Denied = all[i].Denied || all[i].Prompt == prompt
+		if all[i].Prompt == prompt {
+			all[i].Denied = true
+		}
 	}
 	p.Asked.set(all)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"perch/discovery"
+	"perch/discovery/capture"
 	"perch/gateway"
 	"perch/matcher"
 	"perch/notify"
@@ -170,8 +171,8 @@ func parseConfig(name string, b []byte) (config, error) {
 		if _, err := path.Match(ic.Interface, ""); err != nil || ic.Interface == "" {
 			return c, configFault(name, "capture[%d]: interface %q is not a pattern", i, ic.Interface)
 		}
-		if !ic.isPattern() && (len(ic.Interface) > maxInterfaceName || strings.ContainsAny(ic.Interface, "/ \t")) {
-			return c, configFault(name, "capture[%d]: interface %q: a name has 1 to %d octets, without spaces and /", i, ic.Interface, maxInterfaceName)
+		if !ic.isPattern() && (len(ic.Interface) > capture.MaxName || strings.ContainsAny(ic.Interface, "/ \t")) {
+			return c, configFault(name, "capture[%d]: interface %q: a name has 1 to %d octets, without spaces and /", i, ic.Interface, capture.MaxName)
 		}
 		if slices.ContainsFunc(c.Capture[:i], func(o captureConfig) bool { return o.Interface == ic.Interface }) {
 			return c, configFault(name, "capture[%d]: interface %q is configured twice", i, ic.Interface)
@@ -210,9 +211,6 @@ func (c *config) envelope() (string, error) {
 func configFault(name, what string, args ...any) error {
 	return withHint(fmt.Errorf("%s: "+what, append([]any{name}, args...)...), "perch config example prints every key with its meaning")
 }
-
-// maxInterfaceName is how long the name of a network interface may be on Linux.
-const maxInterfaceName = 15
 
 func roleOf(s string) (discovery.Role, bool) {
 	switch s {
@@ -292,7 +290,10 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 		}
 	}
 	for i, ic := range conf.Capture {
-		if _, err := net.InterfaceByName(ic.Interface); err != nil && !ic.isPattern() {
+		if ic.isPattern() {
+			continue
+		}
+		if _, err := net.InterfaceByName(ic.Interface); err != nil {
 			fmt.Fprintf(env.stdout, "%s: capture[%d]: there is no interface %s here just now; serve waits for it\n", name, i, ic.Interface)
 		}
 	}

@@ -71,8 +71,7 @@ func findings(r *earReport, now time.Time) []symptom {
 	if r.State == "dropping" {
 		lost = "frames were lost: the machine does not keep up"
 	}
-	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d %s", r.Dropped, lost),
-		droppingHint)
+	say(r.State == "dropping" || r.Dropped > 0, fmt.Sprintf("%d %s", r.Dropped, lost), droppingHint)
 	say(h.Phones == 0, "no LLDP or CDP from a phone is heard: this port is on no phone's link",
 		"a phone's switch port is known then only from option 82; to hear LLDP, capture one access link, or let the switch mirror LLDP as well (few do)")
 	say(h.Phones > 0 && now.Sub(h.Phone) > patience, "no LLDP or CDP from a phone was heard since "+ago(h.Phone, now),

@@ -76,12 +76,7 @@ func (c clock) wait(t time.Time) time.Duration { return t.Sub(c.now()) }
 
 func newLive(e *gateway.Engine, c ticker, log *slog.Logger, after func()) *live {
 	l := &live{engine: e, clock: c, log: log, after: after, wake: make(chan struct{}, 1), heard: make(chan struct{}, 1), committed: make(chan struct{})}
-	e.OnEvent(func(ev gateway.Event) {
-		l.events = append(l.events, ev)
-		if l.story != nil {
-			l.story.Add(ev)
-		}
-	})
+	e.OnEvent(func(ev gateway.Event) { l.events = append(l.events, ev) })
 	return l
 }
 
@@ -95,12 +90,15 @@ func (l *live) tellLog() {
 
 // told ends the change at hand.
 func (l *live) told() {
-	l.events = nil
 	if l.story != nil {
+		for _, ev := range l.events {
+			l.story.Add(ev)
+		}
 		if err := l.story.Flush(); err != nil {
 			l.log.Error("an event cannot be told", "error", err)
 		}
 	}
+	l.events = nil
 }
 
 // How the effects of a live engine are grouped and kept.
@@ -150,27 +148,35 @@ func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err
 
 // observe hands over an observation, which its source has stamped by the clock.
 func (l *live) observe(o *discovery.Observation) {
+	l.take(func() { l.engine.Observe(o) })
+}
+
+// hearing takes in whether an interface is being listened to from a time on.
+func (l *live) hearing(name string, yes bool, from time.Time) {
+	l.take(func() {
+		l.engine.Advance(from)
+		if yes {
+			l.engine.ResumeInterface(name)
+		} else {
+			l.engine.PauseInterface(name)
+		}
+	})
+}
+
+// take makes a change for which nobody waits.
+func (l *live) take(do func()) {
 	l.mu.Lock()
-	l.engine.Observe(o)
+	do()
 	l.told()
 	l.count()
 	l.mu.Unlock()
 	l.heed()
 }
 
-// hearing takes in whether an interface is being listened to from a time on.
-func (l *live) hearing(name string, yes bool, from time.Time) {
-	l.mu.Lock()
-	l.engine.Advance(from)
-	if yes {
-		l.engine.ResumeInterface(name)
-	} else {
-		l.engine.PauseInterface(name)
-	}
-	l.told()
-	l.count()
-	l.mu.Unlock()
-	l.heed()
+// next returns when the clock shows that the engine has work.
+func (l *live) next() (time.Time, bool) {
+	at, ok := l.engine.Next()
+	return at.Add(l.lag), ok
 }
 
 // heed makes run plan anew if it would sleep too long now.
@@ -178,8 +184,8 @@ func (l *live) heed() {
 	l.state.Lock()
 	planned := l.planned
 	l.state.Unlock()
-	at, ok := l.engine.Next()
-	if l.engine.Pending() > 0 && l.clock.wait(planned) > liveGroup || ok && at.Add(l.lag).Before(planned) {
+	at, ok := l.next()
+	if l.engine.Pending() > 0 && l.clock.wait(planned) > liveGroup || ok && at.Before(planned) {
 		select {
 		case l.heard <- struct{}{}:
 		default:
@@ -264,8 +270,8 @@ func (l *live) run(ctx context.Context) error {
 func (l *live) sleep(checkpoint time.Time) time.Duration {
 	d := time.Until(checkpoint)
 	l.plan(d) // before the engine is looked at: who changes it after that look asks for another
-	if at, ok := l.engine.Next(); ok {
-		d = min(d, l.clock.wait(at.Add(l.lag)))
+	if at, ok := l.next(); ok {
+		d = min(d, l.clock.wait(at))
 	}
 	if l.engine.Pending() > 0 {
 		d = min(d, liveGroup)
@@ -285,8 +291,9 @@ func (l *live) plan(d time.Duration) {
 // commit does what fell due and makes everything durable that was done so far.
 func (l *live) commit(ctx context.Context, checkpoint *time.Time) error {
 	l.mu.Lock()
-	if at, ok := l.engine.Next(); ok && !at.After(l.clock.now().Add(-l.lag)) {
-		l.engine.Advance(l.clock.now().Add(-l.lag))
+	now := l.clock.now()
+	if at, ok := l.next(); ok && !at.After(now) {
+		l.engine.Advance(now.Add(-l.lag))
 		l.told()
 		l.count()
 	}

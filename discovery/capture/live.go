@@ -21,6 +21,9 @@ type LiveConfig struct {
 	Ring int
 }
 
+// MaxName is how many octets the name of an interface may have, on Linux.
+const MaxName = 15
+
 const (
 	defaultRing = 16 << 20
 	leastRing   = 2 * leastBlock

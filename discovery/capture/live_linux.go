@@ -77,8 +77,8 @@ func Listen(name string, cfg LiveConfig) (*Live, error) {
 
 // listen does without a ring if noRing is set.
 func listen(name string, cfg LiveConfig, noRing bool) (*Live, error) {
-	if _, err := unix.NewIfreq(name); err != nil || name == "" {
-		return nil, &InterfaceError{Interface: name, Reason: BadName, What: fmt.Sprintf("an interface's name has 1 to %d octets", unix.IFNAMSIZ-1), Err: err}
+	if name == "" || len(name) > MaxName {
+		return nil, &InterfaceError{Interface: name, Reason: BadName, What: fmt.Sprintf("an interface's name has 1 to %d octets", MaxName)}
 	}
 	// Protocol 0 hears nothing: no frame may come in before the filter is there.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
