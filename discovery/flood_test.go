@@ -284,6 +284,67 @@ func TestForgedRegistrations(t *testing.T) {
 	}
 }
 
+// Of registered phones those are given up first that are gone, the longest ago
+// before others, then those without a lease, then the last to come.
+func TestRegisteredGoInOrder(t *testing.T) {
+	leased := lease{IP: residentIP(0)}
+	order := []*Track{
+		{Gone: true, Life: 1, Arrived: 1, Lease: leased},
+		{Gone: true, Life: 9, Arrived: 9},
+		{Life: 9, Arrived: 9},
+		{Life: 1, Arrived: 8},
+		{Life: 9, Arrived: 9, Lease: leased},
+		{Life: 1, Arrived: 8, Lease: leased},
+	}
+	for i := range len(order) - 1 {
+		if a, b := order[i].worthRegistered(), order[i+1].worthRegistered(); a.compare(b) >= 0 {
+			t.Errorf("phone %d is worth %+v, the next %+v, want less", i, a, b)
+		}
+	}
+}
+
+// Devices without a known MAC that register one AOR are followed up to a number.
+func TestManyProvisional(t *testing.T) {
+	const aor = "sip:lobby@example.com"
+	s := newScene(t, Config{}, book{listed: []sip.AOR{aor}})
+	for i := range maxProvisional + 20 {
+		from := netip.AddrFrom4([4]byte{10, 2 + byte(i>>8), byte(i), 2}).String()
+		s.registers(float64(i), gateway, from, from, aor, fmt.Sprint("call-", i), MAC{})
+	}
+	if got := len(s.tracker.Phones()); got != maxProvisional {
+		t.Errorf("got %d phones, want %d", got, maxProvisional)
+	}
+	if got := s.tracker.Stats().Lines; got != 20 {
+		t.Errorf("got %d given up, want 20", got)
+	}
+}
+
+// What DHCPv6 says at greater length than it can mean is not kept.
+func TestLongDHCP6(t *testing.T) {
+	const here = "2001:db8:20::a"
+	s := newScene(t, Config{}, book{phones: []MAC{snom}})
+	for n, kept := range map[int]int{maxDUID: 1, maxDUID + 1: 0} {
+		o := relayed6(DHCP6Request, 1, snom, Relay6{})
+		o.DHCP6.ClientDUID = Hex(strings.Repeat("x", n))
+		s.see(float64(n), o)
+		if _, ok := s.tracker.requests6[o.DHCP6.ClientDUID]; ok != (kept == 1) {
+			t.Errorf("a DUID of %d octets is kept: %t, want %d", n, ok, kept)
+		}
+	}
+	for _, c := range []struct {
+		id, remote int
+		want       bool
+	}{{maxOpaque, maxOpaque, true}, {maxOpaque + 1, 6, false}, {6, maxOpaque + 1, false}} {
+		s := newScene(t, Config{}, book{phones: []MAC{snom}})
+		r := Relay6{InterfaceID: Hex(strings.Repeat("p", c.id)), RemoteID: Hex(strings.Repeat("r", c.remote))}
+		s.see(0, relayed6(DHCP6Request, 1, snom, r))
+		s.see(1, relayed6(DHCP6Reply, 1, snom, r, here))
+		if a := s.phone(snom).Attachment(); (a.CircuitID != "") != c.want {
+			t.Errorf("interface ID of %d octets, remote ID of %d: it names a port: %t, want %t", c.id, c.remote, a.CircuitID != "", c.want)
+		}
+	}
+}
+
 // One phone can neither have any number of lines nor of instance IDs.
 func TestManyLines(t *testing.T) {
 	s := newScene(t, Config{}, book{})

@@ -90,6 +90,23 @@ func TestTurns(t *testing.T) {
 	})
 }
 
+// Nobody waits for an interface that has left, and everybody for one that has not.
+func TestTurnsOfThree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, at, hears := table("a", "b", "c")
+		at.leave(at.seats[2])
+		hears("b", 1, 0)
+		m.want(t, "")
+		time.Sleep(50 * time.Millisecond)
+		hears("a", 1, 50)
+		m.want(t, "b1@50")
+		at.leave(at.seats[1])
+		m.want(t, "c false from 0@50, a1@50")
+		at.leave(at.seats[0])
+		m.want(t, "a false from 50@50, b false from 50@50")
+	})
+}
+
 // One interface alone waits for nobody.
 func TestOneTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
