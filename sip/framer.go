@@ -166,7 +166,7 @@ func (f *Framer) search(b []byte) []byte {
 		if rest := bytes.TrimLeft(b, "\r\n"); !f.tried && len(rest) > 0 {
 			starts, sure := startsMessage(rest)
 			if !sure {
-				return b
+				return rest
 			}
 			if starts {
 				f.synced, f.tried = true, false

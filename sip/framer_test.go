@@ -159,6 +159,14 @@ func TestFramerCutting(t *testing.T) {
 	}
 }
 
+// TestFramerEmptyLines holds what is kept of empty lines before the beginning of a
+// start line to the same, however they come.
+func TestFramerEmptyLines(t *testing.T) {
+	for seed := range uint64(100) {
+		checkCutting(t, []byte("junk\r\n\r\n\r\n\r\nOPTIONS sip:x SIP/2."), seed)
+	}
+}
+
 func FuzzFramer(f *testing.F) {
 	a := registerOf("a", "")
 	f.Add([]byte(a+registerOf("b", "body")+"\r\n\r\n"+a), uint64(1))
