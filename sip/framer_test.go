@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"perch/testdata/swarm"
 )
 
 // register composes a REGISTER with a Call-ID, a body and its length.
@@ -118,8 +120,7 @@ func TestFramerLost(t *testing.T) {
 // checkCutting feeds a stream in one piece and in pieces of the sizes that seed
 // makes up: that must be the same to the framer, and it never keeps more than a
 // message and the piece at hand.
-func checkCutting(t *testing.T, stream []byte, seed uint64) {
-	t.Helper()
+func checkCutting(stream []byte, seed uint64) error {
 	var whole, cut Framer
 	whole.Begin()
 	cut.Begin()
@@ -131,15 +132,16 @@ func checkCutting(t *testing.T, stream []byte, seed uint64) {
 		n := min(1+random.IntN(most), len(rest))
 		cut.Feed(bytes.Clone(rest[:n]), func(m []byte) { got = append(got, string(m)) })
 		if rest = rest[n:]; cut.Len() > MaxMessage+n {
-			t.Fatalf("got %d octets kept, want at most %d", cut.Len(), MaxMessage+n)
+			return fmt.Errorf("got %d octets kept, want at most %d", cut.Len(), MaxMessage+n)
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Fatalf("stream %q\nin pieces up to %d:\ngot  %q\nwant %q", stream, most, got, want)
+		return fmt.Errorf("stream %q\nin pieces up to %d:\ngot  %q\nwant %q", stream, most, got, want)
 	}
 	if cut.Broken() != whole.Broken() || cut.Len() != whole.Len() {
-		t.Fatalf("stream %q\ngot %d times broken and %d kept, want %d and %d", stream, cut.Broken(), cut.Len(), whole.Broken(), whole.Len())
+		return fmt.Errorf("stream %q\ngot %d times broken and %d kept, want %d and %d", stream, cut.Broken(), cut.Len(), whole.Broken(), whole.Len())
 	}
+	return nil
 }
 
 func TestFramerCutting(t *testing.T) {
@@ -155,7 +157,9 @@ func TestFramerCutting(t *testing.T) {
 		for range 1 + random.IntN(8) {
 			stream = append(stream, parts[random.IntN(len(parts))]...)
 		}
-		checkCutting(t, stream, seed)
+		if err := checkCutting(stream, seed); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -176,12 +180,29 @@ func TestFramerEmptyLines(t *testing.T) {
 
 func FuzzFramer(f *testing.F) {
 	a := registerOf("a", "")
-	f.Add([]byte(a+registerOf("b", "body")+"\r\n\r\n"+a), uint64(1))
-	f.Add([]byte(message("INVITE sip:x SIP/2.0", "l: 4")+"v=0\n"+message("SIP/2.0 200 OK", cseq)+"\x16\x03\x01"+a), uint64(2))
-	f.Add([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n\r\n"+a+message(requestLine, "Content-Length: 99999999999")+a), uint64(3))
+	seeds := [][]byte{
+		[]byte(a + registerOf("b", "body") + "\r\n\r\n" + a),
+		[]byte(message("INVITE sip:x SIP/2.0", "l: 4") + "v=0\n" + message("SIP/2.0 200 OK", cseq) + "\x16\x03\x01" + a),
+		[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n\r\n" + a + message(requestLine, "Content-Length: 99999999999") + a),
+	}
+	for i, s := range seeds {
+		f.Add(s, uint64(i))
+	}
+	swarm.Run(f, seeds, func() func([]byte) {
+		seed := uint64(0)
+		return func(stream []byte) {
+			seed++
+			if err := checkCutting(stream, seed); err != nil {
+				panic(err)
+			}
+		}
+	})
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
-		if len(stream) <= 4*MaxMessage {
-			checkCutting(t, stream, seed)
+		if len(stream) > 4*MaxMessage {
+			return
+		}
+		if err := checkCutting(stream, seed); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
