@@ -99,6 +99,30 @@ func (c *config) unused() []string {
 	return out
 }
 
+// placeholders names the keys with which mails are sent that still have the
+// example's value.
+func (c *config) placeholders() []string {
+	var out []string
+	d := defaults()
+	if c.Mail.From == d.Mail.From {
+		out = append(out, "mail.from")
+	}
+	if c.Portal.URL == d.Portal.URL {
+		out = append(out, "portal.url")
+	}
+	return out
+}
+
+// sites returns the sites that are named, each once.
+func (c *config) sites() []string {
+	all := []string{c.Site}
+	for _, i := range c.Capture {
+		all = append(all, i.Site)
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(s string) bool { return s == "" })
+}
+
 // duration is a time.Duration that also knows days: "14d".
 type duration time.Duration
 
@@ -165,7 +189,11 @@ func parseConfig(name string, b []byte) (config, error) {
 				at = fmt.Sprintf("%s:%d", name, tok.Position.Line)
 			}
 		}
-		return c, withHint(fmt.Errorf("%s: %s", at, what), "perch config example prints every key with its meaning")
+		hint := exampleHint
+		if strings.Contains(what, "alias") || strings.Contains(what, "unexpected scalar") {
+			hint = `a text that begins with * & ! % @ or { is put in quotes: interface: "*"`
+		}
+		return c, withHint(fmt.Errorf("%s: %s", at, what), hint)
 	}
 	for i, ic := range c.Capture {
 		if _, err := path.Match(ic.Interface, ""); err != nil || ic.Interface == "" {
@@ -208,8 +236,10 @@ func (c *config) envelope() (string, error) {
 	return a.Address, nil
 }
 
+const exampleHint = "perch config example prints every key with its meaning"
+
 func configFault(name, what string, args ...any) error {
-	return withHint(fmt.Errorf("%s: "+what, append([]any{name}, args...)...), "perch config example prints every key with its meaning")
+	return withHint(fmt.Errorf("%s: "+what, append([]any{name}, args...)...), exampleHint)
 }
 
 func roleOf(s string) (discovery.Role, bool) {
@@ -295,6 +325,11 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 		}
 		if _, err := net.InterfaceByName(ic.Interface); err != nil {
 			fmt.Fprintf(env.stdout, "%s: capture[%d]: there is no interface %s here just now; serve waits for it\n", name, i, ic.Interface)
+		}
+	}
+	if conf.Mail.SMTP != "" {
+		for _, key := range conf.placeholders() {
+			fmt.Fprintf(env.stdout, "%s: %s is still the example's\n", name, key)
 		}
 	}
 	for _, key := range conf.unused() {

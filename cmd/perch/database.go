@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"perch/gateway"
+	"perch/provisioning"
 	"perch/store"
 )
 
@@ -31,6 +32,12 @@ type session struct {
 	engine *gateway.Engine
 	live   *live // in serve: what decisions go through
 	ears   *ears // in serve: what listens; nil if nothing is captured
+}
+
+// hasSite reports whether the directory has a site.
+func (s *session) hasSite(id string) (has bool) {
+	s.engine.Read(func(d *provisioning.Directory) { _, has = d.Site(id) })
+	return has
 }
 
 // name is the database's: a file, or the URL of a PostgreSQL database.

@@ -58,7 +58,7 @@ func (c *doctorCmd) Run(env *environment) error {
 	progress := newListening(ctx, env.stderr, p.ears)
 	p.ears.run(ctx)
 	<-progress
-	return r.print(env.stdout, p.ears.reports(p.wires()), ailments(&conf))
+	return r.print(env.stdout, p.ears.reports(p.wires()), ailments(&conf, nil))
 }
 
 // newListening tells somebody at a terminal how long the listening goes on. What
@@ -141,7 +141,7 @@ func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment
 	if s.ears == nil {
 		return errNoCapture()
 	}
-	return r.print(env.stdout, s.ears.reports(s.engine.Wires(s.live.clock.now())), ailments(&s.config))
+	return r.print(env.stdout, s.ears.reports(s.engine.Wires(s.live.clock.now())), ailments(&s.config, s.hasSite))
 }
 
 // print writes the reports with their findings, and what ails Perch as a whole.

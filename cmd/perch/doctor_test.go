@@ -127,13 +127,32 @@ func TestDoctorTellsOfPerch(t *testing.T) {
 	heard := counts{Kinds: map[string]kindCount{"arp": {5, time.Now()}}}
 	reports := []earReport{{Interface: "eth1", State: "waiting", Heard: heard}}
 	c := defaults()
-	whole := ailments(&c)
+	whole := ailments(&c, nil)
 	if len(whole) == 0 || !strings.HasPrefix(whole[0].What, "mail.smtp is not set") {
 		t.Fatalf("got %+v, want that mail.smtp is not set", whole)
 	}
-	c.Mail.SMTP = "smtp://mail.example.com"
-	if got := ailments(&c); len(got) != len(whole)-1 {
+	c.Mail.SMTP, c.Portal.URL, c.Mail.From = "smtp://mail.example.com", "https://perch.example.org", "perch@example.org"
+	if got := ailments(&c, nil); len(got) != len(whole)-1 {
 		t.Errorf("with a mail server got %+v, want one less than %+v", got, whole)
+	}
+	said := func(c config) (what string) {
+		for _, s := range ailments(&c, func(id string) bool { return id == "hq" }) {
+			what += s.What + "\n"
+		}
+		return what
+	}
+	silent := said(c)
+	c.Site, c.Capture = "hq", []captureConfig{{Interface: "eth1", Site: "hq"}, {Interface: "eth2"}}
+	if got := said(c); got != silent {
+		t.Errorf("got %q, want no more than %q", got, silent)
+	}
+	c.Capture[1].Site = "qh"
+	if got := said(c); !strings.Contains(got, `site "qh" is not in the directory`) {
+		t.Errorf("got %q, want it to tell of the site", got)
+	}
+	c.Portal.URL = defaults().Portal.URL
+	if got := said(c); !strings.Contains(got, "portal.url is still the example's") || strings.Contains(got, "mail.from") {
+		t.Errorf("got %q, want it to tell of the portal's URL alone", got)
 	}
 	for _, x := range []struct {
 		r    doctorRequest

@@ -14,11 +14,22 @@ type symptom struct {
 	Remedy string `json:"remedy"`
 }
 
-// ailments judges what is not an interface's.
-func ailments(c *config) []symptom {
+// ailments judges what is not an interface's. Sites are those of the directory,
+// nil where there is none to ask.
+func ailments(c *config, sites func(id string) bool) []symptom {
 	var out []symptom
 	if c.Mail.SMTP == "" {
 		out = append(out, symptom{"mail.smtp is not set: nobody is asked; mails wait in the outbox", "name a mail server in perch.yaml; perch config example tells how"})
+	} else {
+		for _, key := range c.placeholders() {
+			out = append(out, symptom{key + " is still the example's: links in mails lead nowhere, or nobody answers for them", "set " + key + " in perch.yaml"})
+		}
+	}
+	for _, site := range c.sites() {
+		if sites != nil && !sites(site) {
+			out = append(out, symptom{fmt.Sprintf("site %q is not in the directory: rules and subnets of no site hold for what is heard there", site),
+				"correct it in perch.yaml, or add it to sites.csv and import that"})
+		}
 	}
 	if !clockInStep() {
 		out = append(out, symptom{"the clock is not synchronized: the times that Perch tells may be off", "run an NTP client, such as chrony or systemd-timesyncd; timedatectl shows whether it works"})

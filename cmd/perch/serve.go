@@ -72,6 +72,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	}
 	v.admin = newAdminServer(s, path, c.name(&s.config), log)
 	s.live.tellLog()
+	for _, a := range ailments(&s.config, s.hasSite) {
+		log.Warn(a.What, "hint", a.Remedy)
+	}
 	v.listen()
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
@@ -162,7 +165,6 @@ func journalName(beside string, k gateway.Key) string {
 // setMailer makes the mailer for a server's URL; without one mails wait.
 func (v *service) setMailer(url, journal string) error {
 	if url == "" {
-		v.log.Warn("mail.smtp is not set: mails wait in the outbox until it is")
 		return nil
 	}
 	box, ok := v.session.store.(gateway.Outbox)
