@@ -174,6 +174,8 @@ func openStore(ctx context.Context, name string) (s gateway.Store, err error) {
 		return nil, withHint(err, "stop the other process, or use another database: -db FILE")
 	case err != nil && isPostgres(name):
 		return nil, withHint(err, "check database: in the configuration, or -db: postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, withHint(err, "run it as the user whose database it is (sudo -u USER perch ...), or name another: -db FILE")
 	case err != nil:
 		return nil, withHint(err, "name a database that can be written: -db FILE")
 	}

@@ -52,11 +52,9 @@ func TestReadmeSession(t *testing.T) {
 	cmd := exec.Command("sh", "-e", "-c", script.String())
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), asPerch+"=1")
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	got, err := cmd.Output()
+	got, err := cmd.CombinedOutput() // as at a terminal
 	if err != nil {
-		t.Fatalf("%v\n%s", err, errs.String())
+		t.Fatalf("%v\n%s", err, got)
 	}
 	if string(got) != want.String() {
 		t.Errorf("the session prints:\n%s\nthe README says:\n%s", got, want.String())
