@@ -72,6 +72,25 @@ var forgeries = []timeline{
 		every(10*time.Minute, "08:10:00", "08:40:00", func(t time.Time) { rogue.dhcpDown(t, dhcpACK, nil) })
 		desk.Register(at("08:50:06"))
 	}},
+	{"forged-reply", func(s *story) {
+		core := s.mirror("mirror-core")
+		desk := newPhone(yealink, 1, core)
+		desk.registrar = pbx6
+		lease := lease6{addr: "2001:db8:20::100", port: &circuit{"sw-3fl", "Gi1/0/7:20"}, relay: "2001:db8:20::1", mac: true}
+		desk.start(floor3, "10.0.0.1")
+		desk.ip6 = ip(lease.addr)
+		desk.Boot6(at("08:00:02"), lease)
+		desk.Register(at("08:00:06"))
+		elsewhere := lease
+		elsewhere.port = &circuit{"sw-3fl", "Gi1/0/9:20"}
+		every(10*time.Minute, "08:10:00", "08:40:00", func(t time.Time) { desk.send6(t, elsewhere, reply6) })
+		elsewhere.addr, elsewhere.relay = "2001:db8:30::66", "2001:db8:30::1"
+		every(10*time.Minute, "08:15:00", "08:45:00", func(t time.Time) {
+			desk.xid += 7 // of no exchange at all
+			desk.send6(t, elsewhere, reply6)
+		})
+		desk.Register(at("08:50:06"))
+	}},
 	{"forged-register", func(s *story) {
 		trunk := s.trunk("mirror-trunk")
 		desk := newPhone(yealink, 1, trunk)

@@ -149,32 +149,36 @@ func (l *lease6) message(p *phone, kind byte) []byte {
 func (p *phone) Boot6(t time.Time, l lease6) {
 	p.xid++
 	for i, kind := range []byte{solicit6, advertise6, request6, reply6} {
-		m := l.message(p, kind)
-		up := i%2 == 0
-		at := t.Add(time.Duration(i) * ms)
-		if l.port == nil {
-			client, server := netip.AddrPortFrom(p.mac.linkLocal(), 546), netip.AddrPortFrom(allServers, 547)
-			if up {
-				p.on.send(at, ethernet(toServers, p.mac, p.lan.vlan, typeIPv6, udp(client, server, m)))
-			} else {
-				server = netip.AddrPortFrom(p.lan.router.linkLocal(), 547)
-				p.on.send(at, ethernet(p.mac, p.lan.router, p.lan.vlan, typeIPv6, udp(server, client, m)))
-			}
-			continue
-		}
-		relay, server := netip.AddrPortFrom(ip(l.relay), 547), netip.AddrPortFrom(dhcpServer6, 547)
-		b := append([]byte{forward6, 0}, relay.Addr().AsSlice()...)
-		b = append(b, p.mac.linkLocal().AsSlice()...)
-		b = option6(option6(b, 9, m), 18, []byte(l.port.circuit))
-		if up { // RFC 4649 and 6939: these the server need not give back
-			b = option6(b, 37, append([]byte{0, 0, 0, 9}, l.port.remote...))
-			if l.mac {
-				b = option6(b, 79, append([]byte{0, 1}, p.mac[:]...))
-			}
-			p.on.send(at, ethernet(dhcpServer.mac, p.lan.router, 0, typeIPv6, udp(relay, server, b)))
-			continue
-		}
-		b[0] = answer6
-		p.on.send(at, ethernet(p.lan.router, dhcpServer.mac, 0, typeIPv6, udp(server, relay, b)))
+		p.send6(t.Add(time.Duration(i)*ms), l, kind)
 	}
+}
+
+// send6 is one message of a DHCPv6 exchange.
+func (p *phone) send6(t time.Time, l lease6, kind byte) {
+	m := l.message(p, kind)
+	up := kind == solicit6 || kind == request6
+	if l.port == nil {
+		client, server := netip.AddrPortFrom(p.mac.linkLocal(), 546), netip.AddrPortFrom(allServers, 547)
+		if up {
+			p.on.send(t, ethernet(toServers, p.mac, p.lan.vlan, typeIPv6, udp(client, server, m)))
+		} else {
+			server = netip.AddrPortFrom(p.lan.router.linkLocal(), 547)
+			p.on.send(t, ethernet(p.mac, p.lan.router, p.lan.vlan, typeIPv6, udp(server, client, m)))
+		}
+		return
+	}
+	relay, server := netip.AddrPortFrom(ip(l.relay), 547), netip.AddrPortFrom(dhcpServer6, 547)
+	b := append([]byte{forward6, 0}, relay.Addr().AsSlice()...)
+	b = append(b, p.mac.linkLocal().AsSlice()...)
+	b = option6(option6(b, 9, m), 18, []byte(l.port.circuit))
+	if up { // RFC 4649 and 6939: these the server need not give back
+		b = option6(b, 37, append([]byte{0, 0, 0, 9}, l.port.remote...))
+		if l.mac {
+			b = option6(b, 79, append([]byte{0, 1}, p.mac[:]...))
+		}
+		p.on.send(t, ethernet(dhcpServer.mac, p.lan.router, 0, typeIPv6, udp(relay, server, b)))
+		return
+	}
+	b[0] = answer6
+	p.on.send(t, ethernet(p.lan.router, dhcpServer.mac, 0, typeIPv6, udp(server, relay, b)))
 }
