@@ -1,0 +1,131 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+)
+
+// answer answers a request without keeping anything of it (RFC 3261 section 16.11).
+// An ACK is never answered.
+func (w *worker) answer(in flow, f *fault) {
+	m := &w.m
+	if m.is("ACK") {
+		return
+	}
+	w.edits.reset()
+	w.received(in, &w.edits)
+	b := append(w.out[:0], version+" "...)
+	b = strconv.AppendInt(b, int64(f.status), 10)
+	b = append(append(append(b, ' '), f.reason...), "\r\n"...)
+	for _, h := range m.headers {
+		switch h.name {
+		case via, from, callID, cseq:
+			b = w.line(b, h)
+		case to:
+			b = w.line(b, h)
+			if _, tagged := tagOf(m.value(h)); !tagged {
+				b = w.tag(bytes.TrimRight(b, "\r\n"))
+				b = append(b, "\r\n"...)
+			}
+		}
+	}
+	if f.header != "" {
+		b = append(append(b, f.header...), "\r\n"...)
+	}
+	b = append(b, "Content-Length: 0\r\n\r\n"...)
+	w.count.answered.Add(1)
+	w.send(in, b)
+}
+
+// line appends a header as it came, with what is changed in it.
+func (w *worker) line(b []byte, h header) []byte {
+	at := h.at
+	for _, x := range w.edits.list {
+		if x.cut.at < h.at || x.cut.at >= h.end {
+			continue
+		}
+		b = append(b, w.m.raw[at:x.cut.at]...)
+		b = append(b, w.edits.text[x.text.at:x.text.end]...)
+		at = x.cut.end
+	}
+	return append(b, w.m.raw[at:h.end]...)
+}
+
+// tag appends the tag of who answers, the same for each copy of a request.
+func (w *worker) tag(b []byte) []byte {
+	h := fnv.New64a()
+	h.Write(w.cfg.Key[:])
+	h.Write(w.m.get(callID))
+	h.Write(w.m.get(cseq))
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], h.Sum64())
+	return base64.RawURLEncoding.AppendEncode(append(b, ";tag="...), sum[:])
+}
+
+// response sends a response back to where its request came from, which our Via in
+// it says (RFC 3261 section 16.7). One whose request did not go to whom it comes
+// from is dropped.
+func (w *worker) response(in flow) {
+	m := &w.m
+	var top, next span
+	var line header
+	m.values(via, func(h header, at span) bool {
+		if top.end == 0 {
+			top, line = at, h
+			return true
+		}
+		next = at
+		return false
+	})
+	v, _ := m.parseVia(top)
+	var to flow
+	ok := next.end > 0 && w.isOurs(v.host, v.port, v.transport) && markOf(v.branch) != nil
+	if ok {
+		token := v.branch[len(cookie)+txnLen+markLen:]
+		ok = len(token) > 0 && token[0] == '.'
+		if ok {
+			to, ok = w.sealer.open(token[1:], back, in.peer.Addr())
+		}
+	}
+	if !ok {
+		w.count.forged.Add(1)
+		return
+	}
+	w.edits.reset()
+	if next.at < line.end { // of the same line
+		w.edits.replace(span{top.at, next.at}, nil)
+	} else {
+		w.edits.replace(span{line.at, line.end}, nil)
+	}
+	if m.status >= 200 && bytes.HasSuffix(m.get(cseq), []byte("REGISTER")) {
+		w.observe(to, false)
+	}
+	w.send(to, w.edits.apply(w.out[:0], m.raw))
+}
+
+// addressed reports whether a Request-URI is of ourselves.
+func (w *worker) addressed(b []byte) bool {
+	u, ok := parseURI(b)
+	return ok && len(u.user) == 0 && w.isOurs(u.host, u.port, u.transport)
+}
+
+// isOurs reports whether a host and port of a URI or Via are ours.
+func (w *worker) isOurs(host []byte, port uint16, transport []byte) bool {
+	if port == 0 {
+		port = defaultPorts[udp]
+		if bytes.EqualFold(transport, []byte("tls")) {
+			port = defaultPorts[tls]
+		}
+	}
+	w.key = append(append(w.key[:0], host...), ':')
+	w.key = strconv.AppendUint(w.key, uint64(port), 10)
+	if w.own[string(w.key)] {
+		return true
+	}
+	a, err := netip.ParseAddr(string(host))
+	return err == nil && a.Is6() && w.own[netip.AddrPortFrom(a, port).String()]
+}

@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// conns are the connections that are open, of phones and to PBXs.
+type conns struct {
+	mu     sync.Mutex
+	byID   map[uint64]*conn
+	byPeer map[flow]*conn // to PBXs, by the flow without a connection
+	closed bool
+}
+
+// conn is one connection. What is written goes through a queue, so that who does
+// not read, or does not answer a call, holds up nobody else.
+type conn struct {
+	id    uint64
+	queue chan []byte
+	net   net.Conn // nil until it is connected
+}
+
+const (
+	queueLen     = 64
+	writeTimeout = 10 * time.Second
+	dialTimeout  = 4 * time.Second
+)
+
+var errNoConn = errors.New("the connection is gone, or does not take more")
+
+func (c *conns) init() { c.byID, c.byPeer = map[uint64]*conn{}, map[flow]*conn{} }
+
+func (c *conns) get(id uint64) *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID[id]
+}
+
+// add takes a connection in, or the place of one to a PBX; nil if the proxy ends.
+func (c *conns) add(n net.Conn, to flow) *conn {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	x := &conn{id: binary.BigEndian.Uint64(id[:]) | 1, queue: make(chan []byte, queueLen), net: n}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.byID[x.id] = x
+	if n == nil {
+		c.byPeer[to] = x
+	}
+	return x
+}
+
+// connected gives a connection to its place. It is false if that is not there any more.
+func (c *conns) connected(x *conn, n net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.byID[x.id] != x {
+		return false
+	}
+	x.net = n
+	return true
+}
+
+// remove forgets a connection and closes it.
+func (c *conns) remove(x *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID[x.id] != x {
+		return
+	}
+	delete(c.byID, x.id)
+	for f, y := range c.byPeer {
+		if x == y {
+			delete(c.byPeer, f)
+		}
+	}
+	close(x.queue)
+	if x.net != nil {
+		_ = x.net.Close()
+	}
+}
+
+func (c *conns) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, x := range c.byID {
+		if x.net != nil {
+			_ = x.net.Close() // its reader removes it
+		}
+	}
+}
+
+// write queues a copy of a message.
+func (c *conns) write(id uint64, b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.byID[id]
+	if x == nil {
+		return errNoConn
+	}
+	select {
+	case x.queue <- append([]byte(nil), b...):
+		return nil
+	default:
+		return errNoConn
+	}
+}
+
+// send writes what is queued until the connection is removed.
+func (x *conn) send() {
+	for b := range x.queue {
+		_ = x.net.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := x.net.Write(b); err != nil {
+			_ = x.net.Close() // the reader sees it and removes it
+		}
+	}
+}
+
+// accept takes connections in.
+func (p *Proxy) accept(l *leg, running *sync.WaitGroup) {
+	for {
+		n, err := l.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
+			continue
+		}
+		x := p.conns.add(n, flow{})
+		if x == nil {
+			_ = n.Close()
+			return
+		}
+		running.Go(func() { p.serve(x, l.transport, l.addr.Port()) })
+	}
+}
+
+// serve handles the messages of a connection.
+func (p *Proxy) serve(x *conn, t transport, port uint16) {
+	defer p.conns.remove(x)
+	go x.send()
+	peer := x.net.RemoteAddr().(*net.TCPAddr).AddrPort()
+	in := flow{transport: t, port: port, peer: netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()), conn: x.id}
+	w := p.newWorker()
+	var cut stream
+	b := make([]byte, 32<<10)
+	for {
+		n, err := x.net.Read(b)
+		if err != nil {
+			return
+		}
+		pings, err := cut.feed(b[:n], func(message []byte) { w.handle(in, message, false) })
+		for range pings {
+			_ = p.conns.write(x.id, []byte("\r\n")) // RFC 5626 section 3.5.1
+		}
+		if err != nil {
+			p.count.notSIP.Add(1)
+			return // where the next message begins nobody knows
+		}
+	}
+}
+
+// dial sends a message over the connection to a PBX, and opens one if there is none.
+func (p *Proxy) dial(f flow, b []byte) error {
+	p.conns.mu.Lock()
+	x := p.conns.byPeer[f]
+	p.conns.mu.Unlock()
+	if x == nil {
+		if x = p.conns.add(nil, f); x == nil {
+			return errNoConn
+		}
+		go p.connect(x, f)
+	}
+	return p.conns.write(x.id, b)
+}
+
+// connect opens the connection to a PBX and handles its messages.
+func (p *Proxy) connect(x *conn, f flow) {
+	defer p.conns.remove(x)
+	n, err := net.DialTimeout("tcp", f.peer.String(), dialTimeout)
+	if err != nil {
+		p.log.Warn("a PBX is not reached", "address", f.peer, "error", err)
+		return
+	}
+	if !p.conns.connected(x, n) {
+		_ = n.Close()
+		return
+	}
+	p.serve(x, f.transport, 0)
+}

@@ -1,0 +1,350 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+)
+
+// worker handles the messages of one socket or connection, in the order in which
+// they came: a CANCEL does not overtake its INVITE.
+type worker struct {
+	*Proxy
+	m      message
+	edits  edits
+	sealer *sealer
+	out    []byte
+	key    []byte // for looking up
+}
+
+func (p *Proxy) newWorker() *worker { return &worker{Proxy: p, sealer: newSealer(p.cfg.Key[:])} }
+
+// handle handles one message, in a datagram or cut out of a stream. It is false
+// for what is no SIP.
+func (w *worker) handle(in flow, b []byte, datagram bool) bool {
+	f, ok := w.m.read(b)
+	if !ok {
+		w.count.notSIP.Add(1)
+		return false
+	}
+	f = first(f, w.m.validate(datagram))
+	switch {
+	case f == nil && w.m.request:
+		w.request(in)
+	case f == nil:
+		w.response(in)
+	case w.m.request:
+		w.count.malformed.Add(1)
+		w.answer(in, f)
+	default:
+		w.count.malformed.Add(1)
+	}
+	return true
+}
+
+// request forwards a request (RFC 3261 section 16), or answers it.
+func (w *worker) request(in flow) {
+	m := &w.m
+	w.edits.reset()
+	upstream := w.upstreams.from(in)
+	if !w.hop(in) {
+		return
+	}
+	toward, routed := w.route(in, upstream)
+	switch {
+	case !routed:
+		return
+	case toward.peer.IsValid():
+	case m.is("OPTIONS") && w.addressed(m.requestURI()):
+		w.answer(in, &fault{200, "OK", ""}) // somebody asks whether we are there
+		return
+	case upstream:
+		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
+		return
+	default:
+		t := w.upstreams.choose(m)
+		if t == nil {
+			w.answer(in, &fault{503, "Service Unavailable", ""})
+			return
+		}
+		toward = t.flow()
+	}
+	phone := in
+	if upstream {
+		phone = toward
+	}
+	if m.is("REGISTER") && !upstream {
+		w.path(phone, toward)
+		w.observe(in, true)
+	} else if !m.is("REGISTER") {
+		w.recordRoute(in, toward, phone)
+	}
+	w.via(in, toward)
+	w.send(toward, w.edits.apply(w.out[:0], m.raw))
+}
+
+// hop counts the request's hops and looks for loops (RFC 3261 section 16.3, RFC
+// 5393). It is false if the request was answered.
+func (w *worker) hop(in flow) bool {
+	m := &w.m
+	h, ok := m.find(maxForwards)
+	if !ok {
+		w.edits.insert(m.headers[0].at, func(b []byte) []byte { return append(b, "Max-Forwards: 70\r\n"...) })
+	} else {
+		at := m.trim(span{h.value, h.end})
+		n, _ := strconv.Atoi(string(m.text(at)))
+		if n == 0 {
+			w.answer(in, &fault{483, "Too Many Hops", ""})
+			return false
+		}
+		w.edits.replace(at, func(b []byte) []byte { return strconv.AppendInt(b, int64(min(n, 71)-1), 10) })
+	}
+	if tags := m.get(proxyRequire); len(tags) > 0 {
+		w.answer(in, &fault{420, "Bad Extension", "Unsupported: " + string(tags)})
+		return false
+	}
+	mark, loop := w.mark(), false
+	m.values(via, func(_ header, at span) bool {
+		v, _ := m.parseVia(at)
+		loop = w.isOurs(v.host, v.port, v.transport) && bytes.Equal(markOf(v.branch), mark[:])
+		return !loop
+	})
+	if loop {
+		w.answer(in, &fault{482, "Loop Detected", ""})
+		return false
+	}
+	return true
+}
+
+// The branch of a Via of ours: the cookie of RFC 3261, the transaction, the mark by
+// which a loop is known, a dot, and the token of where answers go.
+const (
+	cookie  = "z9hG4bK"
+	markLen = 6
+	txnLen  = 11
+)
+
+// mark is of what makes a request the same when it comes again (RFC 5393 section
+// 4.2): its Request-URI, its Route and its transaction.
+func (w *worker) mark() (out [markLen]byte) {
+	m, h := &w.m, fnv.New32a()
+	h.Write(m.requestURI())
+	for _, x := range m.headers {
+		if x.name == route {
+			h.Write(m.value(x))
+		}
+	}
+	h.Write(m.get(callID))
+	number, _, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	h.Write(number)
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], h.Sum32())
+	base64.RawURLEncoding.Encode(out[:], sum[:])
+	return out
+}
+
+// markOf is the mark in a branch of ours; nil if it has none.
+func markOf(branch []byte) []byte {
+	if len(branch) < len(cookie)+txnLen+markLen || !bytes.HasPrefix(branch, []byte(cookie)) {
+		return nil
+	}
+	return branch[len(cookie)+txnLen:][:markLen]
+}
+
+// via puts our Via before the others, and into the one before it where the request
+// came from (RFC 3261 section 18.2.1, RFC 3581 section 4). Its branch is a function
+// of the request's: what is sent again is the same again, and a CANCEL, and an ACK
+// for a refusal, have their INVITE's (section 16.11).
+func (w *worker) via(in, toward flow) {
+	m := &w.m
+	first, _ := m.find(via)
+	w.edits.insert(first.at, func(b []byte) []byte {
+		l := w.leg(toward)
+		b = append(b, "Via: SIP/2.0/"...)
+		b = append(b, viaTransports[toward.transport]...)
+		b = append(b, ' ')
+		b = append(b, l.advertised...)
+		b = append(b, ";branch="...)
+		b = append(b, cookie...)
+		b = w.transaction(b)
+		mark := w.mark()
+		b = append(b, mark[:]...)
+		b = append(b, '.')
+		b = w.sealer.seal(b, back, in, toward.peer.Addr())
+		return append(b, ";rport\r\n"...)
+	})
+	w.received(in, &w.edits)
+}
+
+// transaction appends what is the same for all messages of a transaction: of the
+// branch below ours, or of what RFC 2543 told transactions by.
+func (w *worker) transaction(b []byte) []byte {
+	m, h := &w.m, fnv.New64a()
+	h.Write(w.cfg.Key[:])
+	m.values(via, func(_ header, at span) bool {
+		v, _ := m.parseVia(at)
+		h.Write(v.branch)
+		h.Write(m.raw[at.at:v.end])
+		return false
+	})
+	h.Write(m.get(callID))
+	number, _, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	h.Write(number)
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], h.Sum64())
+	return base64.RawURLEncoding.AppendEncode(b, sum[:])
+}
+
+// received tells in the topmost Via where the request came from.
+func (w *worker) received(in flow, e *edits) {
+	m := &w.m
+	m.values(via, func(_ header, at span) bool {
+		v, _ := m.parseVia(at)
+		source := in.peer.Addr()
+		said, err := netip.ParseAddr(string(v.host))
+		if v.rport.end == 0 && err == nil && said == source && v.received.end == 0 {
+			return false
+		}
+		if v.received.end > 0 {
+			e.replace(v.received, nil)
+		}
+		if v.rport.end > 0 {
+			e.replace(v.rport, nil)
+		}
+		e.insert(at.end, func(b []byte) []byte {
+			if v.rport.end > 0 {
+				b = append(b, ";rport="...)
+				b = strconv.AppendUint(b, uint64(in.peer.Port()), 10)
+			}
+			b = append(b, ";received="...)
+			return source.AppendTo(b)
+		})
+		return false
+	})
+}
+
+// route takes our own entries off the Route headers (RFC 3261 section 16.4) and
+// returns the flow that they lead to; none if they lead to the PBX. It is false if
+// the request was answered.
+//
+// What comes from a phone has the phone's own entry first: it was told it with the
+// dialog's first message. A second one is that of another phone, with no PBX
+// between. What comes from the PBX has the phone's.
+func (w *worker) route(in flow, upstream bool) (toward flow, ok bool) {
+	m := &w.m
+	var popped []flow
+	var line header // whose values were all taken off so far
+	ok = true
+	m.values(route, func(h header, at span) bool {
+		u, isURI := parseURI(address(m.text(at)))
+		if !isURI || !w.isOurs(u.host, u.port, u.transport) {
+			if line.end == h.end && line.end > 0 { // the same line goes on
+				w.edits.replace(span{line.value, at.at}, func(b []byte) []byte { return append(b, ' ') })
+				line = header{}
+			}
+			return false
+		}
+		if line.end > 0 && line.end != h.end {
+			w.edits.replace(span{line.at, line.end}, nil)
+		}
+		line = h
+		if len(u.user) == 0 {
+			return true // the outbound proxy that a phone is told of
+		}
+		f, sealed := w.sealer.open(u.user, towards, netip.Addr{})
+		if ok = sealed; !ok {
+			w.count.forged.Add(1)
+			w.answer(in, &fault{403, "Forbidden", ""})
+			return false
+		}
+		if len(popped) == 0 || popped[len(popped)-1] != f {
+			popped = append(popped, f)
+		}
+		return true
+	})
+	if line.end > 0 {
+		w.edits.replace(span{line.at, line.end}, nil)
+	}
+	switch {
+	case !ok:
+		return flow{}, false
+	case upstream && len(popped) > 0, len(popped) > 1:
+		toward = popped[len(popped)-1]
+		if !w.alive(toward) {
+			w.answer(in, &fault{430, "Flow Failed", ""}) // RFC 5626 section 5.3
+			return flow{}, false
+		}
+	}
+	return toward, true
+}
+
+// path tells the registrar how the phone is reached (RFC 3327 section 5.1), and
+// that the phone may be: few say so themselves.
+func (w *worker) path(phone, toward flow) {
+	m := &w.m
+	outbound := bytes.Contains(m.get(contact), []byte("reg-id=")) // RFC 5626 section 5.1
+	w.edits.insert(m.headers[0].at, func(b []byte) []byte {
+		b = w.entry(append(b, "Path: "...), phone, toward)
+		if outbound {
+			b = append(b[:len(b)-1], ";ob>"...)
+		}
+		return append(b, "\r\n"...)
+	})
+	said := false
+	m.values(supported, func(_ header, at span) bool {
+		said = bytes.EqualFold(m.text(at), []byte("path"))
+		return !said
+	})
+	if !said {
+		w.edits.insert(m.headers[0].at, func(b []byte) []byte { return append(b, "Supported: path\r\n"...) })
+	}
+}
+
+// recordRoute keeps us in the dialog (RFC 3261 section 16.6, 4), on both sides
+// where they use different transports (RFC 5658).
+func (w *worker) recordRoute(in, toward, phone flow) {
+	if _, inDialog := tagOf(w.m.get(to)); inDialog {
+		return
+	}
+	w.edits.insert(w.m.headers[0].at, func(b []byte) []byte {
+		b = append(w.entry(append(b, "Record-Route: "...), phone, toward), "\r\n"...)
+		if w.leg(in) != w.leg(toward) {
+			b = append(w.entry(append(b, "Record-Route: "...), phone, in), "\r\n"...)
+		}
+		return b
+	})
+}
+
+// entry appends the URI that leads to a phone, for whom the side of a flow reaches.
+func (w *worker) entry(b []byte, phone, side flow) []byte {
+	b = w.sealer.seal(append(b, "<sip:"...), towards, phone, netip.Addr{})
+	b = append(append(b, '@'), w.leg(side).advertised...)
+	if side.transport != udp {
+		b = append(append(b, ";transport="...), side.transport.String()...)
+	}
+	return append(b, ";lr>"...)
+}
+
+// tagOf returns the tag of a From or To.
+func tagOf(b []byte) (tag []byte, ok bool) {
+	if i := indexOutside(b, '<'); i >= 0 {
+		_, b, _ = bytes.Cut(b[i:], []byte(">"))
+	}
+	for {
+		i := indexOutside(b, ';')
+		if i < 0 {
+			return nil, false
+		}
+		b = b[i+1:]
+		p := b
+		if j := indexOutside(b, ';'); j >= 0 {
+			p = b[:j]
+		}
+		if key, value, _ := bytes.Cut(p, []byte("=")); bytes.EqualFold(bytes.TrimSpace(key), []byte("tag")) {
+			return bytes.TrimSpace(value), true
+		}
+	}
+}

@@ -1,0 +1,313 @@
+// Package proxy stands in the path between phones and their PBX.
+//
+// A SIP proxy (RFC 3261 section 16) passes requests on and writes itself into them,
+// so that what belongs to them comes by it, too: a Via for the answers, a
+// Record-Route for what follows in a call, and, in a REGISTER, a Path (RFC 3327)
+// for the calls that the PBX has for the phone. All that this one knows of a phone
+// it writes there, sealed with its key: by which port, address and connection it is
+// reached. It keeps nothing itself, so a phone does not notice when it is started
+// again.
+//
+// Where nothing has to be changed a message passes octet for octet. Of all REGISTERs
+// and their final answers the proxy hands over a copy, and never waits for whoever
+// takes it.
+//
+// It is no registrar, challenges nobody, and touches no media.
+//
+//	p, err := proxy.New(proxy.Config{
+//		Listen: []string{"udp:0.0.0.0:5060"}, Upstream: []string{"udp:pbx.example.com:5060"}, Key: key,
+//	})
+//	err = p.Run(ctx)
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config says where a proxy listens and to whom it forwards.
+type Config struct {
+	// Listen are the addresses phones are heard at, as "udp:0.0.0.0:5060". Port 0 is
+	// one that is free.
+	Listen []string
+	// Upstream are the PBXs, as "udp:pbx.example.com:5060", the first preferred.
+	Upstream []string
+	// Advertise is the host by which phones and PBX reach the proxy; empty: the
+	// address it listens at, or, if that is any, the one that leads to the PBX.
+	Advertise string
+	// Key seals what the proxy writes into messages. As long as it is the same, what
+	// was written before a restart holds after it.
+	Key [32]byte
+	// Observe takes the REGISTERs and their final answers; nil: nobody does. It must
+	// not block.
+	Observe func(Observation)
+	// Log; nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// Observation is a REGISTER as a phone sent it, or its final answer as the phone
+// gets it.
+type Observation struct {
+	Time        time.Time
+	Transport   string // "udp", "tcp", "tls"
+	Source      netip.AddrPort
+	Destination netip.AddrPort
+	Message     []byte // the observer's
+}
+
+// Counts are what happened since the start.
+type Counts struct {
+	Forwarded uint64 // messages passed on
+	Answered  uint64 // requests answered here
+	Malformed uint64
+	NotSIP    uint64
+	Forged    uint64 // entries and answers that are not what was written here
+	Unsent    uint64 // messages that could not be handed over
+}
+
+// Proxy forwards SIP.
+type Proxy struct {
+	cfg       Config
+	log       *slog.Logger
+	legs      []*leg
+	upstreams upstreams
+	own       map[string]bool // our hosts and ports, in lower case
+	conns     conns
+	count     struct{ forwarded, answered, malformed, notSIP, forged, unsent atomic.Uint64 }
+}
+
+// leg is one of our sockets.
+type leg struct {
+	transport  transport
+	addr       netip.AddrPort // where it listens
+	advertised string         // host and port, for Via and URIs
+	packets    *net.UDPConn   // over UDP
+	listener   net.Listener   // else
+}
+
+// New opens the sockets. The error names the address that could not be had.
+func New(cfg Config) (*Proxy, error) {
+	p := &Proxy{cfg: cfg, log: cfg.Log, own: map[string]bool{}}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.conns.init()
+	for _, s := range cfg.Upstream {
+		if err := p.upstreams.add(s); err != nil {
+			return nil, fmt.Errorf("upstream %s: %w", s, err)
+		}
+	}
+	for _, s := range cfg.Listen {
+		if err := p.listen(s); err != nil {
+			return nil, errors.Join(fmt.Errorf("listen %s: %w", s, err), p.Close())
+		}
+	}
+	if len(p.legs) == 0 {
+		return nil, errors.New("nothing to listen at")
+	}
+	return p, nil
+}
+
+// cutAddress cuts "udp:host:port".
+func cutAddress(s string) (t transport, hostport string, err error) {
+	name, hostport, _ := strings.Cut(s, ":")
+	t, ok := transportOfName[strings.ToLower(name)]
+	if !ok {
+		return 0, "", errors.New("want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT")
+	}
+	if _, _, err := net.SplitHostPort(hostport); err != nil {
+		return 0, "", err
+	}
+	return t, hostport, nil
+}
+
+func (p *Proxy) listen(s string) error {
+	t, hostport, err := cutAddress(s)
+	if err != nil {
+		return err
+	}
+	l := &leg{transport: t}
+	if t == udp {
+		a, err := net.ResolveUDPAddr("udp", hostport)
+		if err != nil {
+			return err
+		}
+		if l.packets, err = net.ListenUDP("udp", a); err != nil {
+			return err
+		}
+		_ = l.packets.SetReadBuffer(socketBuffer) // the kernel gives what it may
+		_ = l.packets.SetWriteBuffer(socketBuffer)
+		l.addr = l.packets.LocalAddr().(*net.UDPAddr).AddrPort()
+	} else {
+		if l.listener, err = net.Listen("tcp", hostport); err != nil {
+			return err
+		}
+		l.addr = l.listener.Addr().(*net.TCPAddr).AddrPort()
+	}
+	l.addr = netip.AddrPortFrom(l.addr.Addr().Unmap(), l.addr.Port())
+	host := p.host(l)
+	l.advertised = net.JoinHostPort(host, strconv.Itoa(int(l.addr.Port())))
+	p.own[strings.ToLower(l.advertised)] = true
+	p.own[l.addr.String()] = true
+	p.own[net.JoinHostPort(p.toward(), strconv.Itoa(int(l.addr.Port())))] = true
+	p.legs = append(p.legs, l)
+	return nil
+}
+
+// socketBuffer is what UDP sockets may hold until they are read: a second of a
+// storm of REGISTERs.
+const socketBuffer = 8 << 20
+
+// host is what a leg is reached by.
+func (p *Proxy) host(l *leg) string {
+	switch {
+	case p.cfg.Advertise != "":
+		return p.cfg.Advertise
+	case !l.addr.Addr().IsUnspecified():
+		return l.addr.Addr().String()
+	}
+	return p.toward()
+}
+
+// toward is the address of this machine that leads to the PBX.
+func (p *Proxy) toward() string {
+	for _, t := range p.upstreams.targets {
+		if c, err := net.Dial("udp", t.addr.String()); err == nil { // sends nothing
+			defer c.Close()
+			return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().String()
+		}
+	}
+	return "127.0.0.1"
+}
+
+// Addr returns where a leg listens, in the order of Config.Listen.
+func (p *Proxy) Addr(i int) netip.AddrPort { return p.legs[i].addr }
+
+// Counts returns what happened so far.
+func (p *Proxy) Counts() Counts {
+	c := &p.count
+	return Counts{
+		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
+		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(),
+	}
+}
+
+// Run forwards until ctx ends, and closes the sockets.
+func (p *Proxy) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for _, l := range p.legs {
+		if l.packets != nil {
+			running.Go(func() { p.readPackets(l) })
+		} else {
+			running.Go(func() { p.accept(l, &running) })
+		}
+	}
+	<-ctx.Done()
+	err := p.Close()
+	running.Wait()
+	return err
+}
+
+// Close closes the sockets.
+func (p *Proxy) Close() error {
+	var errs []error
+	for _, l := range p.legs {
+		if l.packets != nil {
+			errs = append(errs, l.packets.Close())
+		} else {
+			errs = append(errs, l.listener.Close())
+		}
+	}
+	p.conns.close()
+	return errors.Join(errs...)
+}
+
+// leg returns the socket of ours that a flow goes through; for a flow to a PBX,
+// whose port is 0, the first of its transport.
+func (p *Proxy) leg(f flow) *leg {
+	var found *leg
+	for _, l := range p.legs {
+		if l.transport != f.transport {
+			continue
+		}
+		fits := l.addr.Addr().Is4() == f.peer.Addr().Is4() || l.addr.Addr().IsUnspecified()
+		if fits && (f.port == 0 || f.port == l.addr.Port()) {
+			return l
+		}
+		if found == nil {
+			found = l
+		}
+	}
+	if found == nil {
+		found = p.legs[0]
+	}
+	return found
+}
+
+// alive reports whether a flow may still be there.
+func (p *Proxy) alive(f flow) bool { return f.transport == udp || p.conns.get(f.conn) != nil }
+
+// send hands a message over.
+func (p *Proxy) send(f flow, b []byte) {
+	var err error
+	switch {
+	case f.transport == udp:
+		_, err = p.leg(f).packets.WriteToUDPAddrPort(b, f.peer)
+	case f.conn == 0:
+		err = p.dial(f, b)
+	default:
+		err = p.conns.write(f.conn, b)
+	}
+	if err != nil {
+		p.count.unsent.Add(1)
+		return
+	}
+	p.count.forwarded.Add(1)
+}
+
+// observe hands over the message at hand; it is from the phone, or else to it.
+func (w *worker) observe(phone flow, fromPhone bool) {
+	if w.cfg.Observe == nil {
+		return
+	}
+	o := Observation{
+		Time: time.Now(), Transport: phone.transport.String(), Source: phone.peer,
+		Destination: w.leg(phone).addr, Message: append([]byte(nil), w.m.raw...),
+	}
+	if !fromPhone {
+		o.Source, o.Destination = o.Destination, o.Source
+	}
+	w.cfg.Observe(o)
+}
+
+// readPackets handles datagrams one by one.
+func (p *Proxy) readPackets(l *leg) {
+	w := p.newWorker()
+	w.out = make([]byte, 0, 2*maxDatagram)
+	b := make([]byte, maxDatagram)
+	for {
+		n, from, err := l.packets.ReadFromUDPAddrPort(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil || n < minMessage {
+			continue // an ICMP error of what was sent before; a keep-alive (RFC 5626 section 3.5.1)
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		w.handle(flow{transport: udp, port: l.addr.Port(), peer: from}, b[:n], true)
+	}
+}
+
+const (
+	maxDatagram = 1 << 16
+	minMessage  = len("A sip:a SIP/2.0\r\n\r\n")
+)

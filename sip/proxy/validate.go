@@ -1,0 +1,177 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// fault is what is wrong with a request, as the answer that is owed for it.
+type fault struct {
+	status int
+	reason string
+	header string // a header of the answer that says more, whole; or empty
+}
+
+// bad is a request that is not as the RFC wants it. What says why; nobody but a
+// programmer will read it.
+func bad(what string) *fault { return &fault{400, "Bad Request (" + what + ")", ""} }
+
+func first(f, g *fault) *fault {
+	if f != nil {
+		return f
+	}
+	return g
+}
+
+// maxCSeq is the greatest sequence number (RFC 3261 section 8.1.1.5).
+const maxCSeq = 1<<31 - 1
+
+// validate returns what is wrong with a message as far as a proxy is concerned
+// (RFC 3261 section 16.3; RFC 4475); nil if nothing. Of a datagram the body ends
+// where Content-Length says, and what stands behind is cut off (section 18.3).
+func (m *message) validate(datagram bool) *fault {
+	var count [names]int
+	for _, h := range m.headers {
+		if count[h.name]++; once[h.name] && count[h.name] > 1 {
+			return bad("a header repeated")
+		}
+	}
+	for _, n := range [...]name{via, from, to, callID, cseq} {
+		if count[n] == 0 {
+			return bad("a header is missing")
+		}
+	}
+	if f := m.checkLength(datagram); f != nil {
+		return f
+	}
+	if len(m.get(callID)) == 0 || bytes.ContainsAny(m.get(callID), " \t") {
+		return bad("Call-ID")
+	}
+	number, method, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	if n, err := strconv.ParseUint(string(number), 10, 32); err != nil || n > maxCSeq {
+		return bad("CSeq")
+	}
+	if method = bytes.TrimSpace(method); !isToken(method) || m.request && !bytes.Equal(method, m.method) {
+		return bad("the method of CSeq")
+	}
+	if !m.validAddress(m.get(from)) || !m.validAddress(m.get(to)) {
+		return bad("From or To")
+	}
+	valid := true
+	m.values(via, func(_ header, at span) bool {
+		_, valid = m.parseVia(at)
+		return valid
+	})
+	if !valid {
+		return bad("Via")
+	}
+	if !m.request {
+		return nil
+	}
+	if v, ok := m.find(maxForwards); ok {
+		if n, err := strconv.ParseUint(string(m.value(v)), 10, 32); err != nil || n > 255 {
+			return bad("Max-Forwards")
+		}
+	}
+	return m.checkURI()
+}
+
+// checkLength holds Content-Length to the body that came.
+func (m *message) checkLength(datagram bool) *fault {
+	h, ok := m.find(contentLength)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseUint(string(m.value(h)), 10, 31)
+	switch {
+	case err != nil:
+		return bad("Content-Length")
+	case int(n) > len(m.raw)-m.head:
+		return bad("the body is shorter than its length")
+	case datagram:
+		m.raw = m.raw[:m.head+int(n)]
+	}
+	return nil
+}
+
+// schemes are those of a Request-URI that a PBX may be asked for. An emergency
+// service is a URN (RFC 5031).
+var schemes = [...]string{"sip", "sips", "tel", "urn"}
+
+// checkURI checks the Request-URI (RFC 3261 section 16.3; RFC 4475 section 3.3).
+func (m *message) checkURI() *fault {
+	u := m.requestURI()
+	scheme, rest, ok := bytes.Cut(u, []byte(":"))
+	if !ok || !isToken(scheme) {
+		return bad("Request-URI")
+	}
+	known := false
+	for _, s := range schemes {
+		known = known || bytes.EqualFold(scheme, []byte(s))
+	}
+	if !known {
+		return &fault{416, "Unsupported URI Scheme", ""}
+	}
+	if bytes.EqualFold(scheme, []byte("sip")) || bytes.EqualFold(scheme, []byte("sips")) {
+		p, ok := parseURI(u)
+		if !ok || p.headers {
+			return bad("Request-URI")
+		}
+	} else if len(rest) == 0 {
+		return bad("Request-URI")
+	}
+	return nil
+}
+
+// validAddress reports whether b is a name-addr or addr-spec with parameters (RFC
+// 3261 section 25.1): quotes and brackets closed, no space in the URI, a display
+// name of tokens or quoted.
+func (m *message) validAddress(b []byte) bool {
+	open := indexOutside(b, '<')
+	if open < 0 {
+		addr, _, _ := bytes.Cut(b, []byte(";"))
+		return balanced(b) && bytes.IndexByte(addr, ':') > 0 && !bytes.ContainsAny(bytes.TrimSpace(addr), " \t\"<>?,")
+	}
+	display := bytes.TrimSpace(b[:open])
+	addr, _, closed := bytes.Cut(b[open+1:], []byte(">"))
+	if !closed || !balanced(b) || bytes.IndexByte(addr, ':') < 1 || bytes.ContainsAny(addr, " \t") {
+		return false
+	}
+	if len(display) > 0 && display[0] == '"' {
+		return display[len(display)-1] == '"' && len(display) > 1
+	}
+	for _, word := range bytes.Fields(display) {
+		if !isToken(word) && !utf8Word(word) {
+			return false
+		}
+	}
+	return true
+}
+
+// utf8Word reports whether a word of a display name has octets beyond ASCII, which
+// phones write without quotes; all others are tokens.
+func utf8Word(b []byte) bool {
+	high := false
+	for _, c := range b {
+		if c >= 0x80 {
+			high = true
+		} else if !isToken([]byte{c}) {
+			return false
+		}
+	}
+	return high
+}
+
+// balanced reports whether quotes are closed.
+func balanced(b []byte) bool {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch {
+		case quoted && b[i] == '\\':
+			i++
+		case b[i] == '"':
+			quoted = !quoted
+		}
+	}
+	return !quoted
+}
