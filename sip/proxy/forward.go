@@ -49,7 +49,7 @@ func (w *worker) handle(in flow, b []byte, datagram bool) bool {
 func (w *worker) request(in flow) {
 	m := &w.m
 	w.edits.reset()
-	upstream := w.upstreams.from(in)
+	upstream := w.upstreams.from(in, m)
 	if !w.hop(in) {
 		return
 	}

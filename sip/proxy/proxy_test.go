@@ -279,8 +279,7 @@ func TestForged(t *testing.T) {
 	if _, err := stranger.WriteToUDPAddrPort([]byte(answer(vias[0])), p.Addr(0)); err != nil {
 		t.Fatal(err)
 	}
-	i := strings.IndexByte(vias[0], '.') // of the address; the token's is behind the branch
-	i = strings.LastIndexByte(vias[0][:strings.LastIndex(vias[0], ";")], '.') + 3
+	i := strings.LastIndexByte(vias[0][:strings.LastIndex(vias[0], ";")], '.') + 3
 	changed := vias[0][:i] + string(vias[0][i]^1) + vias[0][i+1:]
 	pbx.send(p.Addr(0), answer(changed))
 	pbx.send(p.Addr(0), answer("SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1"))

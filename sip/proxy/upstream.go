@@ -31,11 +31,28 @@ func (u *upstreams) add(s string) error {
 	return nil
 }
 
-// from reports whether what came by a flow is a PBX's: over UDP its address and
-// port, over connections, which have any port, its address.
-func (u *upstreams) from(f flow) bool {
+// from reports whether a request that came by a flow is a PBX's: over UDP by its
+// address and port; over a connection, which may have any port, by its address and
+// the port that its Via says, since phones may be on the PBX's machine; or it is
+// the connection that we opened.
+func (u *upstreams) from(f flow, m *message) bool {
 	for _, t := range u.targets {
-		if t.addr == f.peer || f.transport != udp && t.addr.Addr() == f.peer.Addr() {
+		if t.addr == f.peer {
+			return true
+		}
+		if f.transport == udp || t.addr.Addr() != f.peer.Addr() {
+			continue
+		}
+		var port uint16
+		m.values(via, func(_ header, at span) bool {
+			if v, _ := m.parseVia(at); v.port != 0 {
+				port = v.port
+			} else {
+				port = defaultPorts[f.transport]
+			}
+			return false
+		})
+		if f.port == 0 || port == t.addr.Port() {
 			return true
 		}
 	}
