@@ -70,7 +70,7 @@ func (o *Observation) VLAN() uint16 {
 
 // Register is a REGISTER request (RFC 3261 section 10.2) and how it travelled.
 type Register struct {
-	Transport   string         // "udp" or "tcp"
+	Transport   string         // "udp", "tcp" or "tls"
 	Source      netip.AddrPort // of the datagram or connection
 	Destination netip.AddrPort
 	sip.Register

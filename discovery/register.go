@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"perch/sip"
 )
@@ -25,6 +26,38 @@ func (d *Decoder) messages(b []byte, envelope *Observation) {
 type way struct {
 	transport string
 	src, dst  netip.AddrPort
+}
+
+// Handed is a SIP message that was not heard, but handed over by who forwards it.
+type Handed struct {
+	Time        time.Time
+	Interface   string // by which the configuration tells the site
+	Number      int    // of the messages of this interface, from 1
+	Transport   string // "udp", "tcp", "tls"
+	Source      netip.AddrPort
+	Destination netip.AddrPort
+	Message     []byte
+}
+
+// Handed reads a message that was handed over, as Decode reads a frame.
+func (d *Decoder) Handed(h *Handed, emit func(*Observation)) {
+	d.out = d.out[:0]
+	d.readHanded(h)
+	for _, o := range d.out {
+		d.stats.observed(o)
+		emit(o)
+	}
+}
+
+func (d *Decoder) readHanded(h *Handed) {
+	d.stats.frames[protoSIP]++
+	defer func() {
+		if v := recover(); v != nil {
+			d.caught(&Frame{Time: h.Time, Interface: h.Interface, Number: h.Number, Data: h.Message}, protoSIP, v)
+		}
+	}()
+	o := &Observation{Time: h.Time, Frame: h.Number, Interface: h.Interface, SrcIP: h.Source.Addr(), DstIP: h.Destination.Addr()}
+	d.message(h.Message, way{h.Transport, h.Source, h.Destination}, o)
 }
 
 // message reads the first SIP message of b and returns where the next may begin.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/mail"
+	"net/netip"
 	"os"
 	"path"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"perch/gateway"
 	"perch/matcher"
 	"perch/notify"
+	"perch/sip/proxy"
 )
 
 //go:embed perch.example.yaml
@@ -55,9 +57,15 @@ type relayConfig struct {
 type sipConfig struct {
 	Ports []uint16 `yaml:"ports"`
 
-	Listen   any `yaml:"listen"` // the any's are for later versions: see unused
-	Upstream any `yaml:"upstream"`
-	Sites    any `yaml:"sites"`
+	Listen    []string        `yaml:"listen"`
+	Upstream  []string        `yaml:"upstream"`
+	Advertise string          `yaml:"advertise"`
+	Sites     []sipSiteConfig `yaml:"sites"`
+}
+
+type sipSiteConfig struct {
+	Prefix netip.Prefix `yaml:"prefix"`
+	Site   string       `yaml:"site"`
 }
 
 type mailConfig struct {
@@ -87,9 +95,6 @@ func (c *config) unused() []string {
 		name  string
 		value any
 	}{
-		{"sip.listen", c.SIP.Listen},
-		{"sip.upstream", c.SIP.Upstream},
-		{"sip.sites", c.SIP.Sites},
 		{"policy.incident", c.Policy.Incident},
 	} {
 		if k.value != nil {
@@ -118,6 +123,9 @@ func (c *config) sites() []string {
 	all := []string{c.Site}
 	for _, i := range c.Capture {
 		all = append(all, i.Site)
+	}
+	for _, s := range c.SIP.Sites {
+		all = append(all, s.Site)
 	}
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Compact(all), func(s string) bool { return s == "" })
@@ -209,6 +217,16 @@ func parseConfig(name string, b []byte) (config, error) {
 			return c, configFault(name, "capture[%d]: role %q: want auto, link or mirror", i, ic.Role)
 		}
 	}
+	if len(c.SIP.Listen)+len(c.SIP.Upstream) > 0 {
+		if err := (&proxy.Config{Listen: c.SIP.Listen, Upstream: c.SIP.Upstream}).Check(); err != nil {
+			return c, configFault(name, "sip: %v", err)
+		}
+	}
+	for i, s := range c.SIP.Sites {
+		if !s.Prefix.IsValid() || s.Site == "" {
+			return c, configFault(name, "sip.sites[%d]: want a prefix and a site", i)
+		}
+	}
 	if _, err := c.renderer(); err != nil {
 		return c, configFault(name, "%v", err)
 	}
@@ -257,6 +275,9 @@ func roleOf(s string) (discovery.Role, bool) {
 // discovery returns what the configuration says about the wires.
 func (c *config) discovery() discovery.Config {
 	out := discovery.Config{Site: c.Site}
+	for _, s := range c.SIP.Sites {
+		out.Interfaces = append(out.Interfaces, discovery.InterfaceConfig{Pattern: sipInterface + ":" + s.Site, Site: s.Site, Role: discovery.RoleMirror})
+	}
 	for _, i := range c.Capture {
 		role, _ := roleOf(i.Role)
 		out.Interfaces = append(out.Interfaces, discovery.InterfaceConfig{Pattern: i.Interface, Site: i.Site, Role: role})

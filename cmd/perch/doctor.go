@@ -103,7 +103,8 @@ type probe struct {
 
 func newProbe(c *config) *probe {
 	p := &probe{tracker: discovery.NewTracker(c.discovery(), nobody{})}
-	p.ears = newEars(c, func() time.Time { return time.Now().UTC() }, p, slog.New(slog.DiscardHandler))
+	now := func() time.Time { return time.Now().UTC() }
+	p.ears = newEars(c, now, newTurns(p, now), slog.New(slog.DiscardHandler))
 	return p
 }
 

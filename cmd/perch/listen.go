@@ -49,9 +49,9 @@ type ears struct {
 	all []*ear // in order of name
 }
 
-func newEars(c *config, now func() time.Time, to audience, log *slog.Logger) *ears {
+func newEars(c *config, now func() time.Time, to *turns, log *slog.Logger) *ears {
 	return &ears{
-		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, turns: newTurns(to, now), log: log,
+		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, turns: to, log: log,
 		listen: func(name string, cfg capture.LiveConfig) (listener, error) { return capture.Listen(name, cfg) },
 	}
 }

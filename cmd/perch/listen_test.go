@@ -121,7 +121,7 @@ func earsOn(to audience, log io.Writer, names string, listeners ...listener) *ea
 	for n := range strings.FieldsSeq(names) {
 		conf.Capture = append(conf.Capture, captureConfig{Interface: n})
 	}
-	e := newEars(&conf, time.Now, to, slog.New(slog.NewTextHandler(log, nil)))
+	e := newEars(&conf, time.Now, newTurns(to, time.Now), slog.New(slog.NewTextHandler(log, nil)))
 	e.listen = func(name string, _ capture.LiveConfig) (listener, error) {
 		for _, l := range listeners {
 			if l.Name() == name {

@@ -34,6 +34,7 @@ type grammar struct {
 	Claims  claimsCmd  `cmd:"" help:"List, approve and reject claims."`
 	Config  configCmd  `cmd:"" help:"Print or check the configuration."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+	SIPPath sipPathCmd `cmd:"" name:"sip-path" hidden:""`
 }
 
 // environment is what a command may touch outside its database and files.

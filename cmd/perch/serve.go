@@ -76,6 +76,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		log.Warn(a.What, "hint", a.Remedy)
 	}
 	v.listen()
+	if err := v.standInPath(strings.TrimSuffix(path, ".sock")); err != nil {
+		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
+	}
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -92,23 +95,30 @@ type service struct {
 	web      http.Server
 	commands net.Listener // nil: none are taken
 	admin    *adminServer
-	ears     *ears // nil: nothing is captured
+	ears     *ears      // nil: nothing is captured
+	path     *sipKeeper // nil: no phone registers through us
+	turns    *turns     // of what is heard
 }
 
 // listen opens the interfaces that are to be captured. One that cannot be opened
 // is told of, and keeps nothing else from being served.
 func (v *service) listen() {
 	s := v.session
+	v.turns = newTurns(s.live, s.live.clock.now)
+	if len(s.config.Capture)+len(s.config.SIP.Listen) > 0 {
+		s.live.lag = hearingLag + liveGroup // a busy machine is late
+	}
 	if len(s.config.Capture) == 0 {
-		v.log.Warn("capture is not set: no phone is heard until it is; see perch config example")
+		if len(s.config.SIP.Listen) == 0 {
+			v.log.Warn("neither capture nor sip.listen is set: no phone is heard until one is; see perch config example")
+		}
 		return
 	}
 	if os.Geteuid() == 0 {
 		v.log.Warn("running as root, which listening does not need",
 			"hint", "run as a user of its own with cap_net_raw alone; README, \"Serving it\", has a systemd unit")
 	}
-	s.ears = newEars(&s.config, s.live.clock.now, s.live, v.log)
-	s.live.lag = hearingLag + liveGroup // a busy machine is late
+	s.ears = newEars(&s.config, s.live.clock.now, v.turns, v.log)
 	v.ears = s.ears
 	for _, err := range flatten(v.ears.open()) {
 		if err != nil {
@@ -116,6 +126,24 @@ func (v *service) listen() {
 		}
 	}
 	v.log.Info("listening", "interfaces", v.ears.String())
+}
+
+// standInPath starts the SIP path, if phones are to register through it.
+func (v *service) standInPath(beside string) error {
+	s := v.session
+	if len(s.config.SIP.Listen) == 0 {
+		return nil
+	}
+	k, err := newSIPKeeper(&s.config, beside, v.turns, s.live.clock.now, v.log)
+	if err != nil {
+		return err
+	}
+	if err := k.start(); err != nil {
+		return err
+	}
+	v.path = k
+	v.log.Info("in the SIP path", "listen", s.config.SIP.Listen, "upstream", s.config.SIP.Upstream)
+	return nil
 }
 
 // newService composes what a live session needs. The database gets its secret;
@@ -206,7 +234,7 @@ const (
 // requests are taken, those under way finished, the mails under way handed over,
 // everything stored.
 func (v *service) run(ctx context.Context) error {
-	failed := make(chan error, 5)
+	failed := make(chan error, 6)
 	start := func(f func() error) <-chan struct{} {
 		done := make(chan struct{})
 		go func() {
@@ -230,6 +258,12 @@ func (v *service) run(ctx context.Context) error {
 			v.ears.run(captureCtx)
 		}
 		return nil
+	})
+	path := start(func() error {
+		if v.path == nil {
+			return nil
+		}
+		return v.path.run(captureCtx)
 	})
 	mail := start(func() error {
 		if v.mailer == nil {
@@ -257,6 +291,7 @@ func (v *service) run(ctx context.Context) error {
 	}
 	stopCapture()
 	<-capture
+	<-path
 	err = errors.Join(err, v.stopRequests())
 	<-pages
 	<-admin

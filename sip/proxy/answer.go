@@ -101,7 +101,7 @@ func (w *worker) response(in flow) {
 	} else {
 		w.edits.replace(span{line.at, line.end}, nil)
 	}
-	if m.status >= 200 && bytes.HasSuffix(m.get(cseq), []byte("REGISTER")) {
+	if _, method := m.sequence(); m.status >= 200 && string(method) == "REGISTER" {
 		w.observe(to, false)
 	}
 	w.send(to, w.edits.apply(w.out[:0], m.raw))

@@ -70,7 +70,7 @@ func (c *conns) connected(x *conn, n net.Conn) bool {
 	return true
 }
 
-// remove forgets a connection and closes it.
+// remove forgets a connection, which is closed once what is queued is written.
 func (c *conns) remove(x *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,10 +83,7 @@ func (c *conns) remove(x *conn) {
 			delete(c.byPeer, f)
 		}
 	}
-	close(x.queue)
-	if x.net != nil {
-		_ = x.net.Close()
-	}
+	close(x.queue) // its sender closes it, once all is written
 }
 
 func (c *conns) close() {
@@ -116,7 +113,7 @@ func (c *conns) write(id uint64, b []byte) error {
 	}
 }
 
-// send writes what is queued until the connection is removed.
+// send writes what is queued until the connection is removed, and closes it.
 func (x *conn) send() {
 	for b := range x.queue {
 		_ = x.net.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -124,6 +121,7 @@ func (x *conn) send() {
 			_ = x.net.Close() // the reader sees it and removes it
 		}
 	}
+	_ = x.net.Close()
 }
 
 // accept takes connections in.

@@ -138,7 +138,7 @@ func (w *worker) mark() (out [markLen]byte) {
 		}
 	}
 	h.Write(m.get(callID))
-	number, _, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	number, _ := m.sequence()
 	h.Write(number)
 	var sum [4]byte
 	binary.BigEndian.PutUint32(sum[:], h.Sum32())
@@ -191,7 +191,7 @@ func (w *worker) transaction(b []byte) []byte {
 		return false
 	})
 	h.Write(m.get(callID))
-	number, _, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	number, _ := m.sequence()
 	h.Write(number)
 	var sum [8]byte
 	binary.BigEndian.PutUint64(sum[:], h.Sum64())

@@ -163,7 +163,7 @@ func TestKamailioUDP(t *testing.T) {
 	p, stop := startOnce(t, cfg, "udp:"+pbx.String())
 	alice, bob := freePort(t), freePort(t)
 	for user, port := range map[string]int{"alice": alice, "bob": bob} {
-		startSIPp(t, "register", user, port, p.Addr(0), "-key", "expires", "60").done(t)
+		startSIPp(t, "register", user, port, p.Addr(0), "-key", "expires", "60", "-key", "mac", "none").done(t)
 	}
 	const registered = 8 // REGISTER, 401, REGISTER, 200 of each
 	if mu.Lock(); len(seen) != registered {
@@ -179,7 +179,7 @@ func TestKamailioUDP(t *testing.T) {
 	call.done(t)
 	answers.done(t)
 
-	startSIPp(t, "register", "bob", bob, p.Addr(0), "-key", "expires", "0").done(t)
+	startSIPp(t, "register", "bob", bob, p.Addr(0), "-key", "expires", "0", "-key", "mac", "none").done(t)
 	c := p.Counts()
 	if c.Malformed+c.NotSIP+c.Forged+c.Unsent+c.Answered != 0 {
 		t.Errorf("got %+v, want messages forwarded alone", c)

@@ -311,3 +311,28 @@ const (
 	maxDatagram = 1 << 16
 	minMessage  = len("A sip:a SIP/2.0\r\n\r\n")
 )
+
+// Check reports what is wrong with a configuration as far as it tells by itself:
+// addresses that are none, nobody to forward to, or ourselves.
+func (c *Config) Check() error {
+	if len(c.Listen) == 0 || len(c.Upstream) == 0 {
+		return errors.New("listen and upstream belong together: where phones are heard, and the PBX that they are forwarded to")
+	}
+	for _, l := range c.Listen {
+		if _, _, err := cutAddress(l); err != nil {
+			return fmt.Errorf("listen %q: %w", l, err)
+		}
+	}
+	for _, u := range c.Upstream {
+		t, hostport, err := cutAddress(u)
+		if err != nil {
+			return fmt.Errorf("upstream %q: %w", u, err)
+		}
+		for _, l := range c.Listen {
+			if lt, at, _ := cutAddress(l); lt == t && strings.EqualFold(at, hostport) {
+				return fmt.Errorf("upstream %q: that is ourselves", u)
+			}
+		}
+	}
+	return nil
+}

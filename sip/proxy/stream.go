@@ -53,6 +53,7 @@ func (s *stream) feed(b []byte, take func(message []byte)) (pings int, err error
 		n, ok := bodyLength(b[:head])
 		switch {
 		case !ok:
+			take(b[:head]) // to be told so
 			return pings, errLength
 		case head+n > MaxMessage:
 			return pings, errTooLong
@@ -69,16 +70,21 @@ func (s *stream) feed(b []byte, take func(message []byte)) (pings int, err error
 }
 
 // bodyLength returns the Content-Length of a message's headers; 0 if there is none.
+// Several may be read in several ways: that is nobody's message.
 func bodyLength(head []byte) (n int, ok bool) {
+	found := false
 	for at := 0; at < len(head); {
 		line, next, _ := cutLine(head, at)
 		at = next
-		key, value, found := bytes.Cut(line, []byte(":"))
-		if !found || lookUp(bytes.TrimRight(key, " \t")) != contentLength {
+		key, value, colon := bytes.Cut(line, []byte(":"))
+		if !colon || lookUp(bytes.TrimRight(key, " \t")) != contentLength {
 			continue
 		}
 		v, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
-		return int(v), err == nil
+		if err != nil || found {
+			return 0, false
+		}
+		n, found = int(v), true
 	}
-	return 0, true
+	return n, true
 }

@@ -47,11 +47,11 @@ func (m *message) validate(datagram bool) *fault {
 	if len(m.get(callID)) == 0 || bytes.ContainsAny(m.get(callID), " \t") {
 		return bad("Call-ID")
 	}
-	number, method, _ := bytes.Cut(m.get(cseq), []byte(" "))
+	number, method := m.sequence()
 	if n, err := strconv.ParseUint(string(number), 10, 32); err != nil || n > maxCSeq {
 		return bad("CSeq")
 	}
-	if method = bytes.TrimSpace(method); !isToken(method) || m.request && !bytes.Equal(method, m.method) {
+	if !isToken(method) || m.request && !bytes.Equal(method, m.method) {
 		return bad("the method of CSeq")
 	}
 	if !m.validAddress(m.get(from)) || !m.validAddress(m.get(to)) {
@@ -73,7 +73,28 @@ func (m *message) validate(datagram bool) *fault {
 			return bad("Max-Forwards")
 		}
 	}
+	if m.is("REGISTER") {
+		m.values(contact, func(_ header, at span) bool {
+			b := m.text(at)
+			valid = indexOutside(b, '<') >= 0 || !bytes.ContainsAny(b, "?") // RFC 3261 section 20: it would be the URI's or the header's
+			return valid
+		})
+		if !valid {
+			return bad("Contact")
+		}
+	}
 	return m.checkURI()
+}
+
+// sequence returns the number and the method of CSeq, between which there may be
+// any space.
+func (m *message) sequence() (number, method []byte) {
+	b := m.get(cseq)
+	i := bytes.IndexAny(b, " \t\r\n")
+	if i < 0 {
+		return b, nil
+	}
+	return b[:i], bytes.TrimSpace(b[i:])
 }
 
 // checkLength holds Content-Length to the body that came.

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"perch/discovery"
+	"perch/sip/proxy"
+)
+
+// sipKeeper sees to it that the process of the SIP path is there, and hands on what
+// it observes. That process outlives a serve that is killed; the next one finds it.
+type sipKeeper struct {
+	spec  sipSpec
+	sites []sipSiteConfig
+	turns *turns
+	now   func() time.Time
+	log   *slog.Logger
+
+	seat    *seat
+	decoder *discovery.Decoder
+	heard   atomic.Uint64
+
+	mu    sync.Mutex
+	conn  net.Conn // to the process
+	ended bool     // it is to end
+}
+
+// sipInterface is what the SIP path is called where interfaces have names; behind a
+// colon is the site of a part of it. No interface has such a name.
+const sipInterface = "sip"
+
+// newSIPKeeper prepares the SIP path of a configuration; beside is what names of
+// files beside the database begin with.
+func newSIPKeeper(c *config, beside string, to *turns, now func() time.Time, log *slog.Logger) (*sipKeeper, error) {
+	k := &sipKeeper{sites: c.SIP.Sites, turns: to, now: now, log: log.With("process", "sip")}
+	key, err := keyBeside(beside + ".sip.key")
+	if err != nil {
+		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
+	}
+	k.spec = sipSpec{Socket: beside + ".sip.sock", Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Key: key}
+	b, err := json.Marshal(k.spec)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(append([]byte(version), b...))
+	k.spec.ID = hex.EncodeToString(sum[:8])
+	k.decoder = discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: c.SIP.Ports, Panicked: func(p discovery.Panic) {
+		k.log.Error("a decoder panicked, which costs its message; please report it", "sha256", fmt.Sprintf("%x", p.Frame), "what", p.What, "where", p.Where)
+	}})
+	return k, nil
+}
+
+// keyBeside reads a key from a file, and makes one if there is none.
+func keyBeside(name string) (key [32]byte, err error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := rand.Read(key[:]); err != nil {
+			return key, err
+		}
+		return key, os.WriteFile(name, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
+	}
+	if err != nil {
+		return key, err
+	}
+	if n, err := hex.Decode(key[:], []byte(strings.TrimSpace(string(b)))); err != nil || n != len(key) {
+		return key, withHint(fmt.Errorf("%s: holds no key", name), "remove it: calls that are going on cannot be hung up by the other side then, and phones register anew")
+	}
+	return key, nil
+}
+
+// start attaches to the SIP path, and starts its process if it is not there or has
+// another configuration.
+func (k *sipKeeper) start() error {
+	if c, same := k.attach(); c != nil && same {
+		k.use(c)
+		return nil
+	} else if c != nil {
+		k.log.Info("the SIP path is started anew: its configuration is another")
+		_, _ = io.WriteString(c, stopLine)
+		_, _ = io.Copy(io.Discard, c) // until it has ended
+		_ = c.Close()
+	}
+	if err := k.spawn(); err != nil {
+		return err
+	}
+	c, same := k.attach()
+	if c == nil || !same {
+		return fmt.Errorf("sip: the process that was started is not reached at %s", k.spec.Socket)
+	}
+	k.use(c)
+	return nil
+}
+
+// use takes a connection to the process in; it ends at once if it is to.
+func (k *sipKeeper) use(c net.Conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.conn = c; k.ended {
+		_, _ = io.WriteString(c, stopLine)
+	}
+}
+
+// end ends the process.
+func (k *sipKeeper) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = true
+	_, _ = io.WriteString(k.conn, stopLine)
+}
+
+const stopLine = "stop\n"
+
+// attach connects to the process; nil if there is none. It is same if that has our
+// configuration.
+func (k *sipKeeper) attach() (c net.Conn, same bool) {
+	name, done, err := shortName(k.spec.Socket)
+	if err != nil {
+		return nil, false
+	}
+	defer done()
+	if c, err = net.Dial("unix", name); err != nil {
+		return nil, false
+	}
+	if _, err := fmt.Fprintf(c, "attach %s\n", k.spec.ID); err != nil {
+		_ = c.Close()
+		return nil, false
+	}
+	answer := make([]byte, len("ok\n"))
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.ReadFull(c, answer); err != nil {
+		_ = c.Close()
+		return nil, false
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	return c, string(answer) == "ok\n"
+}
+
+// spawn starts the process and waits until it listens.
+func (k *sipKeeper) spawn() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	spec, err := json.Marshal(k.spec)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, "sip-path")
+	cmd.Stdin, cmd.Stderr = strings.NewReader(string(spec)), os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what ends serve by a terminal is not meant for it
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var said sipStart
+	err = json.NewDecoder(out).Decode(&said)
+	go func() { _ = cmd.Wait() }()
+	switch {
+	case said.Error != "":
+		return withHint(fmt.Errorf("sip: %s", said.Error), said.Hint)
+	case err != nil:
+		return withHint(fmt.Errorf("sip: the process of the SIP path ended: %w", err), "the lines before say why")
+	}
+	return nil
+}
+
+// run hands on what is observed until ctx ends, and ends the SIP path then. If that
+// process dies it is started again.
+func (k *sipKeeper) run(ctx context.Context) error {
+	k.seat = k.turns.sit(sipInterface)
+	defer k.turns.leave(k.seat)
+	context.AfterFunc(ctx, k.end)
+	wait := 10 * time.Millisecond
+	for {
+		k.turns.hearing(k.seat, true)
+		began := time.Now()
+		k.read()
+		k.turns.hearing(k.seat, false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > time.Minute {
+			wait = 10 * time.Millisecond
+		}
+		k.log.Error("the process of the SIP path is gone; it is started again")
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(wait):
+			}
+			wait = min(2*wait, 5*time.Second)
+			err := k.start()
+			if err == nil {
+				break
+			}
+			k.log.Error("the SIP path cannot be started", "error", err, "hint", hintOf(err))
+		}
+	}
+}
+
+// read takes in what the process sends until it is gone.
+func (k *sipKeeper) read() {
+	k.mu.Lock()
+	conn := k.conn
+	k.mu.Unlock()
+	defer conn.Close()
+	r := bufio.NewReaderSize(conn, 1<<16)
+	for {
+		var o proxy.Observation
+		if err := o.Read(r); err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				k.log.Warn("the SIP path", "error", err)
+			}
+			return
+		}
+		phone := o.Source
+		if strings.HasPrefix(string(o.Message), "SIP/2.0 ") {
+			phone = o.Destination
+		}
+		n := k.heard.Add(1)
+		k.decoder.Handed(&discovery.Handed{
+			Time: k.now(), Interface: k.interfaceOf(phone.Addr()), Number: int(n), Transport: o.Transport,
+			Source: o.Source, Destination: o.Destination, Message: o.Message,
+		}, func(o *discovery.Observation) { k.turns.observe(k.seat, o) })
+	}
+}
+
+// interfaceOf names the part of the SIP path that a phone's address is in: that of
+// the longest prefix.
+func (k *sipKeeper) interfaceOf(a netip.Addr) string {
+	best, name := -1, sipInterface
+	for _, s := range k.sites {
+		if s.Prefix.Contains(a) && s.Prefix.Bits() > best {
+			best, name = s.Prefix.Bits(), sipInterface+":"+s.Site
+		}
+	}
+	return name
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// sipSite is a small site: Kamailio as its PBX, and a serve in front of it.
+type sipSite struct {
+	t           *testing.T
+	dir, config string
+	pbx, perch  string // addresses
+	log         *os.File
+}
+
+func newSIPSite(t *testing.T) *sipSite {
+	t.Helper()
+	kamailio, _ := need(t, "kamailio", "kamailio"), need(t, "sipp", "sip-tester")
+	s := &sipSite{t: t, dir: t.TempDir(), pbx: freeAddress(t), perch: freeAddress(t)}
+	conf, err := filepath.Abs(filepath.Join(root, "sip", "proxy", "testdata", "kamailio.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := t.TempDir()
+	pbx := exec.Command(kamailio, "-DD", "-E", "-f", conf, "-w", run, "-Y", run, "-P", filepath.Join(run, "pid"), "-m", "32", "-M", "4",
+		"-l", "udp:"+s.pbx, "-l", "tcp:"+s.pbx)
+	if err := pbx.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = pbx.Process.Signal(os.Interrupt)
+		_ = pbx.Wait()
+	})
+	s.await("the PBX", func() bool {
+		c, err := net.Dial("tcp", s.pbx)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), "")
+	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]}\n", s.perch, s.pbx)
+	maps := filepath.Join(s.dir, "map")
+	for name, text := range map[string]string{
+		"sites.csv":     "id,name,subnets\nhq,Headquarters,127.0.0.0/24\n",
+		"locations.csv": "id,name,site,country,city,street,house_number,floor\nhq-3f,Third floor,hq,US,Springfield,Main Street,100,3\n",
+		"wiremap.csv":   "location_id,site,subnet\nhq-3f,hq,127.0.0.0/24\n",
+		"users.csv":     "email,name,role,aors\nalice@example.com,Alice,user,sip:alice@example.com\n",
+		"phones.csv":    "mac,kind,label,site,users\n00:15:65:aa:00:01,desk,Alice's desk,hq,alice@example.com\n",
+	} {
+		if err := os.MkdirAll(maps, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(maps, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.command("import", maps)
+	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.log.Close()
+		if t.Failed() {
+			b, _ := os.ReadFile(s.log.Name())
+			t.Logf("serve's log:\n%s", b)
+		}
+	})
+	return s
+}
+
+func (s *sipSite) add(format string, args ...any) {
+	s.t.Helper()
+	f, err := os.OpenFile(s.config, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = fmt.Fprintf(f, format, args...)
+		_ = f.Close()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// command runs a command of Perch and returns what it prints.
+func (s *sipSite) command(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(builtPerch(s.t), append(args, "-config", s.config)...)
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("perch %s: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (s *sipSite) await(what string, is func() bool) {
+	s.t.Helper()
+	for range 600 {
+		if is() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatalf("waited half a minute for %s", what)
+}
+
+// serve starts serve. Its log goes to a file, which the SIP path may go on to write.
+func (s *sipSite) serve() *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.Command(builtPerch(s.t), "serve", "-config", s.config)
+	cmd.Dir, cmd.Stderr = s.dir, s.log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	s.await("serve", func() bool {
+		c, err := net.Dial("unix", filepath.Join(s.dir, "s.sock"))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil && strings.Contains(s.command("prompts", "list"), "")
+	})
+	return cmd
+}
+
+// path is the process of the SIP path; 0 if there is none.
+func (s *sipSite) path() int {
+	s.t.Helper()
+	out, _ := exec.Command("pgrep", "-f", "^"+builtPerch(s.t)+" sip-path").Output()
+	for pid := range strings.FieldsSeq(string(out)) {
+		if cwd, err := os.Readlink("/proc/" + pid + "/cwd"); err == nil && cwd == s.dir {
+			n, _ := strconv.Atoi(pid)
+			return n
+		}
+	}
+	return 0
+}
+
+// sipp runs a scenario of sip/proxy against serve's SIP path.
+func (s *sipSite) sipp(scenario, user, port string, args ...string) *exec.Cmd {
+	s.t.Helper()
+	file, err := filepath.Abs(filepath.Join(root, "sip", "proxy", "testdata", scenario+".xml"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command("sipp", append([]string{
+		s.perch, "-sf", file, "-i", "127.0.0.1", "-p", port, "-s", user, "-au", user, "-ap", "not-a-secret",
+		"-m", "1", "-timeout", "20s", "-timeout_error", "-nostdin",
+	}, args...)...)
+	cmd.Dir = s.dir
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	return cmd
+}
+
+func (s *sipSite) done(cmd *exec.Cmd) {
+	s.t.Helper()
+	if err := cmd.Wait(); err != nil {
+		s.t.Fatalf("%s: %v", cmd.Args, err)
+	}
+}
+
+// A phone registers through serve, and its user is asked where it is. Calls go on
+// when serve is killed, and when the SIP path is killed once it is there again.
+func TestSIPPath(t *testing.T) {
+	s := newSIPSite(t)
+	serve := s.serve()
+	_, alice, _ := net.SplitHostPort(freeAddress(t))
+	_, bob, _ := net.SplitHostPort(freeAddress(t))
+	s.done(s.sipp("register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "600"))
+	s.done(s.sipp("register", "bob", bob, "-key", "mac", "001565aa0002", "-key", "expires", "600"))
+	s.await("a question to alice", func() bool { return strings.Contains(s.command("prompts", "list"), "alice@example.com") })
+	if got := s.command("prompts", "list"); !strings.Contains(got, "confirm  hq 127.0.0.0/24  hq-3f") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := s.command("explain", "00:15:65:aa:00:01"); !strings.Contains(got, "on        hq 127.0.0.0/24 since") || !strings.Contains(got, "127.0.0.1, from the frame") {
+		t.Errorf("got\n%s", got)
+	}
+
+	call := func() {
+		t.Helper()
+		answer := s.sipp("answer", "bob", bob)
+		s.done(s.sipp("call", "bob", alice, "-au", "alice"))
+		s.done(answer)
+	}
+	call()
+
+	path := s.path()
+	if path == 0 {
+		t.Fatal("there is no process of the SIP path")
+	}
+	if err := serve.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = serve.Wait()
+	call()
+	s.done(s.sipp("register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "600", "-base_cseq", "9"))
+	serve = s.serve()
+	if got := s.path(); got != path {
+		t.Errorf("the SIP path is process %d, want %d as before serve was killed", got, path)
+	}
+	call()
+
+	if err := syscall.Kill(path, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.await("another SIP path", func() bool { p := s.path(); return p != 0 && p != path })
+	call()
+
+	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("serve ended with %v", err)
+	}
+	s.await("the end of the SIP path", func() bool { return s.path() == 0 })
+}
