@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // answer answers a request without keeping anything of it (RFC 3261 section 16.11).
@@ -71,8 +72,62 @@ func (w *worker) tag(b []byte) []byte {
 // from is dropped.
 func (w *worker) response(in flow) {
 	m := &w.m
-	var top, next span
-	var line header
+	top, _, _ := m.topVia()
+	v, _ := m.parseVia(top)
+	var to flow
+	ok := w.isOurs(v.host, v.port, v.transport) && markOf(v.branch) != nil
+	if ok {
+		token := v.branch[len(cookie)+txnLen+markLen:]
+		if ok = len(token) > 0 && token[0] == '.'; ok {
+			to, ok = w.sealer.open(token[1:], back, in.peer.Addr())
+		}
+	}
+	if !ok {
+		w.count.forged.Add(1)
+		return
+	}
+	if t := w.upstreams.target(in); t != nil && (t.silent.Load() != 0 || t.down.Load()) {
+		if t.down.Load() {
+			w.log.Info("a PBX answers again", "address", t.addr)
+		}
+		t.answered()
+	}
+	if to == nowhere {
+		return // what we asked ourselves
+	}
+	key := txn(v.branch[len(cookie):][:txnLen])
+	if o := w.pending.take(key); o != nil && m.status == 503 && w.elsewhere(key, o) {
+		return
+	}
+	w.pass(to)
+}
+
+// elsewhere tries another PBX for a request that one has no room for (RFC 3261
+// section 21.5.4). It is false if there is none; the answer is at hand again then.
+func (w *worker) elsewhere(key txn, o *owed) bool {
+	now := time.Now()
+	answer := bytes.Clone(w.m.raw)
+	if n, err := strconv.ParseUint(string(bytes.TrimSpace(firstWord(w.m.get(retryAfter)))), 10, 31); err == nil {
+		o.to.until.Store(now.Add(time.Duration(n) * time.Second).UnixNano())
+	}
+	if w.again(key, o, now) {
+		return true
+	}
+	w.m.read(answer)
+	return false
+}
+
+// firstWord is what stands before a comment or a parameter.
+func firstWord(b []byte) []byte {
+	if i := bytes.IndexAny(b, " ;("); i >= 0 {
+		return b[:i]
+	}
+	return b
+}
+
+// topVia returns the topmost value of Via, the one below it, which is empty if
+// there is none, and the line of the topmost.
+func (m *message) topVia() (top, next span, line header) {
 	m.values(via, func(h header, at span) bool {
 		if top.end == 0 {
 			top, line = at, h
@@ -81,18 +136,15 @@ func (w *worker) response(in flow) {
 		next = at
 		return false
 	})
-	v, _ := m.parseVia(top)
-	var to flow
-	ok := next.end > 0 && w.isOurs(v.host, v.port, v.transport) && markOf(v.branch) != nil
-	if ok {
-		token := v.branch[len(cookie)+txnLen+markLen:]
-		ok = len(token) > 0 && token[0] == '.'
-		if ok {
-			to, ok = w.sealer.open(token[1:], back, in.peer.Addr())
-		}
-	}
-	if !ok {
-		w.count.forged.Add(1)
+	return top, next, line
+}
+
+// pass passes the response at hand on, without our Via.
+func (w *worker) pass(to flow) {
+	m := &w.m
+	top, next, line := m.topVia()
+	if next.end == 0 {
+		w.count.forged.Add(1) // nobody asked
 		return
 	}
 	w.edits.reset()

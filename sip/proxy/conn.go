@@ -188,7 +188,9 @@ func (p *Proxy) connect(x *conn, f flow) {
 	defer p.conns.remove(x)
 	n, err := net.DialTimeout("tcp", f.peer.String(), dialTimeout)
 	if err != nil {
-		p.log.Warn("a PBX is not reached", "address", f.peer, "error", err)
+		if t := p.upstreams.target(f); t != nil && !t.down.Swap(true) {
+			p.log.Warn("a PBX is not reached", "address", f.peer, "error", err)
+		}
 		return
 	}
 	if !p.conns.connected(x, n) {

@@ -39,6 +39,9 @@ type flow struct {
 	conn      uint64         // which connection; 0 over UDP
 }
 
+// nowhere is where the answers to our own requests go.
+var nowhere = flow{peer: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
+
 // Octets of what stands in a token.
 const (
 	sumLen    = 10

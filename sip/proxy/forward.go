@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // worker handles the messages of one socket or connection, in the order in which
@@ -65,25 +66,48 @@ func (w *worker) request(in flow) {
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
 		return
 	default:
-		t := w.upstreams.choose(m)
+		now, key := time.Now(), w.txn()
+		t := w.pending.of(key)
+		if t == nil {
+			t = w.upstreams.choose(m, nil, now)
+		}
 		if t == nil {
 			w.answer(in, &fault{503, "Service Unavailable", ""})
 			return
 		}
-		toward = t.flow()
+		if m.is("REGISTER") {
+			w.observe(in, true)
+		}
+		w.toPBX(in, t, now)
+		if !m.is("ACK") && !m.is("CANCEL") {
+			w.pending.add(key, in, m.raw, t, now)
+		}
+		return
 	}
-	phone := in
-	if upstream {
-		phone = toward
-	}
-	if m.is("REGISTER") && !upstream {
-		w.path(phone, toward)
-		w.observe(in, true)
-	} else if !m.is("REGISTER") {
+	if !m.is("REGISTER") {
+		phone := toward
+		if !upstream {
+			phone = in
+		}
 		w.recordRoute(in, toward, phone)
 	}
 	w.via(in, toward)
 	w.send(toward, w.edits.apply(w.out[:0], m.raw))
+}
+
+// toPBX sends the request at hand, whose Routes were looked at, to a PBX.
+func (w *worker) toPBX(in flow, t *target, now time.Time) {
+	toward := t.flow()
+	if w.m.is("REGISTER") {
+		w.path(in, toward)
+	} else {
+		w.recordRoute(in, toward, in)
+	}
+	w.via(in, toward)
+	if !w.m.is("ACK") {
+		t.asked(now)
+	}
+	w.send(toward, w.edits.apply(w.out[:0], w.m.raw))
 }
 
 // hop counts the request's hops and looks for loops (RFC 3261 section 16.3, RFC
@@ -169,7 +193,8 @@ func (w *worker) via(in, toward flow) {
 		b = append(b, l.advertised...)
 		b = append(b, ";branch="...)
 		b = append(b, cookie...)
-		b = w.transaction(b)
+		key := w.txn()
+		b = append(b, key[:]...)
 		mark := w.mark()
 		b = append(b, mark[:]...)
 		b = append(b, '.')
@@ -179,9 +204,9 @@ func (w *worker) via(in, toward flow) {
 	w.received(in, &w.edits)
 }
 
-// transaction appends what is the same for all messages of a transaction: of the
-// branch below ours, or of what RFC 2543 told transactions by.
-func (w *worker) transaction(b []byte) []byte {
+// txn is what is the same for all messages of a transaction: of the branch below
+// ours, or of what RFC 2543 told transactions by.
+func (w *worker) txn() (out txn) {
 	m, h := &w.m, fnv.New64a()
 	h.Write(w.cfg.Key[:])
 	m.values(via, func(_ header, at span) bool {
@@ -195,7 +220,8 @@ func (w *worker) transaction(b []byte) []byte {
 	h.Write(number)
 	var sum [8]byte
 	binary.BigEndian.PutUint64(sum[:], h.Sum64())
-	return base64.RawURLEncoding.AppendEncode(b, sum[:])
+	base64.RawURLEncoding.Encode(out[:], sum[:])
+	return out
 }
 
 // received tells in the topmost Via where the request came from.

@@ -47,7 +47,7 @@ const (
 	contentType
 	proxyRequire
 	supported
-	expires
+	retryAfter
 	names
 )
 
@@ -55,7 +55,7 @@ var nameOf = map[string]name{
 	"via": via, "v": via, "route": route, "record-route": recordRoute, "path": path, "max-forwards": maxForwards,
 	"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
 	"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
-	"proxy-require": proxyRequire, "supported": supported, "k": supported, "expires": expires,
+	"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter,
 }
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).

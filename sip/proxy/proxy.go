@@ -39,7 +39,8 @@ type Config struct {
 	// Listen are the addresses phones are heard at, as "udp:0.0.0.0:5060". Port 0 is
 	// one that is free.
 	Listen []string
-	// Upstream are the PBXs, as "udp:pbx.example.com:5060", the first preferred.
+	// Upstream are the PBXs, as "udp:pbx.example.com:5060", the first preferred; without
+	// a port it is looked up (RFC 3263), with the priorities and weights of SRV records.
 	Upstream []string
 	// Advertise is the host by which phones and PBX reach the proxy; empty: the
 	// address it listens at, or, if that is any, the one that leads to the PBX.
@@ -72,6 +73,8 @@ type Counts struct {
 	NotSIP    uint64
 	Forged    uint64 // entries and answers that are not what was written here
 	Unsent    uint64 // messages that could not be handed over
+
+	FailedOver uint64 // requests that were tried at another PBX
 }
 
 // Proxy forwards SIP.
@@ -80,9 +83,10 @@ type Proxy struct {
 	log       *slog.Logger
 	legs      []*leg
 	upstreams upstreams
+	pending   pending
 	own       map[string]bool // our hosts and ports, in lower case
 	conns     conns
-	count     struct{ forwarded, answered, malformed, notSIP, forged, unsent atomic.Uint64 }
+	count     struct{ forwarded, answered, malformed, notSIP, forged, unsent, failedOver atomic.Uint64 }
 }
 
 // leg is one of our sockets.
@@ -96,15 +100,18 @@ type leg struct {
 
 // New opens the sockets. The error names the address that could not be had.
 func New(cfg Config) (*Proxy, error) {
-	p := &Proxy{cfg: cfg, log: cfg.Log, own: map[string]bool{}}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
+	p := &Proxy{cfg: cfg, own: map[string]bool{}}
+	p.log = p.logger()
 	p.conns.init()
+	p.pending.init()
+	p.upstreams.log, p.upstreams.lookUp = p.log, net.DefaultResolver
 	for _, s := range cfg.Upstream {
 		if err := p.upstreams.add(s); err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", s, err)
 		}
+	}
+	if err := p.upstreams.resolve(context.Background()); err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
 	}
 	for _, s := range cfg.Listen {
 		if err := p.listen(s); err != nil {
@@ -115,6 +122,13 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, errors.New("nothing to listen at")
 	}
 	return p, nil
+}
+
+func (p *Proxy) logger() *slog.Logger {
+	if p.cfg.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return p.cfg.Log
 }
 
 // cutAddress cuts "udp:host:port".
@@ -180,7 +194,7 @@ func (p *Proxy) host(l *leg) string {
 
 // toward is the address of this machine that leads to the PBX.
 func (p *Proxy) toward() string {
-	for _, t := range p.upstreams.targets {
+	for _, t := range p.upstreams.list() {
 		if c, err := net.Dial("udp", t.addr.String()); err == nil { // sends nothing
 			defer c.Close()
 			return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().String()
@@ -197,7 +211,7 @@ func (p *Proxy) Counts() Counts {
 	c := &p.count
 	return Counts{
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
-		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(),
+		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), FailedOver: c.failedOver.Load(),
 	}
 }
 
@@ -211,6 +225,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 			running.Go(func() { p.accept(l, &running) })
 		}
 	}
+	running.Go(func() { p.sweep(ctx) })
+	running.Go(func() { p.probe(ctx) })
+	running.Go(func() { p.upstreams.keep(ctx) })
 	<-ctx.Done()
 	err := p.Close()
 	running.Wait()
@@ -324,7 +341,7 @@ func (c *Config) Check() error {
 		}
 	}
 	for _, u := range c.Upstream {
-		t, hostport, err := cutAddress(u)
+		t, hostport, err := cutUpstream(u)
 		if err != nil {
 			return fmt.Errorf("upstream %q: %w", u, err)
 		}

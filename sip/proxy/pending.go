@@ -1,0 +1,225 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// How long a PBX may be silent about a request until the next one is tried, and how
+// often that is looked at. RFC 3261 would wait for 32 s (timers B and F).
+const (
+	failAfter = 2 * time.Second
+	sweepTick = 100 * time.Millisecond
+)
+
+// What is kept of requests that nobody has answered yet, at most. A PBX that is well
+// answers within milliseconds; while none is, a phone sends again by itself.
+const (
+	maxOwed       = 1 << 14
+	maxOwedOctets = 16 << 20
+	// maxMoved is how many requests are known that went to another PBX than the one
+	// that is preferred, so that a CANCEL goes there too.
+	maxMoved = 1 << 12
+)
+
+// txn names a transaction, as in the branch of our Via.
+type txn [txnLen]byte
+
+// owed is a request to a PBX that was not answered yet, not even by a 100.
+type owed struct {
+	in    flow
+	raw   []byte // as it came
+	to    *target
+	tried []*target // before that
+	at    time.Time // when it was sent there
+}
+
+// pending are the requests that are not answered yet.
+type pending struct {
+	mu     sync.Mutex
+	byTxn  map[txn]*owed
+	octets int
+	moved  map[txn]*target
+	order  []txn // of moved, the oldest first
+}
+
+func (p *pending) init() { p.byTxn, p.moved = map[txn]*owed{}, map[txn]*target{} }
+
+// of returns where a transaction goes already; nil if it is new.
+func (p *pending) of(key txn) *target {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.byTxn[key]; o != nil {
+		return o.to
+	}
+	return p.moved[key]
+}
+
+// add notes that a request was sent.
+func (p *pending) add(key txn, in flow, raw []byte, to *target, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, again := p.byTxn[key]; again || p.moved[key] != nil || len(p.byTxn) >= maxOwed || p.octets+len(raw) > maxOwedOctets {
+		return
+	}
+	p.byTxn[key] = &owed{in: in, raw: slices.Clone(raw), to: to, at: now}
+	p.octets += len(raw)
+}
+
+// take takes a request out that was answered; nil if it was before.
+func (p *pending) take(key txn) *owed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.byTxn[key]
+	if o != nil {
+		p.drop(key, o)
+	}
+	return o
+}
+
+func (p *pending) drop(key txn, o *owed) {
+	delete(p.byTxn, key)
+	p.octets -= len(o.raw)
+}
+
+// move notes that a transaction goes to another PBX now.
+func (p *pending) move(key txn, to *target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.moved[key] == nil {
+		if len(p.order) == maxMoved {
+			delete(p.moved, p.order[0])
+			p.order = p.order[1:]
+		}
+		p.order = append(p.order, key)
+	}
+	p.moved[key] = to
+}
+
+// overdue takes the requests out that wait for too long, or for a PBX that is down.
+func (p *pending) overdue(now time.Time) map[txn]*owed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out map[txn]*owed
+	for key, o := range p.byTxn {
+		if now.Sub(o.at) < failAfter && !o.to.down.Load() {
+			continue
+		}
+		if out == nil {
+			out = map[txn]*owed{}
+		}
+		out[key] = o
+		p.drop(key, o)
+	}
+	return out
+}
+
+// sweep tries the next PBX for what is not answered, until ctx ends.
+func (p *Proxy) sweep(ctx context.Context) {
+	w := p.newWorker()
+	tick := time.NewTicker(sweepTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		for key, o := range p.pending.overdue(now) {
+			if o.to.owes(now) >= failAfter && !o.to.down.Swap(true) {
+				p.log.Warn("a PBX does not answer; another is tried", "address", o.to.addr)
+			}
+			w.again(key, o, now)
+		}
+	}
+}
+
+// again sends a request to the next PBX that was not tried; if there is none it is
+// left to the phone to send it again.
+func (w *worker) again(key txn, o *owed, now time.Time) bool {
+	if _, ok := w.m.read(o.raw); !ok {
+		return false // it was read before
+	}
+	tried := append(o.tried, o.to)
+	next := w.upstreams.choose(&w.m, tried, now)
+	if next == nil {
+		return false
+	}
+	w.pending.move(key, next)
+	w.count.failedOver.Add(1)
+	w.edits.reset()
+	w.hop(o.in)
+	if _, ok := w.route(o.in, false); !ok {
+		return false
+	}
+	w.toPBX(o.in, next, now)
+	w.pending.mu.Lock()
+	if w.pending.byTxn[key] == nil && w.pending.octets+len(o.raw) <= maxOwedOctets {
+		w.pending.byTxn[key] = &owed{in: o.in, raw: o.raw, to: next, tried: tried, at: now}
+		w.pending.octets += len(o.raw)
+	}
+	w.pending.mu.Unlock()
+	return true
+}
+
+// How often PBXs are asked whether they are there (OPTIONS, RFC 3261 section 11):
+// those that are well, and those that are not.
+const (
+	probeWell = 15 * time.Second
+	probeDown = time.Second
+)
+
+// probe asks the PBXs whether they are there, until ctx ends.
+func (p *Proxy) probe(ctx context.Context) {
+	w := p.newWorker()
+	tick := time.NewTicker(probeDown)
+	defer tick.Stop()
+	last := map[*target]time.Time{}
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		for _, t := range p.upstreams.list() {
+			if t.owes(now) >= failAfter && !t.down.Swap(true) {
+				p.log.Warn("a PBX does not answer", "address", t.addr)
+			}
+			if last[t].IsZero() {
+				last[t] = now // it is well until it is not
+			}
+			if t.down.Load() || now.Sub(last[t]) >= probeWell {
+				last[t] = now
+				w.ask(t, n, now)
+			}
+		}
+	}
+}
+
+// ask sends an OPTIONS to a PBX. Its answer is for ourselves, so its Via leads
+// nowhere.
+func (w *worker) ask(t *target, n int, now time.Time) {
+	l := w.leg(t.flow())
+	b := append(w.out[:0], "OPTIONS sip:"...)
+	b = t.addr.AppendTo(b)
+	b = append(append(append(b, " SIP/2.0\r\nVia: SIP/2.0/"...), viaTransports[t.transport]...), ' ')
+	b = append(append(b, l.advertised...), ";rport;branch="...)
+	b = append(b, cookie...)
+	b = append(b, "probe......"[:txnLen]...)
+	b = append(b, "probe."[:markLen]...)
+	b = append(b, '.')
+	b = w.sealer.seal(b, back, nowhere, t.addr.Addr())
+	b = append(append(append(b, "\r\nMax-Forwards: 0\r\nFrom: <sip:"...), l.advertised...), ">;tag=1\r\nTo: <sip:"...)
+	b = t.addr.AppendTo(b)
+	b = append(b, ">\r\nCall-ID: probe-"...)
+	b = strconv.AppendInt(b, int64(n), 10)
+	b = append(append(b, '@'), l.advertised...)
+	b = append(b, "\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"...)
+	t.asked(now)
+	w.send(t.flow(), b)
+}
