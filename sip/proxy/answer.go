@@ -72,8 +72,7 @@ func (w *worker) tag(b []byte) []byte {
 // from is dropped.
 func (w *worker) response(in flow) {
 	m := &w.m
-	top, _, _ := m.topVia()
-	v, _ := m.parseVia(top)
+	v := &m.vias[0]
 	var to flow
 	ok := w.isOurs(v.host, v.port, v.transport) && markOf(v.branch) != nil
 	if ok {
@@ -113,7 +112,8 @@ func (w *worker) elsewhere(key txn, o *owed) bool {
 	if w.again(key, o, now) {
 		return true
 	}
-	w.m.read(answer)
+	w.m.read(answer) // it was valid before
+	w.m.validate(false)
 	return false
 }
 
@@ -125,33 +125,19 @@ func firstWord(b []byte) []byte {
 	return b
 }
 
-// topVia returns the topmost value of Via, the one below it, which is empty if
-// there is none, and the line of the topmost.
-func (m *message) topVia() (top, next span, line header) {
-	m.values(via, func(h header, at span) bool {
-		if top.end == 0 {
-			top, line = at, h
-			return true
-		}
-		next = at
-		return false
-	})
-	return top, next, line
-}
-
 // pass passes the response at hand on, without our Via.
 func (w *worker) pass(to flow) {
 	m := &w.m
-	top, next, line := m.topVia()
-	if next.end == 0 {
+	if len(m.vias) == 1 {
 		w.count.forged.Add(1) // nobody asked
 		return
 	}
 	w.edits.reset()
-	if next.at < line.end { // of the same line
-		w.edits.replace(span{top.at, next.at}, nil)
+	top, next := &m.vias[0], &m.vias[1]
+	if next.line.at == top.line.at {
+		w.edits.replace(span{top.at.at, next.at.at}, nil)
 	} else {
-		w.edits.replace(span{line.at, line.end}, nil)
+		w.edits.replace(span{top.line.at, top.line.end}, nil)
 	}
 	if _, method := m.sequence(); m.status >= 200 && string(method) == "REGISTER" {
 		w.observe(to, false)
@@ -173,9 +159,9 @@ func (w *worker) isOurs(host []byte, port uint16, transport []byte) bool {
 			port = defaultPorts[tls]
 		}
 	}
-	w.key = append(append(w.key[:0], host...), ':')
-	w.key = strconv.AppendUint(w.key, uint64(port), 10)
-	if w.own[string(w.key)] {
+	w.host = append(append(w.host[:0], host...), ':')
+	w.host = strconv.AppendUint(w.host, uint64(port), 10)
+	if w.own[string(w.host)] {
 		return true
 	}
 	a, err := netip.ParseAddr(string(host))

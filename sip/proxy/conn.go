@@ -159,6 +159,7 @@ func (p *Proxy) serve(x *conn, t transport, port uint16) {
 			return
 		}
 		pings, err := cut.feed(b[:n], func(message []byte) { w.handle(in, message, false) })
+		w.flush()
 		for range pings {
 			_ = p.conns.write(x.id, []byte("\r\n")) // RFC 5626 section 3.5.1
 		}

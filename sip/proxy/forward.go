@@ -15,13 +15,18 @@ import (
 type worker struct {
 	*Proxy
 	m      message
+	key    txn // of the request at hand
+	mark   [markLen]byte
 	edits  edits
 	sealer *sealer
-	out    []byte
-	key    []byte // for looking up
+	out    []byte // room for the next message that is sent
+	sent   []batch
+	host   []byte // for looking up
 }
 
-func (p *Proxy) newWorker() *worker { return &worker{Proxy: p, sealer: newSealer(p.cfg.Key[:])} }
+func (p *Proxy) newWorker() *worker {
+	return &worker{Proxy: p, sealer: newSealer(p.cfg.Key[:]), sent: make([]batch, len(p.legs))}
+}
 
 // handle handles one message, in a datagram or cut out of a stream. It is false
 // for what is no SIP.
@@ -50,6 +55,7 @@ func (w *worker) handle(in flow, b []byte, datagram bool) bool {
 func (w *worker) request(in flow) {
 	m := &w.m
 	w.edits.reset()
+	w.identify()
 	upstream := w.upstreams.from(in, m)
 	if !w.hop(in) {
 		return
@@ -66,7 +72,7 @@ func (w *worker) request(in flow) {
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
 		return
 	default:
-		now, key := time.Now(), w.txn()
+		now, key := time.Now(), w.key
 		t := w.pending.of(key)
 		if t == nil {
 			t = w.upstreams.choose(m, nil, now)
@@ -130,12 +136,11 @@ func (w *worker) hop(in flow) bool {
 		w.answer(in, &fault{420, "Bad Extension", "Unsupported: " + string(tags)})
 		return false
 	}
-	mark, loop := w.mark(), false
-	m.values(via, func(_ header, at span) bool {
-		v, _ := m.parseVia(at)
-		loop = w.isOurs(v.host, v.port, v.transport) && bytes.Equal(markOf(v.branch), mark[:])
-		return !loop
-	})
+	loop := false
+	for i := range m.vias {
+		v := &m.vias[i]
+		loop = loop || bytes.Equal(markOf(v.branch), w.mark[:]) && w.isOurs(v.host, v.port, v.transport)
+	}
 	if loop {
 		w.answer(in, &fault{482, "Loop Detected", ""})
 		return false
@@ -151,23 +156,33 @@ const (
 	txnLen  = 11
 )
 
-// mark is of what makes a request the same when it comes again (RFC 5393 section
-// 4.2): its Request-URI, its Route and its transaction.
-func (w *worker) mark() (out [markLen]byte) {
-	m, h := &w.m, fnv.New32a()
-	h.Write(m.requestURI())
+// identify tells what the request at hand is. Its key is what is the same for all
+// messages of a transaction: of the branch below ours, or of what RFC 2543 told
+// transactions by. Its mark is of what makes it the same when it comes again (RFC
+// 5393 section 4.2): its Request-URI, its Route and its transaction.
+func (w *worker) identify() {
+	m, h := &w.m, fnv.New64a()
+	v := &m.vias[0]
+	number, _ := m.sequence()
+	h.Write(w.cfg.Key[:])
+	h.Write(v.branch)
+	h.Write(m.raw[v.at.at:v.end])
+	h.Write(m.get(callID))
+	h.Write(number)
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], h.Sum64())
+	base64.RawURLEncoding.Encode(w.key[:], sum[:])
+
+	loop := fnv.New32a()
+	loop.Write(m.requestURI())
 	for _, x := range m.headers {
 		if x.name == route {
-			h.Write(m.value(x))
+			loop.Write(m.value(x))
 		}
 	}
-	h.Write(m.get(callID))
-	number, _ := m.sequence()
-	h.Write(number)
-	var sum [4]byte
-	binary.BigEndian.PutUint32(sum[:], h.Sum32())
-	base64.RawURLEncoding.Encode(out[:], sum[:])
-	return out
+	loop.Write(m.get(callID))
+	loop.Write(number)
+	base64.RawURLEncoding.Encode(w.mark[:], loop.Sum(sum[:0]))
 }
 
 // markOf is the mark in a branch of ours; nil if it has none.
@@ -184,8 +199,7 @@ func markOf(branch []byte) []byte {
 // for a refusal, have their INVITE's (section 16.11).
 func (w *worker) via(in, toward flow) {
 	m := &w.m
-	first, _ := m.find(via)
-	w.edits.insert(first.at, func(b []byte) []byte {
+	w.edits.insert(m.vias[0].line.at, func(b []byte) []byte {
 		l := w.leg(toward)
 		b = append(b, "Via: SIP/2.0/"...)
 		b = append(b, viaTransports[toward.transport]...)
@@ -193,10 +207,8 @@ func (w *worker) via(in, toward flow) {
 		b = append(b, l.advertised...)
 		b = append(b, ";branch="...)
 		b = append(b, cookie...)
-		key := w.txn()
-		b = append(b, key[:]...)
-		mark := w.mark()
-		b = append(b, mark[:]...)
+		b = append(b, w.key[:]...)
+		b = append(b, w.mark[:]...)
 		b = append(b, '.')
 		b = w.sealer.seal(b, back, in, toward.peer.Addr())
 		return append(b, ";rport\r\n"...)
@@ -204,51 +216,29 @@ func (w *worker) via(in, toward flow) {
 	w.received(in, &w.edits)
 }
 
-// txn is what is the same for all messages of a transaction: of the branch below
-// ours, or of what RFC 2543 told transactions by.
-func (w *worker) txn() (out txn) {
-	m, h := &w.m, fnv.New64a()
-	h.Write(w.cfg.Key[:])
-	m.values(via, func(_ header, at span) bool {
-		v, _ := m.parseVia(at)
-		h.Write(v.branch)
-		h.Write(m.raw[at.at:v.end])
-		return false
-	})
-	h.Write(m.get(callID))
-	number, _ := m.sequence()
-	h.Write(number)
-	var sum [8]byte
-	binary.BigEndian.PutUint64(sum[:], h.Sum64())
-	base64.RawURLEncoding.Encode(out[:], sum[:])
-	return out
-}
-
 // received tells in the topmost Via where the request came from.
 func (w *worker) received(in flow, e *edits) {
-	m := &w.m
-	m.values(via, func(_ header, at span) bool {
-		v, _ := m.parseVia(at)
-		source := in.peer.Addr()
-		said, err := netip.ParseAddr(string(v.host))
-		if v.rport.end == 0 && err == nil && said == source && v.received.end == 0 {
-			return false
-		}
-		if v.received.end > 0 {
-			e.replace(v.received, nil)
-		}
+	if len(w.m.vias) == 0 {
+		return // what has none is answered, at most
+	}
+	v, source := &w.m.vias[0], in.peer.Addr()
+	said, err := netip.ParseAddr(string(v.host))
+	if v.rport.end == 0 && err == nil && said == source && v.received.end == 0 {
+		return
+	}
+	if v.received.end > 0 {
+		e.replace(v.received, nil)
+	}
+	if v.rport.end > 0 {
+		e.replace(v.rport, nil)
+	}
+	e.insert(v.at.end, func(b []byte) []byte {
 		if v.rport.end > 0 {
-			e.replace(v.rport, nil)
+			b = append(b, ";rport="...)
+			b = strconv.AppendUint(b, uint64(in.peer.Port()), 10)
 		}
-		e.insert(at.end, func(b []byte) []byte {
-			if v.rport.end > 0 {
-				b = append(b, ";rport="...)
-				b = strconv.AppendUint(b, uint64(in.peer.Port()), 10)
-			}
-			b = append(b, ";received="...)
-			return source.AppendTo(b)
-		})
-		return false
+		b = append(b, ";received="...)
+		return source.AppendTo(b)
 	})
 }
 

@@ -14,6 +14,7 @@ type message struct {
 	uri     span   // the Request-URI
 	status  int
 	headers []header
+	vias    []viaValue // of a valid message, the topmost first
 }
 
 // span is raw[at:end].
@@ -71,7 +72,7 @@ const maxHeaders = 256
 // that is, in a request the answer that is owed for it.
 func (m *message) read(b []byte) (fault *fault, ok bool) {
 	b = bytes.TrimLeft(b, "\r\n") // RFC 3261 section 7.5
-	*m = message{raw: b, headers: m.headers[:0]}
+	*m = message{raw: b, headers: m.headers[:0], vias: m.vias[:0]}
 	line, next, whole := cutLine(b, 0)
 	if !whole {
 		return nil, false
@@ -224,9 +225,11 @@ func (m *message) values(n name, f func(h header, at span) bool) {
 			continue
 		}
 		for at := h.value; at < h.end; {
-			end := at + indexOutside(m.raw[at:h.end], ',')
-			if end < at {
-				end = h.end
+			end := h.end
+			if i := bytes.IndexByte(m.raw[at:h.end], ','); i >= 0 { // most have no other
+				if i = indexOutside(m.raw[at:h.end], ','); i >= 0 {
+					end = at + i
+				}
 			}
 			s := m.trim(span{at, end})
 			if s.at < s.end && !f(h, s) {

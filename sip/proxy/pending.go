@@ -135,15 +135,15 @@ func (p *Proxy) sweep(ctx context.Context) {
 			}
 			w.again(key, o, now)
 		}
+		w.flush()
 	}
 }
 
 // again sends a request to the next PBX that was not tried; if there is none it is
 // left to the phone to send it again.
 func (w *worker) again(key txn, o *owed, now time.Time) bool {
-	if _, ok := w.m.read(o.raw); !ok {
-		return false // it was read before
-	}
+	w.m.read(o.raw) // it was valid before
+	w.m.validate(false)
 	tried := append(o.tried, o.to)
 	next := w.upstreams.choose(&w.m, tried, now)
 	if next == nil {
@@ -152,6 +152,7 @@ func (w *worker) again(key txn, o *owed, now time.Time) bool {
 	w.pending.move(key, next)
 	w.count.failedOver.Add(1)
 	w.edits.reset()
+	w.identify()
 	w.hop(o.in)
 	if _, ok := w.route(o.in, false); !ok {
 		return false
@@ -198,6 +199,7 @@ func (p *Proxy) probe(ctx context.Context) {
 				w.ask(t, n, now)
 			}
 		}
+		w.flush()
 	}
 }
 

@@ -32,6 +32,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/ipv4"
 )
 
 // Config says where a proxy listens and to whom it forwards.
@@ -62,7 +64,7 @@ type Observation struct {
 	Transport   string // "udp", "tcp", "tls"
 	Source      netip.AddrPort
 	Destination netip.AddrPort
-	Message     []byte // the observer's
+	Message     []byte // during the call only
 }
 
 // Counts are what happened since the start.
@@ -92,10 +94,11 @@ type Proxy struct {
 // leg is one of our sockets.
 type leg struct {
 	transport  transport
-	addr       netip.AddrPort // where it listens
-	advertised string         // host and port, for Via and URIs
-	packets    *net.UDPConn   // over UDP
-	listener   net.Listener   // else
+	addr       netip.AddrPort   // where it listens
+	advertised string           // host and port, for Via and URIs
+	packets    *net.UDPConn     // over UDP
+	batched    *ipv4.PacketConn // the same, for IPv4 alone
+	listener   net.Listener     // else
 }
 
 // New opens the sockets. The error names the address that could not be had.
@@ -121,7 +124,30 @@ func New(cfg Config) (*Proxy, error) {
 	if len(p.legs) == 0 {
 		return nil, errors.New("nothing to listen at")
 	}
+	if err := p.needUDP(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	return p, nil
+}
+
+// needUDP opens a socket for PBXs over UDP if phones are not heard by one: at the
+// same address as the first listener, so that it is the same after a restart.
+func (p *Proxy) needUDP() error {
+	for _, l := range p.legs {
+		if l.transport == udp {
+			return nil
+		}
+	}
+	for _, n := range p.upstreams.names {
+		if n.transport == udp {
+			at := "udp:" + p.legs[0].addr.String()
+			if err := p.listen(at); err != nil {
+				return fmt.Errorf("listen %s, for the PBX: %w", at, err)
+			}
+			return nil
+		}
+	}
+	return nil
 }
 
 func (p *Proxy) logger() *slog.Logger {
@@ -168,6 +194,9 @@ func (p *Proxy) listen(s string) error {
 		l.addr = l.listener.Addr().(*net.TCPAddr).AddrPort()
 	}
 	l.addr = netip.AddrPortFrom(l.addr.Addr().Unmap(), l.addr.Port())
+	if l.packets != nil && l.addr.Addr().Is4() {
+		l.batched = ipv4.NewPacketConn(l.packets)
+	}
 	host := p.host(l)
 	l.advertised = net.JoinHostPort(host, strconv.Itoa(int(l.addr.Port())))
 	p.own[strings.ToLower(l.advertised)] = true
@@ -250,46 +279,27 @@ func (p *Proxy) Close() error {
 
 // leg returns the socket of ours that a flow goes through; for a flow to a PBX,
 // whose port is 0, the first of its transport.
-func (p *Proxy) leg(f flow) *leg {
-	var found *leg
-	for _, l := range p.legs {
+func (p *Proxy) leg(f flow) *leg { return p.legs[p.legIndex(f)] }
+
+func (p *Proxy) legIndex(f flow) int {
+	found := -1
+	for i, l := range p.legs {
 		if l.transport != f.transport {
 			continue
 		}
 		fits := l.addr.Addr().Is4() == f.peer.Addr().Is4() || l.addr.Addr().IsUnspecified()
 		if fits && (f.port == 0 || f.port == l.addr.Port()) {
-			return l
+			return i
 		}
-		if found == nil {
-			found = l
+		if found < 0 {
+			found = i
 		}
 	}
-	if found == nil {
-		found = p.legs[0]
-	}
-	return found
+	return max(found, 0)
 }
 
 // alive reports whether a flow may still be there.
 func (p *Proxy) alive(f flow) bool { return f.transport == udp || p.conns.get(f.conn) != nil }
-
-// send hands a message over.
-func (p *Proxy) send(f flow, b []byte) {
-	var err error
-	switch {
-	case f.transport == udp:
-		_, err = p.leg(f).packets.WriteToUDPAddrPort(b, f.peer)
-	case f.conn == 0:
-		err = p.dial(f, b)
-	default:
-		err = p.conns.write(f.conn, b)
-	}
-	if err != nil {
-		p.count.unsent.Add(1)
-		return
-	}
-	p.count.forwarded.Add(1)
-}
 
 // observe hands over the message at hand; it is from the phone, or else to it.
 func (w *worker) observe(phone flow, fromPhone bool) {
@@ -298,36 +308,13 @@ func (w *worker) observe(phone flow, fromPhone bool) {
 	}
 	o := Observation{
 		Time: time.Now(), Transport: phone.transport.String(), Source: phone.peer,
-		Destination: w.leg(phone).addr, Message: append([]byte(nil), w.m.raw...),
+		Destination: w.leg(phone).addr, Message: w.m.raw,
 	}
 	if !fromPhone {
 		o.Source, o.Destination = o.Destination, o.Source
 	}
 	w.cfg.Observe(o)
 }
-
-// readPackets handles datagrams one by one.
-func (p *Proxy) readPackets(l *leg) {
-	w := p.newWorker()
-	w.out = make([]byte, 0, 2*maxDatagram)
-	b := make([]byte, maxDatagram)
-	for {
-		n, from, err := l.packets.ReadFromUDPAddrPort(b)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil || n < minMessage {
-			continue // an ICMP error of what was sent before; a keep-alive (RFC 5626 section 3.5.1)
-		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		w.handle(flow{transport: udp, port: l.addr.Port(), peer: from}, b[:n], true)
-	}
-}
-
-const (
-	maxDatagram = 1 << 16
-	minMessage  = len("A sip:a SIP/2.0\r\n\r\n")
-)
 
 // Check reports what is wrong with a configuration as far as it tells by itself:
 // addresses that are none, nobody to forward to, or ourselves.

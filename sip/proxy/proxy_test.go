@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ const oddities = "X-Odd :  a\tb \r\nm: \"Bob, B.\" <sip:bob@192.0.2.9:5062;x=\"1
 func TestRegister(t *testing.T) {
 	phone, pbx := newPeer(t), newPeer(t)
 	seen := make(chan Observation, 9)
-	p := start(t, Config{Observe: func(o Observation) { seen <- o }}, "udp:"+pbx.addr().String())
+	p := start(t, Config{Observe: func(o Observation) { o.Message = slices.Clone(o.Message); seen <- o }}, "udp:"+pbx.addr().String())
 	request := "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKa;rport\r\nMax-Forwards: 70\r\n" +
 		"From: <sip:bob@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: a@b\r\nCSeq: 1 REGISTER\r\n" + oddities + "Content-Length: 4\r\n\r\n\x00a\rb"
 	phone.send(p.Addr(0), request)
@@ -303,5 +304,30 @@ func TestLoop(t *testing.T) {
 	pbx.send(p.Addr(0), strings.Replace(got, "Via: ", "Via: SIP/2.0/UDP "+pbx.addr().String()+";branch=z9hG4bK9\r\nVia: ", 1))
 	if got := pbx.recv(); !strings.HasPrefix(got, "SIP/2.0 482 Loop Detected\r\n") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// Phones over TCP alone, and a PBX over UDP: the proxy has a socket for that, which
+// is the same after a restart.
+func TestTCPAlone(t *testing.T) {
+	pbx := newPeer(t)
+	p := start(t, Config{Listen: []string{"tcp:127.0.0.1:0"}}, "udp:"+pbx.addr().String())
+	c, err := net.Dial("tcp", p.Addr(0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte(compose("OPTIONS sip:pbx SIP/2.0", "Via: SIP/2.0/TCP 127.0.0.1:5062;branch=z9hG4bK1", "From: <sip:a@b>;tag=1", "To: <sip:1@b>", "Call-ID: x",
+		"CSeq: 3 OPTIONS"))); err != nil {
+		t.Fatal(err)
+	}
+	pbx.respond(pbx.recv(), "200 OK")
+	if pbx.from != p.Addr(0) {
+		t.Errorf("the PBX is sent to from %v, want %v", pbx.from, p.Addr(0))
+	}
+	b := make([]byte, 1000)
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := c.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "SIP/2.0 200 OK\r\n") {
+		t.Errorf("got %v\n%s", err, b[:n])
 	}
 }

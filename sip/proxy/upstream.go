@@ -219,13 +219,7 @@ func (u *upstreams) from(f flow, m *message) bool {
 		if f.transport == udp || t.addr.Addr() != f.peer.Addr() {
 			continue
 		}
-		var port uint16
-		m.values(via, func(_ header, at span) bool {
-			v, _ := m.parseVia(at)
-			port = cmp.Or(v.port, defaultPorts[f.transport])
-			return false
-		})
-		if f.port == 0 || port == t.addr.Port() {
+		if f.port == 0 || cmp.Or(m.vias[0].port, defaultPorts[f.transport]) == t.addr.Port() {
 			return true
 		}
 	}

@@ -104,6 +104,8 @@ func address(b []byte) []byte {
 
 // viaValue is what a proxy reads of a value of Via (RFC 3261 section 20.42).
 type viaValue struct {
+	at        span // the value
+	line      header
 	transport []byte
 	host      []byte
 	port      uint16
@@ -115,7 +117,8 @@ type viaValue struct {
 
 // parseVia reads a value of Via: SIP/2.0/UDP host[:port];parameters, where there may
 // be space around each slash and colon (RFC 4475 section 3.1.1.1).
-func (m *message) parseVia(at span) (v viaValue, ok bool) {
+func (m *message) parseVia(line header, at span) (v viaValue, ok bool) {
+	v.at, v.line = at, line
 	b := m.text(at)
 	var part [2][]byte
 	rest := b
@@ -145,8 +148,10 @@ func (m *message) parseVia(at span) (v viaValue, ok bool) {
 	v.end = at.end - len(rest) + semi
 	for p := v.end; p < at.end; {
 		end := at.end
-		if i := indexOutside(m.raw[p+1:at.end], ';'); i >= 0 {
-			end = p + 1 + i
+		if i := bytes.IndexByte(m.raw[p+1:at.end], ';'); i >= 0 {
+			if i = indexOutside(m.raw[p+1:at.end], ';'); i >= 0 {
+				end = p + 1 + i
+			}
 		}
 		key, value, _ := bytes.Cut(m.raw[p+1:end], []byte("="))
 		switch key = bytes.TrimSpace(key); {

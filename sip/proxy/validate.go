@@ -30,6 +30,14 @@ const maxCSeq = 1<<31 - 1
 // (RFC 3261 section 16.3; RFC 4475); nil if nothing. Of a datagram the body ends
 // where Content-Length says, and what stands behind is cut off (section 18.3).
 func (m *message) validate(datagram bool) *fault {
+	valid := true
+	m.values(via, func(line header, at span) bool {
+		var v viaValue
+		if v, valid = m.parseVia(line, at); valid {
+			m.vias = append(m.vias, v)
+		}
+		return valid
+	})
 	var count [names]int
 	for _, h := range m.headers {
 		if count[h.name]++; once[h.name] && count[h.name] > 1 {
@@ -57,12 +65,7 @@ func (m *message) validate(datagram bool) *fault {
 	if !m.validAddress(m.get(from)) || !m.validAddress(m.get(to)) {
 		return bad("From or To")
 	}
-	valid := true
-	m.values(via, func(_ header, at span) bool {
-		_, valid = m.parseVia(at)
-		return valid
-	})
-	if !valid {
+	if !valid || len(m.vias) == 0 {
 		return bad("Via")
 	}
 	if !m.request {
