@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func (w *worker) response(in flow) {
 	ok := w.isOurs(v.host, v.port, v.transport) && markOf(v.branch) != nil
 	if ok {
 		token := v.branch[len(cookie)+txnLen+markLen:]
-		if ok = len(token) > 0 && token[0] == '.'; ok {
+		if ok = len(token) > 0 && strings.IndexByte(marks, token[0]) >= 0; ok {
 			to, ok = w.sealer.open(token[1:], back, in.peer.Addr())
 		}
 	}
@@ -95,6 +96,12 @@ func (w *worker) response(in flow) {
 		return // what we asked ourselves
 	}
 	key := txn(v.branch[len(cookie):][:txnLen])
+	if e := w.emergencies.of(key); e != nil {
+		if !w.emergencyAnswer(e, v.branch[len(cookie)+txnLen+markLen]) {
+			w.pass(to)
+		}
+		return
+	}
 	if o := w.pending.take(key); o != nil && m.status == 503 && w.elsewhere(key, o) {
 		return
 	}

@@ -14,18 +14,19 @@ import (
 // they came: a CANCEL does not overtake its INVITE.
 type worker struct {
 	*Proxy
-	m      message
-	key    txn // of the request at hand
-	mark   [markLen]byte
-	edits  edits
-	sealer *sealer
-	out    []byte // room for the next message that is sent
-	sent   []batch
-	host   []byte // for looking up
+	m       message
+	key     txn // of the request at hand
+	mark    [markLen]byte
+	legMark byte // of the Via that is written next: see marks
+	edits   edits
+	sealer  *sealer
+	out     []byte // room for the next message that is sent
+	sent    []batch
+	host    []byte // for looking up
 }
 
 func (p *Proxy) newWorker() *worker {
-	return &worker{Proxy: p, sealer: newSealer(p.cfg.Key[:]), sent: make([]batch, len(p.legs))}
+	return &worker{Proxy: p, legMark: marks[0], sealer: newSealer(p.cfg.Key[:]), sent: make([]batch, len(p.legs))}
 }
 
 // handle handles one message, in a datagram or cut out of a stream. It is false
@@ -70,6 +71,8 @@ func (w *worker) request(in flow) {
 		return
 	case upstream:
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
+		return
+	case w.emergency(in), w.emergencyRest():
 		return
 	default:
 		now, key := time.Now(), w.key
@@ -149,7 +152,7 @@ func (w *worker) hop(in flow) bool {
 }
 
 // The branch of a Via of ours: the cookie of RFC 3261, the transaction, the mark by
-// which a loop is known, a dot, and the token of where answers go.
+// which a loop is known, that of the leg, and the token of where answers go.
 const (
 	cookie  = "z9hG4bK"
 	markLen = 6
@@ -209,7 +212,7 @@ func (w *worker) via(in, toward flow) {
 		b = append(b, cookie...)
 		b = append(b, w.key[:]...)
 		b = append(b, w.mark[:]...)
-		b = append(b, '.')
+		b = append(b, w.legMark)
 		b = w.sealer.seal(b, back, in, toward.peer.Addr())
 		return append(b, ";rport\r\n"...)
 	})

@@ -49,6 +49,7 @@ const (
 	proxyRequire
 	supported
 	retryAfter
+	geolocation
 	names
 )
 
@@ -56,7 +57,7 @@ var nameOf = map[string]name{
 	"via": via, "v": via, "route": route, "record-route": recordRoute, "path": path, "max-forwards": maxForwards,
 	"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
 	"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
-	"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter,
+	"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
 }
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).

@@ -53,6 +53,11 @@ type Config struct {
 	// Observe takes the REGISTERs and their final answers; nil: nobody does. It must
 	// not block.
 	Observe func(Observation)
+	// Numbers are what is dialled for help; nil: DefaultEmergencyNumbers.
+	// urn:service:sos is help whatever they are.
+	Numbers []string
+	// Emergency is told of each call for help; nil: nobody is. It must not block.
+	Emergency func(EmergencyCall)
 	// Log; nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -81,14 +86,17 @@ type Counts struct {
 
 // Proxy forwards SIP.
 type Proxy struct {
-	cfg       Config
-	log       *slog.Logger
-	legs      []*leg
-	upstreams upstreams
-	pending   pending
-	own       map[string]bool // our hosts and ports, in lower case
-	conns     conns
-	count     struct{ forwarded, answered, malformed, notSIP, forged, unsent, failedOver atomic.Uint64 }
+	cfg         Config
+	log         *slog.Logger
+	legs        []*leg
+	upstreams   upstreams
+	pending     pending
+	callers     atomic.Pointer[callers]
+	numbers     []string
+	emergencies emergencies
+	own         map[string]bool // our hosts and ports, in lower case
+	conns       conns
+	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, failedOver atomic.Uint64 }
 }
 
 // leg is one of our sockets.
@@ -107,6 +115,10 @@ func New(cfg Config) (*Proxy, error) {
 	p.log = p.logger()
 	p.conns.init()
 	p.pending.init()
+	p.emergencies.byKey = map[txn]*emergency{}
+	if p.numbers = cfg.Numbers; p.numbers == nil {
+		p.numbers = DefaultEmergencyNumbers
+	}
 	p.upstreams.log, p.upstreams.lookUp = p.log, net.DefaultResolver
 	for _, s := range cfg.Upstream {
 		if err := p.upstreams.add(s); err != nil {
