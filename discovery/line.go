@@ -83,8 +83,11 @@ func (t *Tracker) addLine(tr *Track, r *Register, c sip.Contact, until Instant) 
 		tr.Lines = append(tr.Lines, Line{AOR: sip.AOR(strings.Clone(string(r.AOR)))})
 	}
 	l := &tr.Lines[i]
+	before := l.said
 	l.says(valid(r.CallID), valid(c.URI), valid(r.Instance))
-	l.Until = until
+	if l.Until = until; l.said != before && !added {
+		t.report(tr, Readdressed)
+	}
 	if r.Instance != "" && !tr.ID.Provisional() {
 		t.instances[l.Instance()] = tr.ID.MAC
 		t.compactInstances()

@@ -44,6 +44,9 @@ func (t *Tracker) refresh(tr *Track, now Instant) {
 	next := tr.attachment(t.shared(tr.Stay.Circuit.circuit))
 	what := Touched
 	if next != tr.Attachment() {
+		if was := tr.Attachment(); was.IP != next.IP || was.PublicIP != next.PublicIP {
+			what = Readdressed
+		}
 		if tr.Changed.IsZero() || next.identity() != tr.Attachment().identity() {
 			tr.Changed = now
 			what = Reattached

@@ -29,6 +29,7 @@ const (
 	Reattached                   // the attachment changed
 	Counted                      // a REGISTER counted
 	LinesMoved                   // another set of AORs is registered on it
+	Readdressed                  // it has another IP, or another Contact on a line
 	Conflicting                  // evidence about it contradicts itself
 	Flapped                      // it began to change too often
 	Vanished                     // all evidence went stale

@@ -58,6 +58,7 @@ type Engine struct {
 	tracker *discovery.Tracker
 	dir     *provisioning.Directory
 	phones  *discovery.PhoneMap[*phone]
+	callers map[discovery.PhoneID]bool // whom TakeCallers is to tell of; nil: nobody asks
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer
@@ -267,6 +268,9 @@ func (e *Engine) follow(changes []discovery.Change) {
 		}
 		if c.What&discovery.LinesMoved != 0 {
 			e.recipientsChanged(p)
+		}
+		if c.What&(discovery.LinesMoved|discovery.Readdressed|discovery.Reattached|discovery.Renumbered|discovery.Absorbed) != 0 {
+			e.concern(p.id())
 		}
 	}
 }

@@ -59,7 +59,10 @@ func (e *Engine) phone(tr *discovery.Track) *phone {
 }
 
 // touch marks a phone to be stored with the next batch.
-func (e *Engine) touch(p *phone) { e.batch.phones[p.id()] = true }
+func (e *Engine) touch(p *phone) {
+	e.batch.phones[p.id()] = true
+	e.concern(p.id())
+}
 
 // kind returns what the phone is: as listed, else by evidence.
 func (p *phone) kind(e *Engine) provisioning.PhoneKind {
@@ -394,6 +397,7 @@ func (e *Engine) absorb(p *phone, from discovery.PhoneID) {
 		}
 	}
 	e.batch.phones[from] = true
+	e.concern(from)
 	q.Due = 0
 	e.phones.Delete(from)
 }

@@ -97,6 +97,9 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	e.tracker.SetDirectory(phonebook{next})
 	e.batch.directory(changes)
 	e.begin()
+	if e.callers != nil {
+		e.watchAll() // addresses, labels
+	}
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -47,6 +48,17 @@ type uri struct {
 	host     string // in lower case, without the brackets of IPv6
 	hostport string // in lower case, as written
 	port     uint16 // 0 if absent
+}
+
+// HostAddr returns the address that is the host of a SIP URI; the zero Addr if that is
+// a name.
+func HostAddr(s string) netip.Addr {
+	u, err := parseURI(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	a, _ := netip.ParseAddr(u.host)
+	return a
 }
 
 // parseURI reads a SIP or SIPS URI. The errors do not repeat s.

@@ -67,3 +67,13 @@ func FuzzParseAOR(f *testing.F) {
 		}
 	})
 }
+
+func TestHostAddr(t *testing.T) {
+	for in, want := range map[string]string{
+		"sip:a@192.0.2.1:5060;transport=tcp": "192.0.2.1", "sips:[2001:db8::1]": "2001:db8::1", "sip:a@pbx.example.com": "invalid IP", "tel:911": "invalid IP",
+	} {
+		if got := HostAddr(in).String(); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
