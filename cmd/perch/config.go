@@ -61,6 +61,7 @@ type sipConfig struct {
 	Upstream  []string        `yaml:"upstream"`
 	Advertise string          `yaml:"advertise"`
 	Sites     []sipSiteConfig `yaml:"sites"`
+	Emergency []string        `yaml:"emergency"`
 }
 
 type sipSiteConfig struct {
@@ -154,7 +155,7 @@ func defaults() config {
 	p := gateway.DefaultPolicy()
 	return config{
 		Database: "perch.db",
-		SIP:      sipConfig{Ports: []uint16{5060}},
+		SIP:      sipConfig{Ports: []uint16{5060}, Emergency: proxy.DefaultEmergencyNumbers},
 		Mail:     mailConfig{From: "Perch <perch@example.com>"},
 		Portal:   portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
 		Policy: policyConfig{

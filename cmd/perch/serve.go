@@ -134,7 +134,7 @@ func (v *service) standInPath(beside string) error {
 	if len(s.config.SIP.Listen) == 0 {
 		return nil
 	}
-	k, err := newSIPKeeper(&s.config, beside, v.turns, s.live.clock.now, v.log)
+	k, err := newSIPKeeper(&s.config, beside, s.engine, v.turns, s.live.clock.now, v.log)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"perch/discovery"
+	"perch/gateway"
 	"perch/sip/proxy"
 )
 
@@ -37,6 +39,7 @@ type sipKeeper struct {
 
 	seat    *seat
 	decoder *discovery.Decoder
+	engine  *gateway.Engine
 	heard   atomic.Uint64
 
 	mu    sync.Mutex
@@ -50,13 +53,14 @@ const sipInterface = "sip"
 
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
-func newSIPKeeper(c *config, beside string, to *turns, now func() time.Time, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{sites: c.SIP.Sites, turns: to, now: now, log: log.With("process", "sip")}
+func newSIPKeeper(c *config, beside string, e *gateway.Engine, to *turns, now func() time.Time, log *slog.Logger) (*sipKeeper, error) {
+	k := &sipKeeper{sites: c.SIP.Sites, engine: e, turns: to, now: now, log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
 	}
-	k.spec = sipSpec{Socket: beside + ".sip.sock", Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Key: key}
+	k.spec = sipSpec{Socket: beside + ".sip.sock", Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Key: key,
+		Numbers: c.SIP.Emergency, Callers: beside + ".sip.json"}
 	b, err := json.Marshal(k.spec)
 	if err != nil {
 		return nil, err
@@ -196,7 +200,12 @@ func (k *sipKeeper) run(ctx context.Context) error {
 	for {
 		k.turns.hearing(k.seat, true)
 		began := time.Now()
+		telling, stop := context.WithCancel(ctx)
+		var told sync.WaitGroup
+		told.Go(func() { k.tellCallers(telling) })
 		k.read()
+		stop()
+		told.Wait()
 		k.turns.hearing(k.seat, false)
 		if ctx.Err() != nil {
 			return nil
@@ -229,8 +238,20 @@ func (k *sipKeeper) read() {
 	defer conn.Close()
 	r := bufio.NewReaderSize(conn, 1<<16)
 	for {
+		kind, err := r.ReadByte()
 		var o proxy.Observation
-		if err := o.Read(r); err != nil {
+		switch {
+		case err != nil:
+		case kind == recordObservation:
+			err = o.Read(r)
+		case kind == recordEmergency:
+			if err = k.emergency(r); err == nil {
+				continue
+			}
+		default:
+			err = fmt.Errorf("a record of kind %q", kind)
+		}
+		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				k.log.Warn("the SIP path", "error", err)
 			}
@@ -258,4 +279,101 @@ func (k *sipKeeper) interfaceOf(a netip.Addr) string {
 		}
 	}
 	return name
+}
+
+// emergency reads an emergency call and tells of it.
+func (k *sipKeeper) emergency(r io.Reader) error {
+	var length [4]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(length[:])
+	if n > maxNews {
+		return fmt.Errorf("an emergency call of %d octets", n)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return err
+	}
+	var c proxy.EmergencyCall
+	if err := json.Unmarshal(text, &c); err != nil {
+		return err
+	}
+	args := []any{"call", c.ID, "dialled", c.Dialled, "line", c.AOR, "from", c.From, "to", c.To}
+	if x := c.Caller; x != nil {
+		args = append(args, "phone", x.Phone, "label", x.Label, "found_by", c.Found, "location", x.Location, "network", x.Network, "since", x.Since)
+	}
+	if c.Sent != "" {
+		args = append(args, "sent", "location")
+	} else {
+		args = append(args, "sent", "no location", "because", c.Why)
+	}
+	if c.Status != 0 {
+		args = append(args, "status", c.Status)
+	}
+	k.log.Warn("emergency call", args...)
+	return nil
+}
+
+// How often the SIP path is told who may call for help, and of how many phones at
+// a time.
+const (
+	tellEvery = 250 * time.Millisecond
+	tellMost  = 1000
+)
+
+// tellCallers tells the SIP path who may call for help, all and then what changes,
+// until ctx ends.
+func (k *sipKeeper) tellCallers(ctx context.Context) {
+	k.engine.WatchCallers()
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for first := true; ; {
+		news := callerNews{Begin: first}
+		more := k.engine.TakeCallers(tellMost, func(c gateway.Caller, gone bool) {
+			if gone {
+				news.Gone = append(news.Gone, c.Phone.String())
+			} else {
+				news.Put = append(news.Put, callerOf(&c))
+			}
+		})
+		news.End = !more
+		if first || len(news.Put)+len(news.Gone) > 0 {
+			k.send(&news)
+		}
+		if first = false; more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *sipKeeper) send(news *callerNews) {
+	b, err := json.Marshal(news)
+	if err != nil {
+		k.log.Error("who may call for help cannot be told", "error", err)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := fmt.Fprintf(k.conn, "callers %d\n%s", len(b), b); err != nil {
+		_ = k.conn.Close() // its reader sees it
+	}
+}
+
+// callerOf is a caller as the SIP path knows it.
+func callerOf(c *gateway.Caller) proxy.Caller {
+	x := proxy.Caller{
+		Phone: c.Phone.String(), Site: c.Site, Label: c.Label, Sources: c.Sources, Contacts: c.Contacts,
+		Location: string(c.Location), Address: c.Address, ELIN: c.ELIN, Source: c.Assignment.Source.String(), Network: c.Network.String(),
+		Since: c.Since, Heard: c.Heard, Moving: c.Moving, Unapproved: c.Assignment.Unapproved, Unlocated: c.Assignment.Unlocated,
+	}
+	for _, a := range c.AORs {
+		x.AORs = append(x.AORs, string(a))
+	}
+	return x
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,9 +25,11 @@ import (
 // It listens on a Unix socket, to which serve attaches: then it sends what it
 // observes. serve is a client like any other: it may come and go.
 //
-// The first line of a client is "attach ID", where ID is of the configuration that
-// it wants; the answer is "ok", or "other" if this process has another one. "stop"
-// ends the process.
+// A client says lines. "attach ID", where ID is of the configuration that it wants,
+// is answered by "ok", or by "other" if this process has another one. "callers N" is
+// followed by N octets, a callerNews. "stop" ends the process. What this process
+// sends to who is attached is records: 'o' and an observation, or 'e', a length in 4
+// octets and an emergency call as JSON.
 
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
@@ -35,6 +40,17 @@ type sipSpec struct {
 	Upstream  []string `json:"upstream"`
 	Advertise string   `json:"advertise"`
 	Key       [32]byte `json:"key"`
+	Numbers   []string `json:"numbers"`
+	Callers   string   `json:"callers"` // file that keeps who may call for help
+}
+
+// callerNews is what changed of who may call for help. What comes between Begin and
+// End replaces all that was told before, at End.
+type callerNews struct {
+	Begin bool           `json:"begin,omitempty"`
+	Put   []proxy.Caller `json:"put,omitempty"`
+	Gone  []string       `json:"gone,omitempty"`
+	End   bool           `json:"end,omitempty"`
 }
 
 // sipStart is what it says on its standard output: that it is ready, or why not.
@@ -56,11 +72,13 @@ func (c *sipPathCmd) Run(env *environment) error {
 	defer stop()
 	said := json.NewEncoder(env.stdout)
 	out := newOutlet(spec.ID)
+	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")
 	p, err := proxy.New(proxy.Config{
-		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key,
-		Observe: out.offer, Log: slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip"),
+		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers,
+		Observe: out.offer, Emergency: out.alarm, Log: log,
 	})
 	if err == nil {
+		out.roll = newRoll(spec.Callers, p.SetCallers, log)
 		out.clients, err = listenAdmin(spec.Socket)
 	}
 	if err != nil {
@@ -76,18 +94,32 @@ func (c *sipPathCmd) Run(env *environment) error {
 	ctx, out.stop = context.WithCancel(ctx)
 	defer out.stop()
 	go out.serve()
+	kept := make(chan struct{})
+	go func() { out.roll.keep(ctx); close(kept) }()
 	err = p.Run(ctx)
+	<-kept
 	return errors.Join(err, out.clients.Close())
 }
 
 // maxQueued is how many observations wait for serve. While it is away, or does not
 // keep up, later ones are dropped and counted: a phone registers again.
-const maxQueued = 1 << 14
+const (
+	maxQueued = 1 << 14
+	maxAlarms = 1 << 10
+)
+
+// Kinds of record.
+const (
+	recordObservation = 'o'
+	recordEmergency   = 'e'
+)
 
 // outlet hands observations to whoever is attached.
 type outlet struct {
 	id      string
+	roll    *roll
 	queue   chan []byte
+	alarms  chan []byte // before all others
 	dropped atomic.Uint64
 	clients net.Listener
 	stop    context.CancelFunc
@@ -96,12 +128,28 @@ type outlet struct {
 	attached net.Conn // nil: nobody
 }
 
-func newOutlet(id string) *outlet { return &outlet{id: id, queue: make(chan []byte, maxQueued)} }
+func newOutlet(id string) *outlet {
+	return &outlet{id: id, queue: make(chan []byte, maxQueued), alarms: make(chan []byte, maxAlarms)}
+}
 
 // offer takes an observation in, and never waits.
 func (o *outlet) offer(x proxy.Observation) {
 	select {
-	case o.queue <- x.Append(nil):
+	case o.queue <- x.Append([]byte{recordObservation}):
+	default:
+		o.dropped.Add(1)
+	}
+}
+
+// alarm takes an emergency call in, and never waits.
+func (o *outlet) alarm(c proxy.EmergencyCall) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return // of nothing that it holds
+	}
+	b := binary.BigEndian.AppendUint32([]byte{recordEmergency}, uint32(len(text)))
+	select {
+	case o.alarms <- append(b, text...):
 	default:
 		o.dropped.Add(1)
 	}
@@ -127,12 +175,16 @@ func (o *outlet) client(c net.Conn) {
 	defer c.Close()
 	done := make(chan struct{})
 	defer close(done)
-	lines := bufio.NewScanner(c)
-	for lines.Scan() {
-		switch word, id, _ := strings.Cut(lines.Text(), " "); {
+	in := bufio.NewReader(c)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " "); {
 		case word == "stop":
 			o.stop()
-		case word == "attach" && id == o.id:
+		case word == "attach" && rest == o.id:
 			o.mu.Lock()
 			if o.attached != nil {
 				_ = o.attached.Close()
@@ -143,28 +195,51 @@ func (o *outlet) client(c net.Conn) {
 				return
 			}
 			go o.send(c, done)
+		case word == "callers":
+			n, err := strconv.Atoi(rest)
+			if err != nil || n < 0 || n > maxNews {
+				return
+			}
+			text := make([]byte, n)
+			if _, err := io.ReadFull(in, text); err != nil {
+				return
+			}
+			var news callerNews
+			if err := json.Unmarshal(text, &news); err != nil {
+				return
+			}
+			o.roll.take(&news)
 		default:
 			_, _ = c.Write([]byte("other\n"))
 		}
 	}
 }
 
+// maxNews is how long a callerNews may be.
+const maxNews = 64 << 20
+
 // send sends observations until the client is gone.
 func (o *outlet) send(c net.Conn, done <-chan struct{}) {
 	w := bufio.NewWriterSize(c, 1<<16)
 	for {
+		var b []byte
 		select {
-		case <-done:
-			return
-		case b := <-o.queue:
-			_, err := w.Write(b)
-			if err == nil && len(o.queue) == 0 {
-				err = w.Flush()
-			}
-			if err != nil {
-				_ = c.Close()
+		case b = <-o.alarms:
+		default:
+			select {
+			case <-done:
 				return
+			case b = <-o.alarms:
+			case b = <-o.queue:
 			}
+		}
+		_, err := w.Write(b)
+		if err == nil && len(o.queue)+len(o.alarms) == 0 {
+			err = w.Flush()
+		}
+		if err != nil {
+			_ = c.Close()
+			return
 		}
 	}
 }

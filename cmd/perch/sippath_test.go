@@ -189,6 +189,24 @@ func TestSIPPath(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 
+	// Help is called with the location in force, and its end is Bob, who has no ears.
+	logged := func(what string) func() bool {
+		return func() bool {
+			b, err := os.ReadFile(s.log.Name())
+			return err == nil && strings.Contains(string(b), what)
+		}
+	}
+	help := func(user, port string) {
+		t.Helper()
+		answer := s.sipp("answered", "bob", bob)
+		s.done(s.sipp("help", user, port))
+		s.done(answer)
+	}
+	help("alice", alice)
+	s.await("the call in the log", logged(`msg="emergency call" process=sip call=`))
+	s.await("its location", logged(`phone=00:15:65:aa:00:01 label="Alice's desk" found_by="source and line" location=hq-3f network="hq 127.0.0.0/24"`))
+	s.await("what was sent", logged(`sent=location status=200`))
+
 	call := func() {
 		t.Helper()
 		answer := s.sipp("answer", "bob", bob)
@@ -206,6 +224,7 @@ func TestSIPPath(t *testing.T) {
 	}
 	_ = serve.Wait()
 	call()
+	help("alice", alice)
 	s.done(s.sipp("register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "600", "-base_cseq", "9"))
 	serve = s.serve()
 	if got := s.path(); got != path {

@@ -109,13 +109,15 @@ func testdata(t *testing.T, name string) string {
 }
 
 // startKamailio starts a PBX and returns where it listens, over UDP and TCP.
-func startKamailio(t *testing.T) netip.AddrPort {
+func startKamailio(t *testing.T, flags ...string) netip.AddrPort {
 	t.Helper()
 	need(t, "kamailio", "kamailio")
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(freePort(t)))
 	dir := t.TempDir()
-	spawn(t, "kamailio", "-DD", "-E", "-f", testdata(t, "kamailio.cfg"), "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "4",
-		"-l", "udp:"+addr.String(), "-l", "tcp:"+addr.String())
+	spawn(t, "kamailio", append([]string{
+		"-DD", "-E", "-f", testdata(t, "kamailio.cfg"), "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "4",
+		"-l", "udp:" + addr.String(), "-l", "tcp:" + addr.String(),
+	}, flags...)...)
 	for range 200 {
 		if c, err := net.Dial("tcp", addr.String()); err == nil {
 			_ = c.Close()
@@ -183,5 +185,47 @@ func TestKamailioUDP(t *testing.T) {
 	c := p.Counts()
 	if c.Malformed+c.NotSIP+c.Forged+c.Unsent+c.Answered != 0 {
 		t.Errorf("got %+v, want messages forwarded alone", c)
+	}
+}
+
+// Help is called through a PBX that takes bodies in parts, and through one that does
+// not. Whoever answers has the location in the one case, and the call in both.
+func TestKamailioEmergency(t *testing.T) {
+	for _, tc := range []struct {
+		flags []string
+		parts bool
+		why   string
+	}{{nil, true, ""}, {[]string{"-A", "NO_PARTS"}, false, "the PBX refused it with the location"}} {
+		t.Run(fmt.Sprint(tc.flags), func(t *testing.T) {
+			pbx := startKamailio(t, tc.flags...)
+			told := make(chan EmergencyCall, 9)
+			p := start(t, Config{Emergency: func(c EmergencyCall) { told <- c }}, "udp:"+pbx.String())
+			alice, bob := freePort(t), freePort(t)
+			desk := aliceDesk
+			desk.Sources = []netip.Addr{pbx.Addr()}
+			p.SetCallers([]Caller{desk})
+			startSIPp(t, "register", "bob", bob, p.Addr(0), "-key", "expires", "60", "-key", "mac", "none").done(t)
+			log := filepath.Join(t.TempDir(), "messages")
+			answered := startSIPp(t, "answered", "bob", bob, p.Addr(0), "-trace_msg", "-message_file", log)
+			startSIPp(t, "help", "alice", alice, p.Addr(0)).done(t)
+			answered.done(t)
+			b, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Contains(b, []byte("<cl:ROOM>307 &lt;&amp;&gt;</cl:ROOM>")) && bytes.Contains(b, []byte("Geolocation: <cid:")); got != tc.parts {
+				t.Errorf("the location came along: %t, want %t", got, tc.parts)
+			}
+			if !bytes.Contains(b, []byte("m=audio 40000 RTP/AVP 0")) {
+				t.Errorf("the phone's SDP is lost:\n%s", b)
+			}
+			var last EmergencyCall
+			for last.Status != 200 {
+				last = <-told
+			}
+			if last.Why != tc.why || (last.Sent != "") != tc.parts {
+				t.Errorf("told of %+v", last)
+			}
+		})
 	}
 }

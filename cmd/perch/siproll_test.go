@@ -1,0 +1,56 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"perch/sip/proxy"
+)
+
+func TestRoll(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roll.json")
+	var used []string
+	use := func(list []proxy.Caller) {
+		used = nil
+		for _, c := range list {
+			used = append(used, c.Phone+"="+c.Location)
+		}
+	}
+	expect := func(what, want string) {
+		t.Helper()
+		if got := strings.Join(used, " "); got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	r := newRoll(file, use, slog.New(slog.DiscardHandler))
+	expect("at first", "")
+	r.take(&callerNews{Begin: true, Put: []proxy.Caller{{Phone: "b", Location: "1"}}})
+	expect("half of all", "")
+	r.take(&callerNews{Put: []proxy.Caller{{Phone: "a", Location: "1"}}, End: true})
+	expect("all", "a=1 b=1")
+	r.take(&callerNews{Put: []proxy.Caller{{Phone: "a", Location: "2"}, {Phone: "c"}}, Gone: []string{"b"}, End: true})
+	expect("a change", "a=2 c=")
+	r.write()
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("got %v, %v, want a file for nobody else", info, err)
+	}
+
+	r = newRoll(file, use, slog.New(slog.DiscardHandler))
+	expect("after a restart", "a=2 c=")
+	r.take(&callerNews{Begin: true, Put: []proxy.Caller{{Phone: "d"}}})
+	expect("while it is told anew", "a=2 c=")
+	r.take(&callerNews{End: true})
+	expect("after that", "d=")
+
+	if err := os.WriteFile(file, []byte(`[{"phone":"a","addr`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	newRoll(file, use, slog.New(slog.NewTextHandler(&log, nil)))
+	if expect("of a broken file", ""); !strings.Contains(log.String(), "not known until serve tells it") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
