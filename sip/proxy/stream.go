@@ -59,7 +59,7 @@ func (s *stream) feed(b []byte, take func(message []byte)) (pings int, err error
 			return pings, errTooLong
 		}
 		if len(b) < head+n {
-			s.seen = head // found again at once
+			s.seen = head - 1 // found again at once
 			break
 		}
 		take(b[:head+n])
