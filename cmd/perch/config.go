@@ -60,6 +60,7 @@ type sipConfig struct {
 	Listen    []string        `yaml:"listen"`
 	Upstream  []string        `yaml:"upstream"`
 	Advertise string          `yaml:"advertise"`
+	Allow     []netip.Prefix  `yaml:"allow"`
 	Sites     []sipSiteConfig `yaml:"sites"`
 	Emergency []string        `yaml:"emergency"`
 }
@@ -155,7 +156,7 @@ func defaults() config {
 	p := gateway.DefaultPolicy()
 	return config{
 		Database: "perch.db",
-		SIP:      sipConfig{Ports: []uint16{5060}, Emergency: proxy.DefaultEmergencyNumbers},
+		SIP:      sipConfig{Ports: []uint16{5060}, Allow: proxy.PrivateNetworks, Emergency: proxy.DefaultEmergencyNumbers},
 		Mail:     mailConfig{From: "Perch <perch@example.com>"},
 		Portal:   portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
 		Policy: policyConfig{

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -34,14 +35,15 @@ import (
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
 type sipSpec struct {
-	ID        string   `json:"id"`
-	Socket    string   `json:"socket"`
-	Listen    []string `json:"listen"`
-	Upstream  []string `json:"upstream"`
-	Advertise string   `json:"advertise"`
-	Key       [32]byte `json:"key"`
-	Numbers   []string `json:"numbers"`
-	Callers   string   `json:"callers"` // file that keeps who may call for help
+	ID        string         `json:"id"`
+	Socket    string         `json:"socket"`
+	Listen    []string       `json:"listen"`
+	Upstream  []string       `json:"upstream"`
+	Advertise string         `json:"advertise"`
+	Key       [32]byte       `json:"key"`
+	Numbers   []string       `json:"numbers"`
+	Allow     []netip.Prefix `json:"allow"`
+	Callers   string         `json:"callers"` // file that keeps who may call for help
 }
 
 // callerNews is what changed of who may call for help. What comes between Begin and
@@ -74,7 +76,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	out := newOutlet(spec.ID)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")
 	p, err := proxy.New(proxy.Config{
-		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers,
+		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers, Allow: spec.Allow,
 		Observe: out.offer, Emergency: out.alarm, Log: log,
 	})
 	if err == nil {

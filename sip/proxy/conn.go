@@ -135,6 +135,10 @@ func (p *Proxy) accept(l *leg, running *sync.WaitGroup) {
 			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
 			continue
 		}
+		if from, ok := n.RemoteAddr().(*net.TCPAddr); !ok || !p.admits(from.AddrPort().Addr().Unmap()) {
+			_ = n.Close()
+			continue
+		}
 		x := p.conns.add(n, flow{})
 		if x == nil {
 			_ = n.Close()

@@ -19,7 +19,7 @@ var (
 )
 
 func newBench() *bench {
-	p := &Proxy{cfg: Config{Key: [32]byte{1}}, own: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers}
+	p := &Proxy{cfg: Config{Key: [32]byte{1}}, own: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers, allow: PrivateNetworks}
 	p.log = p.logger()
 	p.conns.init()
 	p.pending.init()

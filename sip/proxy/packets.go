@@ -155,5 +155,8 @@ func (w *worker) datagram(l *leg, from netip.AddrPort, b []byte) {
 		return
 	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	if !w.admits(from.Addr()) {
+		return
+	}
 	w.handle(flow{transport: udp, port: l.addr.Port(), peer: from}, b, true)
 }

@@ -47,6 +47,9 @@ type Config struct {
 	// Advertise is the host by which phones and PBX reach the proxy; empty: the
 	// address it listens at, or, if that is any, the one that leads to the PBX.
 	Advertise string
+	// Allow are the networks that phones are in; nil: PrivateNetworks. What comes from
+	// elsewhere and from no PBX is dropped before anybody looks at it, unanswered.
+	Allow []netip.Prefix
 	// Key seals what the proxy writes into messages. As long as it is the same, what
 	// was written before a restart holds after it.
 	Key [32]byte
@@ -80,6 +83,7 @@ type Counts struct {
 	NotSIP    uint64
 	Forged    uint64 // entries and answers that are not what was written here
 	Unsent    uint64 // messages that could not be handed over
+	Strangers uint64 // datagrams and connections from networks that are not allowed
 
 	FailedOver uint64 // requests that were tried at another PBX
 }
@@ -93,10 +97,39 @@ type Proxy struct {
 	pending     pending
 	callers     atomic.Pointer[callers]
 	numbers     []string
+	allow       []netip.Prefix
 	emergencies emergencies
 	own         map[string]bool // our hosts and ports, in lower case
 	conns       conns
-	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, failedOver atomic.Uint64 }
+	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver atomic.Uint64 }
+}
+
+// PrivateNetworks are those that nobody on the internet is in (RFC 1918, 3927, 4193,
+// 4291, 6598).
+var PrivateNetworks = func() (out []netip.Prefix) {
+	for _, s := range []string{
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
+	} {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
+}()
+
+// admits reports whether anything is taken from an address.
+func (p *Proxy) admits(a netip.Addr) bool {
+	a = a.WithZone("")
+	for _, n := range p.allow {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	for _, t := range p.upstreams.list() {
+		if t.addr.Addr() == a {
+			return true
+		}
+	}
+	p.count.strangers.Add(1)
+	return false
 }
 
 // leg is one of our sockets.
@@ -116,6 +149,9 @@ func New(cfg Config) (*Proxy, error) {
 	p.conns.init()
 	p.pending.init()
 	p.emergencies.byKey = map[txn]*emergency{}
+	if p.allow = cfg.Allow; p.allow == nil {
+		p.allow = PrivateNetworks
+	}
 	if p.numbers = cfg.Numbers; p.numbers == nil {
 		p.numbers = DefaultEmergencyNumbers
 	}
@@ -252,7 +288,7 @@ func (p *Proxy) Counts() Counts {
 	c := &p.count
 	return Counts{
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
-		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), FailedOver: c.failedOver.Load(),
+		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(),
 	}
 }
 

@@ -331,3 +331,40 @@ func TestTCPAlone(t *testing.T) {
 		t.Errorf("got %v\n%s", err, b[:n])
 	}
 }
+
+// What comes from elsewhere is not answered, over UDP and TCP.
+func TestStrangers(t *testing.T) {
+	pbx := newPeer(t) // at 127.0.0.1, which only as a PBX is let in
+	p := start(t, Config{Listen: []string{"udp:0.0.0.0:0", "tcp:0.0.0.0:0"}, Advertise: "127.0.0.1", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}},
+		"udp:"+pbx.addr().String())
+	from := func(network, address string) net.Conn {
+		t.Helper()
+		var local net.Addr = &net.UDPAddr{IP: net.ParseIP(address)}
+		i := 0
+		if network == "tcp" {
+			local, i = &net.TCPAddr{IP: net.ParseIP(address)}, 1
+		}
+		d := net.Dialer{LocalAddr: local}
+		c, err := d.Dial(network, fmt.Sprintf("127.0.0.1:%d", p.Addr(i).Port()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	options := request("OPTIONS", "a")
+	for _, tc := range []struct {
+		network, address string
+		want             bool
+	}{{"udp", "127.0.0.8", false}, {"udp", "127.0.0.9", true}, {"udp", "127.0.0.1", true}, {"tcp", "127.0.0.8", false}, {"tcp", "127.0.0.9", true}} {
+		c := from(tc.network, tc.address)
+		_, _ = c.Write([]byte(options))
+		got := pbx.next(map[bool]time.Duration{true: 5 * time.Second, false: 200 * time.Millisecond}[tc.want])
+		if (got != "") != tc.want {
+			t.Errorf("%s from %s: got %q", tc.network, tc.address, got)
+		}
+	}
+	if c := p.Counts(); c.Strangers != 2 || c.Answered != 0 {
+		t.Errorf("got %+v, want two strangers and no answer", c)
+	}
+}
