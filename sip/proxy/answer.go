@@ -102,8 +102,17 @@ func (w *worker) response(in flow) {
 		}
 		return
 	}
-	if o := w.pending.take(key); o != nil && m.status == 503 && w.elsewhere(key, o) {
+	_, method := m.sequence()
+	if string(method) == "REGISTER" && m.status < 200 {
+		w.pass(to)
+		return // its end is still owed
+	}
+	o := w.pending.take(key)
+	if o != nil && m.status == 503 && w.elsewhere(key, o) {
 		return
+	}
+	if string(method) == "REGISTER" {
+		w.registered(to, o)
 	}
 	w.pass(to)
 }
@@ -145,9 +154,6 @@ func (w *worker) pass(to flow) {
 		w.edits.replace(span{top.at.at, next.at.at}, nil)
 	} else {
 		w.edits.replace(span{top.line.at, top.line.end}, nil)
-	}
-	if _, method := m.sequence(); m.status >= 200 && string(method) == "REGISTER" {
-		w.observe(to, false)
 	}
 	w.send(to, w.edits.apply(w.out[:0], m.raw))
 }

@@ -84,9 +84,6 @@ func (w *worker) request(in flow) {
 			w.answer(in, &fault{503, "Service Unavailable", ""})
 			return
 		}
-		if m.is("REGISTER") {
-			w.observe(in, true)
-		}
 		w.toPBX(in, t, now)
 		if !m.is("ACK") && !m.is("CANCEL") {
 			w.pending.add(key, in, m.raw, t, now)

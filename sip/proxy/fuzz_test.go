@@ -23,6 +23,7 @@ func newBench() *bench {
 	p.log = p.logger()
 	p.conns.init()
 	p.pending.init()
+	p.told.init()
 	p.emergencies.byKey = map[txn]*emergency{}
 	p.legs = []*leg{{transport: udp, addr: netip.MustParseAddrPort("192.0.2.5:5060"), advertised: "192.0.2.5:5060"}}
 	p.upstreams.targets.Store(&[]*target{{transport: udp, addr: benchPBX.peer}})

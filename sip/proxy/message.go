@@ -50,6 +50,8 @@ const (
 	supported
 	retryAfter
 	geolocation
+	expires
+	userAgent
 	names
 )
 
@@ -58,6 +60,7 @@ var nameOf = map[string]name{
 	"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
 	"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
 	"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
+	"expires": expires, "user-agent": userAgent,
 }
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).

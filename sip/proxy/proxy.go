@@ -8,9 +8,9 @@
 // reached. It keeps nothing itself, so a phone does not notice when it is started
 // again.
 //
-// Where nothing has to be changed a message passes octet for octet. Of all REGISTERs
-// and their final answers the proxy hands over a copy, and never waits for whoever
-// takes it.
+// Where nothing has to be changed a message passes octet for octet. Of REGISTERs that
+// are accepted, and their answers, the proxy hands over a copy, and never waits for
+// whoever takes it.
 //
 // It is no registrar, challenges nobody, and touches no media.
 //
@@ -53,8 +53,8 @@ type Config struct {
 	// Key seals what the proxy writes into messages. As long as it is the same, what
 	// was written before a restart holds after it.
 	Key [32]byte
-	// Observe takes the REGISTERs and their final answers; nil: nobody does. It must
-	// not block.
+	// Observe takes the REGISTERs that were accepted, each with its answer behind it;
+	// nil: nobody does. It must not block.
 	Observe func(Observation)
 	// Numbers are what is dialled for help; nil: DefaultEmergencyNumbers.
 	// urn:service:sos is help whatever they are.
@@ -65,8 +65,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Observation is a REGISTER as a phone sent it, or its final answer as the phone
-// gets it.
+// Observation is a REGISTER as a phone sent it, or its answer as the PBX gave it.
 type Observation struct {
 	Time        time.Time
 	Transport   string // "udp", "tcp", "tls"
@@ -95,6 +94,7 @@ type Proxy struct {
 	legs        []*leg
 	upstreams   upstreams
 	pending     pending
+	told        told
 	callers     atomic.Pointer[callers]
 	numbers     []string
 	allow       []netip.Prefix
@@ -148,6 +148,7 @@ func New(cfg Config) (*Proxy, error) {
 	p.log = p.logger()
 	p.conns.init()
 	p.pending.init()
+	p.told.init()
 	p.emergencies.byKey = map[txn]*emergency{}
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
@@ -348,21 +349,6 @@ func (p *Proxy) legIndex(f flow) int {
 
 // alive reports whether a flow may still be there.
 func (p *Proxy) alive(f flow) bool { return f.transport == udp || p.conns.get(f.conn) != nil }
-
-// observe hands over the message at hand; it is from the phone, or else to it.
-func (w *worker) observe(phone flow, fromPhone bool) {
-	if w.cfg.Observe == nil {
-		return
-	}
-	o := Observation{
-		Time: time.Now(), Transport: phone.transport.String(), Source: phone.peer,
-		Destination: w.leg(phone).addr, Message: w.m.raw,
-	}
-	if !fromPhone {
-		o.Source, o.Destination = o.Destination, o.Source
-	}
-	w.cfg.Observe(o)
-}
 
 // Check reports what is wrong with a configuration as far as it tells by itself:
 // addresses that are none, nobody to forward to, or ourselves.
