@@ -108,3 +108,18 @@ func TestCaller(t *testing.T) {
 		t.Errorf("nothing happened, and told of %+v", more)
 	}
 }
+
+// A phone that registers over and over while it settles has one deadline: with one
+// for each REGISTER, all of which hold, every observation would look through all.
+func TestOneDeadline(t *testing.T) {
+	const story = "confirm"
+	e, _ := newEngine(t, &gateway.Memory{}, story)
+	for _, o := range observations(t, story) {
+		for range 50 {
+			e.Observe(o)
+		}
+	}
+	if n := e.Deadlines(); n < 1 || n > 3 {
+		t.Errorf("got %d deadlines of one phone, want one, or three at most", n)
+	}
+}

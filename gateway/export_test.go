@@ -100,3 +100,10 @@ func (e *Engine) Concerned(l Link) bool {
 	p := e.phones.Of(id)
 	return p != nil && slices.Contains(e.recipients(p), l.User)
 }
+
+// Deadlines is how many settle deadlines the agenda holds.
+func (e *Engine) Deadlines() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.agenda.settling)
+}

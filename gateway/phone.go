@@ -189,6 +189,7 @@ func (e *Engine) prune(p *phone) {
 
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
+	before := p.Due
 	p.Due = 0
 	a := p.track.Attachment()
 	if a.Level() == discovery.LevelNone || p.kind(e) == provisioning.Ignore {
@@ -212,13 +213,11 @@ func (e *Engine) evaluate(p *phone) {
 	default:
 		return
 	}
-	e.settleAt(p, settled)
-}
-
-// settleAt sets the settle deadline, not before now and not while flapping.
-func (e *Engine) settleAt(p *phone, t discovery.Instant) {
-	p.Due = max(t, e.instant(), p.track.FlapUntil())
-	e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
+	// Not before now, and not while flapping.
+	p.Due = max(settled, e.instant(), p.track.FlapUntil())
+	if p.Due != before { // else it is on the agenda already
+		e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
+	}
 }
 
 // at returns all values ever known of the network.

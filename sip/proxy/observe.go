@@ -62,7 +62,7 @@ func (w *worker) registered(phone flow, o *owed) {
 	of := toldOf{phone, h.Sum64()}
 	for _, x := range r.headers {
 		switch x.name {
-		case contact, callID, expires, userAgent:
+		case contact, expires, userAgent: // not Call-ID: a phone that was started again says nothing new by that
 			h.Write(r.value(x))
 			h.Write([]byte{byte(x.name)})
 		}
