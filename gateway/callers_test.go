@@ -114,9 +114,34 @@ func TestCaller(t *testing.T) {
 func TestOneDeadline(t *testing.T) {
 	const story = "confirm"
 	e, _ := newEngine(t, &gateway.Memory{}, story)
+	again := func(o *discovery.Observation, n int) *discovery.Observation {
+		c := *o
+		c.Time = c.Time.Add(time.Duration(n) * 100 * time.Millisecond)
+		switch {
+		case o.Register != nil:
+			r := *o.Register
+			r.CSeq += uint32(n)
+			c.Register = &r
+		case o.Response != nil:
+			r := *o.Response
+			r.CSeq += uint32(n)
+			c.Response = &r
+		}
+		return &c
+	}
+	var registers []*discovery.Observation
 	for _, o := range observations(t, story) {
-		for range 50 {
-			e.Observe(o)
+		if e.Observe(o); o.Register != nil || o.Response != nil {
+			registers = append(registers, o)
+		}
+		if o.Response != nil && o.Response.Status == 200 {
+			registers = registers[len(registers)-2:]
+			break
+		}
+	}
+	for n := range 50 {
+		for _, o := range registers {
+			e.Observe(again(o, n+1))
 		}
 	}
 	if n := e.Deadlines(); n < 1 || n > 3 {
