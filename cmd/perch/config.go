@@ -60,9 +60,16 @@ type sipConfig struct {
 	Listen    []string        `yaml:"listen"`
 	Upstream  []string        `yaml:"upstream"`
 	Advertise string          `yaml:"advertise"`
+	TLS       sipTLSConfig    `yaml:"tls"`
 	Allow     []netip.Prefix  `yaml:"allow"`
 	Sites     []sipSiteConfig `yaml:"sites"`
 	Emergency []string        `yaml:"emergency"`
+}
+
+type sipTLSConfig struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	CA          string `yaml:"ca"`
 }
 
 type sipSiteConfig struct {
@@ -220,7 +227,7 @@ func parseConfig(name string, b []byte) (config, error) {
 		}
 	}
 	if len(c.SIP.Listen)+len(c.SIP.Upstream) > 0 {
-		if err := (&proxy.Config{Listen: c.SIP.Listen, Upstream: c.SIP.Upstream}).Check(); err != nil {
+		if err := (&proxy.Config{Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key}).Check(); err != nil {
 			return c, configFault(name, "sip: %v", err)
 		}
 	}

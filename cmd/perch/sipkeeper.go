@@ -60,7 +60,7 @@ func newSIPKeeper(c *config, beside string, e *gateway.Engine, to *turns, now fu
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
 	}
 	k.spec = sipSpec{Socket: beside + ".sip.sock", Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Key: key,
-		Numbers: c.SIP.Emergency, Allow: c.SIP.Allow, Callers: beside + ".sip.json"}
+		Numbers: c.SIP.Emergency, Allow: c.SIP.Allow, CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA, Callers: beside + ".sip.json"}
 	b, err := json.Marshal(k.spec)
 	if err != nil {
 		return nil, err

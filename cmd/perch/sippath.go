@@ -43,6 +43,9 @@ type sipSpec struct {
 	Key       [32]byte       `json:"key"`
 	Numbers   []string       `json:"numbers"`
 	Allow     []netip.Prefix `json:"allow"`
+	CertFile  string         `json:"cert_file"`
+	KeyFile   string         `json:"key_file"`
+	CAFile    string         `json:"ca_file"`
 	Callers   string         `json:"callers"` // file that keeps who may call for help
 }
 
@@ -76,7 +79,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	out := newOutlet(spec.ID)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")
 	p, err := proxy.New(proxy.Config{
-		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers, Allow: spec.Allow,
+		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers, Allow: spec.Allow, CertFile: spec.CertFile, KeyFile: spec.KeyFile, CAFile: spec.CAFile,
 		Observe: out.offer, Emergency: out.alarm, Log: log,
 	})
 	if err == nil {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/rand"
+	cryptotls "crypto/tls"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -14,7 +15,8 @@ import (
 type conns struct {
 	mu     sync.Mutex
 	byID   map[uint64]*conn
-	byPeer map[flow]*conn // to PBXs, by the flow without a connection
+	byPeer map[flow]*conn     // to PBXs, by the flow without a connection
+	counts map[netip.Addr]int // of each source
 	closed bool
 }
 
@@ -22,6 +24,7 @@ type conns struct {
 // not read, or does not answer a call, holds up nobody else.
 type conn struct {
 	id    uint64
+	from  netip.Addr // of a phone's
 	queue chan []byte
 	net   net.Conn // nil until it is connected
 }
@@ -30,11 +33,18 @@ const (
 	queueLen     = 64
 	writeTimeout = 10 * time.Second
 	dialTimeout  = 4 * time.Second
+	// firstMessage is how long a connection may say nothing that is SIP, its handshake
+	// included, and maxConns how many one address may have, and all.
+	firstMessage     = 30 * time.Second
+	maxConns         = 1 << 16
+	maxConnsOfSource = 1 << 10
 )
 
 var errNoConn = errors.New("the connection is gone, or does not take more")
 
-func (c *conns) init() { c.byID, c.byPeer = map[uint64]*conn{}, map[flow]*conn{} }
+func (c *conns) init() {
+	c.byID, c.byPeer, c.counts = map[uint64]*conn{}, map[flow]*conn{}, map[netip.Addr]int{}
+}
 
 func (c *conns) get(id uint64) *conn {
 	c.mu.Lock()
@@ -42,17 +52,21 @@ func (c *conns) get(id uint64) *conn {
 	return c.byID[id]
 }
 
-// add takes a connection in, or the place of one to a PBX; nil if the proxy ends.
-func (c *conns) add(n net.Conn, to flow) *conn {
+// add takes a connection in, or the place of one to a PBX; nil if there are too many,
+// or the proxy ends.
+func (c *conns) add(n net.Conn, from netip.Addr, to flow) *conn {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
-	x := &conn{id: binary.BigEndian.Uint64(id[:]) | 1, queue: make(chan []byte, queueLen), net: n}
+	x := &conn{id: binary.BigEndian.Uint64(id[:]) | 1, from: from, queue: make(chan []byte, queueLen), net: n}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed || n != nil && (len(c.byID) >= maxConns || c.counts[from] >= maxConnsOfSource) {
 		return nil
 	}
 	c.byID[x.id] = x
+	if n != nil {
+		c.counts[from]++
+	}
 	if n == nil {
 		c.byPeer[to] = x
 	}
@@ -78,6 +92,11 @@ func (c *conns) remove(x *conn) {
 		return
 	}
 	delete(c.byID, x.id)
+	if x.from.IsValid() {
+		if c.counts[x.from]--; c.counts[x.from] == 0 {
+			delete(c.counts, x.from)
+		}
+	}
 	for f, y := range c.byPeer {
 		if x == y {
 			delete(c.byPeer, f)
@@ -135,14 +154,15 @@ func (p *Proxy) accept(l *leg, running *sync.WaitGroup) {
 			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
 			continue
 		}
-		if from, ok := n.RemoteAddr().(*net.TCPAddr); !ok || !p.admits(from.AddrPort().Addr().Unmap()) {
+		from, ok := n.RemoteAddr().(*net.TCPAddr)
+		if !ok || !p.admits(from.AddrPort().Addr().Unmap()) {
 			_ = n.Close()
 			continue
 		}
-		x := p.conns.add(n, flow{})
+		x := p.conns.add(n, from.AddrPort().Addr().Unmap(), flow{})
 		if x == nil {
 			_ = n.Close()
-			return
+			continue
 		}
 		running.Go(func() { p.serve(x, l.transport, l.addr.Port()) })
 	}
@@ -157,12 +177,18 @@ func (p *Proxy) serve(x *conn, t transport, port uint16) {
 	w := p.newWorker()
 	var cut stream
 	b := make([]byte, 32<<10)
-	for {
+	_ = x.net.SetReadDeadline(time.Now().Add(firstMessage))
+	for first := true; ; {
 		n, err := x.net.Read(b)
 		if err != nil {
 			return
 		}
-		pings, err := cut.feed(b[:n], func(message []byte) { w.handle(in, message, false) })
+		pings, err := cut.feed(b[:n], func(message []byte) {
+			if w.handle(in, message, false) && first {
+				first = false
+				_ = x.net.SetReadDeadline(time.Time{}) // its keep-alives, or TCP's, tell whether it is there
+			}
+		})
 		w.flush()
 		for range pings {
 			_ = p.conns.write(x.id, []byte("\r\n")) // RFC 5626 section 3.5.1
@@ -180,7 +206,7 @@ func (p *Proxy) dial(f flow, b []byte) error {
 	x := p.conns.byPeer[f]
 	p.conns.mu.Unlock()
 	if x == nil {
-		if x = p.conns.add(nil, f); x == nil {
+		if x = p.conns.add(nil, netip.Addr{}, f); x == nil {
 			return errNoConn
 		}
 		go p.connect(x, f)
@@ -191,7 +217,7 @@ func (p *Proxy) dial(f flow, b []byte) error {
 // connect opens the connection to a PBX and handles its messages.
 func (p *Proxy) connect(x *conn, f flow) {
 	defer p.conns.remove(x)
-	n, err := net.DialTimeout("tcp", f.peer.String(), dialTimeout)
+	n, err := p.reach(f)
 	if err != nil {
 		if t := p.upstreams.target(f); t != nil && !t.down.Swap(true) {
 			p.log.Warn("a PBX is not reached", "address", f.peer, "error", err)
@@ -203,4 +229,18 @@ func (p *Proxy) connect(x *conn, f flow) {
 		return
 	}
 	p.serve(x, f.transport, 0)
+}
+
+// reach opens a connection to a PBX, which over TLS must have a certificate for the
+// name by which it is configured (RFC 5922).
+func (p *Proxy) reach(f flow) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	if f.transport != tls {
+		return d.Dial("tcp", f.peer.String())
+	}
+	cfg := p.clientTLS.Clone()
+	if t := p.upstreams.target(f); t != nil {
+		cfg.ServerName = t.host
+	}
+	return cryptotls.DialWithDialer(&d, "tcp", f.peer.String(), cfg)
 }

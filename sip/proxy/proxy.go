@@ -22,6 +22,7 @@ package proxy
 
 import (
 	"context"
+	cryptotls "crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +48,10 @@ type Config struct {
 	// Advertise is the host by which phones and PBX reach the proxy; empty: the
 	// address it listens at, or, if that is any, the one that leads to the PBX.
 	Advertise string
+	// CertFile and KeyFile are the certificate of the listeners over TLS and its key, PEM;
+	// they are read again when they change. CAFile are the authorities that certificates
+	// of PBXs are of; empty: the system's.
+	CertFile, KeyFile, CAFile string
 	// Allow are the networks that phones are in; nil: PrivateNetworks. What comes from
 	// elsewhere and from no PBX is dropped before anybody looks at it, unanswered.
 	Allow []netip.Prefix
@@ -97,6 +102,8 @@ type Proxy struct {
 	told        told
 	callers     atomic.Pointer[callers]
 	numbers     []string
+	serverTLS   *cryptotls.Config // nil: no certificate
+	clientTLS   *cryptotls.Config
 	allow       []netip.Prefix
 	emergencies emergencies
 	own         map[string]bool // our hosts and ports, in lower case
@@ -157,6 +164,10 @@ func New(cfg Config) (*Proxy, error) {
 		p.numbers = DefaultEmergencyNumbers
 	}
 	p.upstreams.log, p.upstreams.lookUp = p.log, net.DefaultResolver
+	var err error
+	if p.serverTLS, p.clientTLS, err = cfg.tlsConfigs(); err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
 	for _, s := range cfg.Upstream {
 		if err := p.upstreams.add(s); err != nil {
 			return nil, fmt.Errorf("upstream %s: %w", s, err)
@@ -241,6 +252,12 @@ func (p *Proxy) listen(s string) error {
 			return err
 		}
 		l.addr = l.listener.Addr().(*net.TCPAddr).AddrPort()
+		if t == tls {
+			if p.serverTLS == nil {
+				return errors.Join(errNoCertificate, l.listener.Close())
+			}
+			l.listener = cryptotls.NewListener(l.listener, p.serverTLS)
+		}
 	}
 	l.addr = netip.AddrPortFrom(l.addr.Addr().Unmap(), l.addr.Port())
 	if l.packets != nil && l.addr.Addr().Is4() {
@@ -357,7 +374,11 @@ func (c *Config) Check() error {
 		return errors.New("listen and upstream belong together: where phones are heard, and the PBX that they are forwarded to")
 	}
 	for _, l := range c.Listen {
-		if _, _, err := cutAddress(l); err != nil {
+		t, _, err := cutAddress(l)
+		if err == nil && t == tls && (c.CertFile == "" || c.KeyFile == "") {
+			err = errNoCertificate
+		}
+		if err != nil {
 			return fmt.Errorf("listen %q: %w", l, err)
 		}
 	}

@@ -37,6 +37,7 @@ type upstreamName struct {
 type target struct {
 	transport transport
 	addr      netip.AddrPort
+	host      string // as it is configured
 	order     int    // of its name in the configuration
 	priority  uint16 // within that, the lowest first (RFC 2782)
 	weight    uint16
@@ -180,7 +181,7 @@ func (n *upstreamName) lookUp(ctx context.Context, r resolver) ([]*target, error
 
 func (n *upstreamName) at(ctx context.Context, r resolver, host string, port uint16) ([]*target, error) {
 	if a, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return []*target{{transport: n.transport, addr: netip.AddrPortFrom(a.Unmap(), port)}}, nil
+		return []*target{{transport: n.transport, host: n.host, addr: netip.AddrPortFrom(a.Unmap(), port)}}, nil
 	}
 	all, err := r.LookupNetIP(ctx, "ip", host)
 	if err != nil {
@@ -188,7 +189,7 @@ func (n *upstreamName) at(ctx context.Context, r resolver, host string, port uin
 	}
 	var out []*target
 	for _, a := range all {
-		out = append(out, &target{transport: n.transport, addr: netip.AddrPortFrom(a.Unmap(), port)})
+		out = append(out, &target{transport: n.transport, host: n.host, addr: netip.AddrPortFrom(a.Unmap(), port)})
 	}
 	return out, nil
 }

@@ -39,6 +39,7 @@ var figures = []struct {
 	name    string
 	measure func(*bench) error
 }{
+	{"F1", (*bench).f1},
 	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},

@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	cryptotls "crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// certificate is a certificate with its key in two files, which are read again when
+// they are written anew. While they do not fit each other, as between the writing of
+// the one and of the other, the last that did goes on.
+type certificate struct {
+	certFile, keyFile string
+
+	mu     sync.Mutex
+	last   *cryptotls.Certificate
+	stamps [2]time.Time // of the files
+	looked time.Time
+}
+
+// lookAgain is how often the files are looked at, at most.
+const lookAgain = time.Second
+
+// load reads the files.
+func (c *certificate) load(now time.Time) error {
+	var stamps [2]time.Time
+	for i, name := range []string{c.certFile, c.keyFile} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return err
+		}
+		stamps[i] = info.ModTime()
+	}
+	if c.looked = now; c.last != nil && stamps == c.stamps {
+		return nil
+	}
+	pair, err := cryptotls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.certFile, err)
+	}
+	c.last, c.stamps = &pair, stamps
+	return nil
+}
+
+// get is tls.Config.GetCertificate.
+func (c *certificate) get(*cryptotls.ClientHelloInfo) (*cryptotls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := time.Now(); now.Sub(c.looked) >= lookAgain {
+		if err := c.load(now); err != nil && c.last == nil {
+			return nil, err
+		}
+	}
+	return c.last, nil
+}
+
+// tlsConfigs returns what listeners and connections to PBXs are configured with.
+func (cfg *Config) tlsConfigs() (server, client *cryptotls.Config, err error) {
+	client = &cryptotls.Config{MinVersion: cryptotls.VersionTLS12}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		client.RootCAs = x509.NewCertPool()
+		if !client.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, nil, fmt.Errorf("%s: no certificate in it", cfg.CAFile)
+		}
+	}
+	if cfg.CertFile == "" {
+		return nil, client, nil
+	}
+	c := &certificate{certFile: cfg.CertFile, keyFile: cfg.KeyFile}
+	if err := c.load(time.Now()); err != nil {
+		return nil, nil, err
+	}
+	return &cryptotls.Config{MinVersion: cryptotls.VersionTLS12, GetCertificate: c.get}, client, nil
+}
+
+var errNoCertificate = errors.New("TLS needs a certificate and its key")

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+//go:embed kamailio.cfg
+var kamailioConfig string
+
+// How F1 loads a proxy: so many REGISTERs, 95 of 100 of them refreshes, from so many
+// phones, each at one of as many addresses as are waited for at a time.
+const (
+	registers   = 100_000
+	registrants = 5_000
+	inFlight    = 64
+)
+
+// f1 measures the CPU of forwarding REGISTERs with Path and rport, and of taking them
+// into the engine, beside Kamailio forwarding them without state. All processes of
+// serve count. Each server is in a session of its own, so that the scheduler treats
+// them alike.
+func (b *bench) f1() error {
+	kamailio, err := peer("kamailio")
+	if err != nil {
+		return err
+	}
+	upstream, err := newRegistrar()
+	if err != nil {
+		return err
+	}
+	defer upstream.Close()
+	var ours, theirs []time.Duration
+	var ratios []float64
+	for range b.pairs {
+		u, err := b.underLoad(upstream, b.serveUpstream)
+		if err != nil {
+			return fmt.Errorf("perch: %w", err)
+		}
+		t, err := b.underLoad(upstream, func(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
+			conf := filepath.Join(dir, "kamailio.cfg")
+			text := strings.ReplaceAll(kamailioConfig, "UPSTREAM", strconv.Itoa(upstream))
+			err := os.WriteFile(conf, []byte(text), 0o644)
+			return exec.Command(kamailio, "-DD", "-E", "-f", conf, "-x", "fm", "-m", "1024", "-M", "32", "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"),
+				"-l", fmt.Sprint("udp:127.0.0.1:", listen)), func() error { return nil }, err
+		})
+		if err != nil {
+			return fmt.Errorf("kamailio: %w", err)
+		}
+		ours, theirs = append(ours, u), append(theirs, t)
+		ratios = append(ratios, float64(u)/float64(t))
+		b.say("pair %d: %.2f s / %.2f s = %.2f", len(ours), u.Seconds(), t.Seconds(), ratios[len(ratios)-1])
+	}
+	ratio := median(ratios)
+	fmt.Printf("F1: %.2f s / %.2f s = %.2f %s\n", median(ours).Seconds(), median(theirs).Seconds(), ratio, bound(ratio, 1, "1.0"))
+	fmt.Printf("    CPU of perch serve, SIP path and engine, to Kamailio stateless, for %d REGISTERs of %d phones, medians of %d pairs; all answered, all phones known\n",
+		registers, registrants, b.pairs)
+	return nil
+}
+
+// serveUpstream prepares a serve in front of a registrar. The check asks it how many
+// phones it knows.
+func (b *bench) serveUpstream(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
+	portal, err := freePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [\"udp:127.0.0.1:%d\"]}\n",
+		filepath.Join(dir, "perch.db"), filepath.Join(dir, "s.sock"), portal, listen, upstream)
+	name := filepath.Join(dir, "perch.yaml")
+	err = os.WriteFile(name, []byte(conf), 0o644)
+	check := func() error {
+		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", portal))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if want := fmt.Sprintf("\nperch_phones %d\n", registrants); err == nil && !bytes.Contains(text, []byte(want)) {
+			err = fmt.Errorf("want%q in its metrics", want)
+		}
+		return err
+	}
+	return exec.Command(b.perch, "serve", "-config", name), check, err
+}
+
+// underLoad starts a server, has all phones register once, measures what the rest
+// costs, and ends it.
+func (b *bench) underLoad(upstream *registrar, prepare func(dir string, listen, upstream int) (*exec.Cmd, func() error, error)) (time.Duration, error) {
+	dir, err := os.MkdirTemp(b.dir, "f1")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	listen, err := freePort()
+	if err != nil {
+		return 0, err
+	}
+	cmd, check, err := prepare(dir, listen, upstream.port())
+	if err != nil {
+		return 0, err
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	cost, err := measureLoad(cmd.Process.Pid, listen, check)
+	err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM))
+	if waited := cmd.Wait(); err == nil && waited != nil {
+		err = waited
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, out.String())
+	}
+	return cost, nil
+}
+
+func measureLoad(pid, listen int, check func() error) (time.Duration, error) {
+	target := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: listen}
+	load, err := newOffice(target)
+	if err != nil {
+		return 0, err
+	}
+	defer load.close()
+	if err := load.run(registrants / 20); err != nil { // whether it is there, and then everybody once
+		return 0, err
+	}
+	if err := load.run(registrants - registrants/20); err != nil {
+		return 0, err
+	}
+	before, err := treeCPU(pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := load.run(registers); err != nil {
+		return 0, err
+	}
+	time.Sleep(time.Second) // for what is taken in behind it
+	after, err := treeCPU(pid)
+	return after - before, errors.Join(err, check())
+}
+
+// office are phones that register.
+type office struct {
+	conns []*net.UDPConn
+	next  int
+}
+
+func newOffice(target *net.UDPAddr) (*office, error) {
+	l := &office{}
+	for i := range inFlight {
+		c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 1, 0, byte(1+i))}, target)
+		if err != nil {
+			return l, err
+		}
+		l.conns = append(l.conns, c)
+	}
+	return l, nil
+}
+
+func (l *office) close() {
+	for _, c := range l.conns {
+		c.Close()
+	}
+}
+
+// run has so many REGISTERs sent and answered. A phone is always at the same address.
+func (l *office) run(n int) error {
+	first := l.next
+	l.next += n
+	errs := make([]error, len(l.conns))
+	var all sync.WaitGroup
+	for i, c := range l.conns {
+		all.Go(func() {
+			in := make([]byte, 4096)
+			for k := first; k < first+n && errs[i] == nil; k++ {
+				if phone := k % registrants; phone%len(l.conns) == i {
+					errs[i] = register(c, phone, k, in)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// register sends a REGISTER until it is answered, and wants a 200.
+func register(c *net.UDPConn, phone, n int, in []byte) error {
+	at := c.LocalAddr().String()
+	request := fmt.Appendf(nil, "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nMax-Forwards: 70\r\n"+
+		"From: <sip:%d@pbx.example.com>;tag=%d\r\nTo: <sip:%d@pbx.example.com>\r\nCall-ID: %d@%s\r\nCSeq: %d REGISTER\r\n"+
+		"Contact: <sip:%d@%s>;+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-%012d>\"\r\nExpires: 3600\r\nUser-Agent: Phone/1.0 00156%07x\r\n"+
+		"Supported: path, outbound, gruu\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO\r\nContent-Length: 0\r\n\r\n",
+		at, n, phone, n, phone, phone, at, n+1, phone, at, phone, phone)
+	for range 20 {
+		if _, err := c.Write(request); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		for {
+			got, err := c.Read(in)
+			if err != nil {
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					time.Sleep(50 * time.Millisecond) // it is not there yet
+				}
+				break
+			}
+			if !bytes.Contains(in[:got], fmt.Appendf(nil, "branch=z9hG4bK%d;", n)) {
+				continue // of one that was sent twice
+			}
+			if !bytes.HasPrefix(in[:got], []byte("SIP/2.0 200 ")) {
+				return fmt.Errorf("answered by %q", in[:min(got, 60)])
+			}
+			return nil
+		}
+	}
+	return errors.New("a REGISTER was not answered")
+}
+
+// registrar answers each REGISTER by a 200.
+type registrar struct{ *net.UDPConn }
+
+func newRegistrar() (*registrar, error) {
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	r := &registrar{c}
+	go r.answer()
+	return r, nil
+}
+
+func (r *registrar) port() int { return r.LocalAddr().(*net.UDPAddr).Port }
+
+func (r *registrar) answer() {
+	in, out := make([]byte, 1<<16), make([]byte, 0, 1<<16)
+	for {
+		n, from, err := r.ReadFromUDPAddrPort(in)
+		if err != nil {
+			return
+		}
+		out = append(out[:0], "SIP/2.0 200 OK\r\n"...)
+		for line := range bytes.SplitSeq(in[:n], []byte("\r\n")) {
+			name, _, _ := bytes.Cut(line, []byte(":"))
+			switch string(name) {
+			case "Via", "From", "Call-ID", "CSeq", "Path":
+				out = append(append(out, line...), "\r\n"...)
+			case "To":
+				out = append(append(out, line...), ";tag=r\r\n"...)
+			case "Contact":
+				out = append(append(out, line...), ";expires=3600\r\n"...)
+			}
+		}
+		if _, err := r.WriteToUDPAddrPort(append(out, "Content-Length: 0\r\n\r\n"...), from); err != nil {
+			return
+		}
+	}
+}
+
+func freePort() (int, error) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port, nil
+}
+
+// treeCPU returns the user and system time of a process and of all below it
+// (proc(5): stat). A tick is a hundredth of a second.
+func treeCPU(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	sum := time.Duration(user+system) * 10 * time.Millisecond
+	children, err3 := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range children {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		for c := range strings.FieldsSeq(string(text)) {
+			if n, err := strconv.Atoi(c); err == nil {
+				t, err := treeCPU(n)
+				if err != nil {
+					return 0, err
+				}
+				sum += t
+			}
+		}
+	}
+	return sum, errors.Join(err1, err2, err3)
+}
