@@ -30,8 +30,9 @@ type session struct {
 	config config
 	store  gateway.Store
 	engine *gateway.Engine
-	live   *live // in serve: what decisions go through
-	ears   *ears // in serve: what listens; nil if nothing is captured
+	live   *live      // in serve: what decisions go through
+	ears   *ears      // in serve: what listens; nil if nothing is captured
+	path   *sipKeeper // in serve: the SIP path; nil if it is not in it
 }
 
 // hasSite reports whether the directory has a site.

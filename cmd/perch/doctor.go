@@ -19,6 +19,7 @@ import (
 
 	"perch/discovery"
 	"perch/sip"
+	"perch/sip/proxy"
 )
 
 // doctorCmd tells an admin what is heard.
@@ -139,10 +140,25 @@ func (p *probe) wires() []discovery.Wire {
 type doctorRequest struct{ JSON bool }
 
 func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	if s.ears == nil {
+	if s.ears == nil && s.path == nil {
 		return errNoCapture()
 	}
-	return r.print(env.stdout, s.ears.reports(s.engine.Wires(s.live.clock.now())), ailments(&s.config, s.hasSite))
+	whole := ailments(&s.config, s.hasSite)
+	var reports []earReport
+	if s.ears != nil {
+		reports = s.ears.reports(s.engine.Wires(s.live.clock.now()))
+	}
+	if s.path != nil {
+		d := s.path.diagnose()
+		whole = append(whole, d.Findings...)
+		if err := r.printPath(env.stdout, d, len(reports) > 0); err != nil {
+			return err
+		}
+		if len(reports) == 0 {
+			return r.printWhole(env.stdout, whole)
+		}
+	}
+	return r.print(env.stdout, reports, whole)
 }
 
 // print writes the reports with their findings, and what ails Perch as a whole.
@@ -168,23 +184,86 @@ func (r *doctorRequest) print(out io.Writer, reports []earReport, whole []sympto
 			return err
 		}
 	}
-	switch {
-	case len(whole) == 0:
-	case r.JSON:
-		err := lines.Encode(struct {
-			Findings []symptom `json:"findings"`
-		}{whole})
-		if err != nil {
-			return err
-		}
-	default:
-		fmt.Fprint(out, "\nperch\n")
-		printSymptoms(out, whole)
+	if err := r.printWhole(out, whole); err != nil {
+		return err
 	}
 	if !usable {
 		return withHint(errors.New("nothing is heard that would tell where a phone is"), "do what the findings say; README, \"Where to put it\", tells what is heard where")
 	}
 	return nil
+}
+
+// printWhole writes what ails Perch as a whole, if anything does.
+func (r *doctorRequest) printWhole(out io.Writer, whole []symptom) error {
+	switch {
+	case len(whole) == 0:
+	case r.JSON:
+		return json.NewEncoder(out).Encode(struct {
+			Findings []symptom `json:"findings"`
+		}{whole})
+	default:
+		fmt.Fprint(out, "\nperch\n")
+		printSymptoms(out, whole)
+	}
+	return nil
+}
+
+// pathReport is what doctor says of the SIP path.
+type pathReport struct {
+	Listen []string `json:"listen"`
+	proxy.State
+	Told     uint64    `json:"registrations"` // what the engine was told of
+	Findings []symptom `json:"findings"`
+}
+
+// diagnose says how the SIP path is.
+func (k *sipKeeper) diagnose() pathReport {
+	d := pathReport{Listen: k.spec.Listen, Told: k.heard.Load() / 2, Findings: []symptom{}} // a REGISTER and its answer
+	s := k.state.Load()
+	if s == nil {
+		d.Findings = append(d.Findings, symptom{"the SIP path says nothing of itself yet", "ask again in a second; the log says whether it had to be started again"})
+		return d
+	}
+	d.State = *s
+	say := func(is bool, what, remedy string) {
+		if is {
+			d.Findings = append(d.Findings, symptom{what, remedy})
+		}
+	}
+	for _, u := range s.Upstream {
+		say(!u.Up, "the PBX at "+u.Address+" does not answer, or wants nothing for a while", "see whether it runs and takes SIP from here; sip: {upstream: [...]} names it")
+	}
+	say(d.Told == 0, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
+	say(s.Counts.Strangers > 0, fmt.Sprintf("%d messages and connections came from networks that are not in sip.allow", s.Counts.Strangers),
+		"if they are phones, add their network; if not, nobody was answered")
+	return d
+}
+
+func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error {
+	if r.JSON {
+		d.Findings = []symptom{} // they stand with those of Perch as a whole
+		return json.NewEncoder(out).Encode(struct {
+			SIP pathReport `json:"sip"`
+		}{d})
+	}
+	fmt.Fprintf(out, "sip  %s\n", strings.Join(d.Listen, " "))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, u := range d.Upstream {
+		state := "up"
+		if !u.Up {
+			state = "down"
+		}
+		fmt.Fprintf(w, "  upstream\t%s, %s\n", u.Address, state)
+	}
+	c := d.Counts
+	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s\n", c.Forwarded, counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
+	fmt.Fprintf(w, "  registrations\t%d told to the engine\n", d.Told)
+	fmt.Fprintf(w, "  callers\t%d phones of which it is known where they are\n", d.Callers)
+	err := w.Flush()
+	if more {
+		fmt.Fprintln(out)
+	}
+	return err
 }
 
 // diagnosis is what doctor says of one interface.

@@ -24,25 +24,29 @@ type metrics struct {
 }
 
 var (
-	phonesDesc  = prometheus.NewDesc("perch_phones", "Phones that were seen.", nil, nil)
-	promptsDesc = prometheus.NewDesc("perch_prompts_open", "Prompts that wait for an answer.", nil, nil)
-	claimsDesc  = prometheus.NewDesc("perch_claims_open", "Claims that wait for a review.", nil, nil)
-	failingDesc = prometheus.NewDesc("perch_database_failing", "1 while the database cannot be written.", nil, nil)
-	pendingDesc = prometheus.NewDesc("perch_effects_pending", "Effects that are not durable yet.", nil, nil)
-	mailsDesc   = prometheus.NewDesc("perch_mails", "Mails by how far their delivery got.", []string{"state"}, nil)
-	refusedDesc = prometheus.NewDesc("perch_users_undeliverable", "Users whose mail is refused for good.", nil, nil)
-	framesDesc  = prometheus.NewDesc("perch_capture_frames_total", "Frames that were heard, after the kernel's filter.", []string{"interface"}, nil)
-	freezesDesc = prometheus.NewDesc("perch_capture_freezes_total", "Times that the kernel's ring was full.", []string{"interface"}, nil)
-	droppedDesc = prometheus.NewDesc("perch_capture_dropped_total", "Frames that were lost because they were not read in time.", []string{"interface"}, nil)
-	reopensDesc = prometheus.NewDesc("perch_capture_reopens_total", "How often an interface was opened again.", []string{"interface"}, nil)
-	stateDesc   = prometheus.NewDesc("perch_capture_state", "1 for the state that an interface is in.", []string{"interface", "state"}, nil)
-	heardDesc   = prometheus.NewDesc("perch_observations_total", "Messages that were read, by protocol.", []string{"interface", "kind"}, nil)
-	brokenDesc  = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only, by protocol.", []string{"interface", "kind"}, nil)
-	unreadDesc  = prometheus.NewDesc("perch_unread_total", "What was heard and could not be put together: frames that made a decoder panic, datagrams in fragments, SIP connections.", []string{"interface", "what"}, nil)
-	givenUpDesc = prometheus.NewDesc("perch_given_up_total", "What full tables gave up, as under a flood of made-up addresses, by table.", []string{"what"}, nil)
-	unaskedDesc = prometheus.NewDesc("perch_leases_refused_total", "Leases that nobody was heard to ask for and that contradict what is known, as from a rogue DHCP server.", nil, nil)
-	disputeDesc = prometheus.NewDesc("perch_addresses_refused_total", "Claims to an address that another device holds by a lease or a registration, as in ARP poisoning.", nil, nil)
-	infoDesc    = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
+	phonesDesc   = prometheus.NewDesc("perch_phones", "Phones that were seen.", nil, nil)
+	promptsDesc  = prometheus.NewDesc("perch_prompts_open", "Prompts that wait for an answer.", nil, nil)
+	claimsDesc   = prometheus.NewDesc("perch_claims_open", "Claims that wait for a review.", nil, nil)
+	failingDesc  = prometheus.NewDesc("perch_database_failing", "1 while the database cannot be written.", nil, nil)
+	pendingDesc  = prometheus.NewDesc("perch_effects_pending", "Effects that are not durable yet.", nil, nil)
+	mailsDesc    = prometheus.NewDesc("perch_mails", "Mails by how far their delivery got.", []string{"state"}, nil)
+	refusedDesc  = prometheus.NewDesc("perch_users_undeliverable", "Users whose mail is refused for good.", nil, nil)
+	framesDesc   = prometheus.NewDesc("perch_capture_frames_total", "Frames that were heard, after the kernel's filter.", []string{"interface"}, nil)
+	freezesDesc  = prometheus.NewDesc("perch_capture_freezes_total", "Times that the kernel's ring was full.", []string{"interface"}, nil)
+	droppedDesc  = prometheus.NewDesc("perch_capture_dropped_total", "Frames that were lost because they were not read in time.", []string{"interface"}, nil)
+	reopensDesc  = prometheus.NewDesc("perch_capture_reopens_total", "How often an interface was opened again.", []string{"interface"}, nil)
+	stateDesc    = prometheus.NewDesc("perch_capture_state", "1 for the state that an interface is in.", []string{"interface", "state"}, nil)
+	heardDesc    = prometheus.NewDesc("perch_observations_total", "Messages that were read, by protocol.", []string{"interface", "kind"}, nil)
+	brokenDesc   = prometheus.NewDesc("perch_malformed_total", "Messages that could be read in part only, by protocol.", []string{"interface", "kind"}, nil)
+	unreadDesc   = prometheus.NewDesc("perch_unread_total", "What was heard and could not be put together: frames that made a decoder panic, datagrams in fragments, SIP connections.", []string{"interface", "what"}, nil)
+	givenUpDesc  = prometheus.NewDesc("perch_given_up_total", "What full tables gave up, as under a flood of made-up addresses, by table.", []string{"what"}, nil)
+	unaskedDesc  = prometheus.NewDesc("perch_leases_refused_total", "Leases that nobody was heard to ask for and that contradict what is known, as from a rogue DHCP server.", nil, nil)
+	disputeDesc  = prometheus.NewDesc("perch_addresses_refused_total", "Claims to an address that another device holds by a lease or a registration, as in ARP poisoning.", nil, nil)
+	sipDesc      = prometheus.NewDesc("perch_sip_messages_total", "SIP messages that came, by what was done with them.", []string{"what"}, nil)
+	upstreamDesc = prometheus.NewDesc("perch_sip_upstream_up", "1 for a PBX that answers.", []string{"upstream"}, nil)
+	sipConnsDesc = prometheus.NewDesc("perch_sip_connections", "Connections of phones and to PBXs.", nil, nil)
+	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
+	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
 func newMetrics(v *service) *metrics {
@@ -69,6 +73,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
+		sipDesc, upstreamDesc, sipConnsDesc, callersDesc,
 	} {
 		to <- d
 	}
@@ -93,6 +98,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(infoDesc, 1, version, runtime.Version())
 	m.collectBounds(to, s.engine.Bounds())
 	m.collectEars(to)
+	m.collectPath(to)
 	box, ok := s.store.(gateway.Outbox)
 	if !ok || failing == 1 {
 		return // a database in trouble is left alone
@@ -129,6 +135,36 @@ func (m *metrics) collectBounds(to chan<- prometheus.Metric, b discovery.Stats) 
 	count(givenUpDesc, b.Speakers, "announcer")
 	count(unaskedDesc, b.Unasked)
 	count(disputeDesc, b.Displaced)
+}
+
+// collectPath tells how the SIP path is.
+func (m *metrics) collectPath(to chan<- prometheus.Metric) {
+	if m.service.path == nil {
+		return
+	}
+	s := m.service.path.state.Load()
+	if s == nil {
+		return
+	}
+	count := countersTo(to)
+	c := s.Counts
+	count(sipDesc, c.Forwarded, "forwarded")
+	count(sipDesc, c.Answered, "answered here")
+	count(sipDesc, c.Malformed, "malformed")
+	count(sipDesc, c.NotSIP, "no SIP")
+	count(sipDesc, c.Forged, "forged")
+	count(sipDesc, c.Strangers, "from a stranger")
+	count(sipDesc, c.Unsent, "not sent")
+	count(sipDesc, c.FailedOver, "failed over")
+	for _, u := range s.Upstream {
+		up := 0.0
+		if u.Up {
+			up = 1
+		}
+		to <- prometheus.MustNewConstMetric(upstreamDesc, prometheus.GaugeValue, up, u.Address)
+	}
+	to <- prometheus.MustNewConstMetric(sipConnsDesc, prometheus.GaugeValue, float64(s.Connections))
+	to <- prometheus.MustNewConstMetric(callersDesc, prometheus.GaugeValue, float64(s.Callers))
 }
 
 // collectEars tells what was heard on each interface.

@@ -141,7 +141,7 @@ func (v *service) standInPath(beside string) error {
 	if err := k.start(); err != nil {
 		return err
 	}
-	v.path = k
+	v.path, s.path = k, k
 	v.log.Info("in the SIP path", "listen", s.config.SIP.Listen, "upstream", s.config.SIP.Upstream)
 	return nil
 }

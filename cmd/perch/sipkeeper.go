@@ -41,6 +41,7 @@ type sipKeeper struct {
 	decoder *discovery.Decoder
 	engine  *gateway.Engine
 	heard   atomic.Uint64
+	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
 	mu    sync.Mutex
 	conn  net.Conn // to the process
@@ -245,7 +246,15 @@ func (k *sipKeeper) read() {
 		case kind == recordObservation:
 			err = o.Read(r)
 		case kind == recordEmergency:
-			if err = k.emergency(r); err == nil {
+			var c proxy.EmergencyCall
+			if err = readRecord(r, &c); err == nil {
+				k.emergency(&c)
+				continue
+			}
+		case kind == recordState:
+			var s proxy.State
+			if err = readRecord(r, &s); err == nil {
+				k.state.Store(&s)
 				continue
 			}
 		default:
@@ -281,24 +290,25 @@ func (k *sipKeeper) interfaceOf(a netip.Addr) string {
 	return name
 }
 
-// emergency reads an emergency call and tells of it.
-func (k *sipKeeper) emergency(r io.Reader) error {
+// readRecord reads what stands in a record of JSON.
+func readRecord(r io.Reader, v any) error {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return err
 	}
 	n := binary.BigEndian.Uint32(length[:])
 	if n > maxNews {
-		return fmt.Errorf("an emergency call of %d octets", n)
+		return fmt.Errorf("a record of %d octets", n)
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r, text); err != nil {
 		return err
 	}
-	var c proxy.EmergencyCall
-	if err := json.Unmarshal(text, &c); err != nil {
-		return err
-	}
+	return json.Unmarshal(text, v)
+}
+
+// emergency tells of an emergency call.
+func (k *sipKeeper) emergency(c *proxy.EmergencyCall) {
 	args := []any{"call", c.ID, "dialled", c.Dialled, "line", c.AOR, "from", c.From, "to", c.To}
 	if x := c.Caller; x != nil {
 		args = append(args, "phone", x.Phone, "label", x.Label, "found_by", c.Found, "location", x.Location, "network", x.Network, "since", x.Since)
@@ -312,7 +322,6 @@ func (k *sipKeeper) emergency(r io.Reader) error {
 		args = append(args, "status", c.Status)
 	}
 	k.log.Warn("emergency call", args...)
-	return nil
 }
 
 // How often the SIP path is told who may call for help, and of how many phones at

@@ -29,8 +29,8 @@ import (
 // A client says lines. "attach ID", where ID is of the configuration that it wants,
 // is answered by "ok", or by "other" if this process has another one. "callers N" is
 // followed by N octets, a callerNews. "stop" ends the process. What this process
-// sends to who is attached is records: 'o' and an observation, or 'e', a length in 4
-// octets and an emergency call as JSON.
+// sends to who is attached is records: 'o' and an observation; or 'e' for an emergency
+// call or 's' for its state, each with a length in 4 octets and JSON.
 
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
@@ -83,6 +83,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 		Observe: out.offer, Emergency: out.alarm, Log: log,
 	})
 	if err == nil {
+		out.state = p.State
 		out.roll = newRoll(spec.Callers, p.SetCallers, log)
 		out.clients, err = listenAdmin(spec.Socket)
 	}
@@ -117,12 +118,26 @@ const (
 const (
 	recordObservation = 'o'
 	recordEmergency   = 'e'
+	recordState       = 's'
 )
+
+// stateEvery is how often the state is told.
+const stateEvery = time.Second
+
+// record makes one of JSON.
+func record(kind byte, v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(text))), text...), nil
+}
 
 // outlet hands observations to whoever is attached.
 type outlet struct {
 	id      string
 	roll    *roll
+	state   func() proxy.State
 	queue   chan []byte
 	alarms  chan []byte // before all others
 	dropped atomic.Uint64
@@ -148,13 +163,12 @@ func (o *outlet) offer(x proxy.Observation) {
 
 // alarm takes an emergency call in, and never waits.
 func (o *outlet) alarm(c proxy.EmergencyCall) {
-	text, err := json.Marshal(c)
+	b, err := record(recordEmergency, c)
 	if err != nil {
 		return // of nothing that it holds
 	}
-	b := binary.BigEndian.AppendUint32([]byte{recordEmergency}, uint32(len(text)))
 	select {
-	case o.alarms <- append(b, text...):
+	case o.alarms <- b:
 	default:
 		o.dropped.Add(1)
 	}
@@ -226,6 +240,8 @@ const maxNews = 64 << 20
 // send sends observations until the client is gone.
 func (o *outlet) send(c net.Conn, done <-chan struct{}) {
 	w := bufio.NewWriterSize(c, 1<<16)
+	tick := time.NewTicker(stateEvery)
+	defer tick.Stop()
 	for {
 		var b []byte
 		select {
@@ -236,6 +252,8 @@ func (o *outlet) send(c net.Conn, done <-chan struct{}) {
 				return
 			case b = <-o.alarms:
 			case b = <-o.queue:
+			case <-tick.C:
+				b, _ = record(recordState, o.state()) // nothing in it cannot be written
 			}
 		}
 		_, err := w.Write(b)

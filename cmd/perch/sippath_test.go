@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,6 +136,15 @@ func (s *sipSite) serve() *exec.Cmd {
 	return cmd
 }
 
+func (s *sipSite) portal() string {
+	s.t.Helper()
+	c, err := loadConfig(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return "http://" + c.Portal.Listen
+}
+
 // path is the process of the SIP path; 0 if there is none.
 func (s *sipSite) path() int {
 	s.t.Helper()
@@ -206,6 +217,20 @@ func TestSIPPath(t *testing.T) {
 	s.await("the call in the log", logged(`msg="emergency call" process=sip call=`))
 	s.await("its location", logged(`phone=00:15:65:aa:00:01 label="Alice's desk" found_by="source and line" location=hq-3f network="hq 127.0.0.0/24"`))
 	s.await("what was sent", logged(`sent=location status=200`))
+
+	s.await("doctor's word of the SIP path", func() bool {
+		got := s.command("doctor")
+		return strings.Contains(got, "upstream       udp:"+s.pbx+", up") && strings.Contains(got, "registrations  2 told to the engine") &&
+			strings.Contains(got, "callers        2 phones of which")
+	})
+	resp, err := http.Get(s.portal() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), `perch_sip_upstream_up{upstream="udp:`+s.pbx+`"} 1`) {
+		t.Errorf("got %v, and no word of the PBX in\n%s", err, b)
+	}
 
 	call := func() {
 		t.Helper()

@@ -116,6 +116,12 @@ func (c *conns) close() {
 	}
 }
 
+func (c *conns) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.byID)
+}
+
 // write queues a copy of a message.
 func (c *conns) write(id uint64, b []byte) error {
 	c.mu.Lock()

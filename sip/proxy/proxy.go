@@ -92,6 +92,32 @@ type Counts struct {
 	FailedOver uint64 // requests that were tried at another PBX
 }
 
+// State is how a proxy is.
+type State struct {
+	Counts      Counts          `json:"counts"`
+	Upstream    []UpstreamState `json:"upstream"`
+	Connections int             `json:"connections"`
+	Callers     int             `json:"callers"` // phones of which it is known where they are
+}
+
+// UpstreamState is how a PBX is.
+type UpstreamState struct {
+	Address string `json:"address"` // as "udp:192.0.2.1:5060"
+	Up      bool   `json:"up"`      // it answers, and wants something
+}
+
+// State returns how the proxy is.
+func (p *Proxy) State() State {
+	s := State{Counts: p.Counts(), Connections: p.conns.len()}
+	for _, t := range p.upstreams.list() {
+		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
+	}
+	if c := p.callers.Load(); c != nil {
+		s.Callers = len(c.all)
+	}
+	return s
+}
+
 // Proxy forwards SIP.
 type Proxy struct {
 	cfg         Config
