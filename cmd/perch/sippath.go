@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -88,11 +89,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 		out.clients, err = listenAdmin(spec.Socket)
 	}
 	if err != nil {
-		hint := hintOf(err)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = "stop who uses the port (ss -lnp), or name another in sip: {listen: [...]}"
-		}
-		return errors.Join(said.Encode(sipStart{err.Error(), hint}), err)
+		return said.Encode(sipStart{err.Error(), sipHint(err)}) // serve says it
 	}
 	if err := said.Encode(sipStart{}); err != nil {
 		return err
@@ -105,6 +102,25 @@ func (c *sipPathCmd) Run(env *environment) error {
 	err = p.Run(ctx)
 	<-kept
 	return errors.Join(err, out.clients.Close())
+}
+
+// sipHint says what to do about a SIP path that cannot be started.
+func sipHint(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop who uses the port (ss -lnp), or name another in sip: {listen: [...]}"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "name an address of this machine (ip address), or 0.0.0.0 for all of them, in sip: {listen: [...]}"
+	case errors.Is(err, fs.ErrPermission):
+		return "ports below 1024 need CAP_NET_BIND_SERVICE; files must be readable by the user that serve runs as"
+	case errors.As(err, &dns):
+		return "see whether the name in sip: {upstream: [...]} is right and the name server answers; an address needs neither"
+	}
+	if h := hinter(nil); errors.As(err, &h) {
+		return h.Hint()
+	}
+	return "look at sip: in the configuration; perch config example tells of each key"
 }
 
 // maxQueued is how many observations wait for serve. While it is away, or does not

@@ -191,9 +191,6 @@ func (p *Proxy) probe(ctx context.Context) {
 			if t.owes(now) >= failAfter && !t.down.Swap(true) {
 				p.log.Warn("a PBX does not answer", "address", t.addr)
 			}
-			if last[t].IsZero() {
-				last[t] = now // it is well until it is not
-			}
 			if t.down.Load() || now.Sub(last[t]) >= probeWell {
 				last[t] = now
 				w.ask(t, n, now)

@@ -81,15 +81,14 @@ type Observation struct {
 
 // Counts are what happened since the start.
 type Counts struct {
-	Forwarded uint64 // messages passed on
-	Answered  uint64 // requests answered here
-	Malformed uint64
-	NotSIP    uint64
-	Forged    uint64 // entries and answers that are not what was written here
-	Unsent    uint64 // messages that could not be handed over
-	Strangers uint64 // datagrams and connections from networks that are not allowed
-
-	FailedOver uint64 // requests that were tried at another PBX
+	Forwarded  uint64 `json:"forwarded"` // messages passed on
+	Answered   uint64 `json:"answered"`  // requests answered here
+	Malformed  uint64 `json:"malformed"`
+	NotSIP     uint64 `json:"not_sip"`
+	Forged     uint64 `json:"forged"`      // entries and answers that are not what was written here
+	Unsent     uint64 `json:"unsent"`      // messages that could not be handed over
+	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
+	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
 }
 
 // State is how a proxy is.
@@ -268,14 +267,14 @@ func (p *Proxy) listen(s string) error {
 			return err
 		}
 		if l.packets, err = net.ListenUDP("udp", a); err != nil {
-			return err
+			return cause(err)
 		}
 		_ = l.packets.SetReadBuffer(socketBuffer) // the kernel gives what it may
 		_ = l.packets.SetWriteBuffer(socketBuffer)
 		l.addr = l.packets.LocalAddr().(*net.UDPAddr).AddrPort()
 	} else {
 		if l.listener, err = net.Listen("tcp", hostport); err != nil {
-			return err
+			return cause(err)
 		}
 		l.addr = l.listener.Addr().(*net.TCPAddr).AddrPort()
 		if t == tls {
@@ -296,6 +295,15 @@ func (p *Proxy) listen(s string) error {
 	p.own[net.JoinHostPort(p.toward(), strconv.Itoa(int(l.addr.Port())))] = true
 	p.legs = append(p.legs, l)
 	return nil
+}
+
+// cause is an error of the network without the address, which is told already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // socketBuffer is what UDP sockets may hold until they are read: a second of a

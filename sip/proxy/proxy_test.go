@@ -16,6 +16,7 @@ type peer struct {
 	t *testing.T
 	*net.UDPConn
 	from netip.AddrPort // whom the last message came from
+	ill  bool           // it does not answer when it is asked whether it is there
 }
 
 func newPeer(t *testing.T) *peer {
@@ -37,26 +38,40 @@ func (p *peer) send(to netip.AddrPort, message string) {
 	}
 }
 
-// recv returns the next message.
+// recv returns the next message. When it is asked whether it is there, it says so.
 func (p *peer) recv() string {
 	p.t.Helper()
-	b := make([]byte, 1<<16)
-	_ = p.SetReadDeadline(time.Now().Add(5 * time.Second))
-	n, from, err := p.ReadFromUDPAddrPort(b)
+	got, err := p.read(5 * time.Second)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.from = from
-	return string(b[:n])
+	return got
 }
+
+func (p *peer) read(patience time.Duration) (string, error) {
+	b := make([]byte, 1<<16)
+	_ = p.SetReadDeadline(time.Now().Add(patience))
+	for {
+		n, from, err := p.ReadFromUDPAddrPort(b)
+		if err != nil {
+			return "", err
+		}
+		p.from = from
+		if got := string(b[:n]); !isProbe(got) {
+			return got, nil
+		} else if !p.ill {
+			p.respond(got, "200 OK")
+		}
+	}
+}
+
+func isProbe(message string) bool { return strings.Contains(message, "\r\nCall-ID: probe-") }
 
 // silent reports that nothing comes.
 func (p *peer) silent() {
 	p.t.Helper()
-	b := make([]byte, 1<<16)
-	_ = p.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	if n, _, err := p.ReadFromUDPAddrPort(b); err == nil {
-		p.t.Fatalf("got\n%s\nwant nothing", b[:n])
+	if got, err := p.read(100 * time.Millisecond); err == nil {
+		p.t.Fatalf("got\n%s\nwant nothing", got)
 	}
 }
 

@@ -138,13 +138,8 @@ func exchange(t *testing.T, over string, p *Proxy, b []byte, pbx *peer, patience
 
 // next returns what comes within some time, or nothing.
 func (p *peer) next(patience time.Duration) string {
-	b := make([]byte, 1<<16)
-	_ = p.SetReadDeadline(time.Now().Add(patience))
-	n, _, err := p.ReadFromUDPAddrPort(b)
-	if err != nil {
-		return ""
-	}
-	return string(b[:n])
+	got, _ := p.read(patience)
+	return got
 }
 
 // tortureAnswer has the PBX send a response to a request of a phone's: it goes to
