@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -39,6 +40,7 @@ type config struct {
 	Relays   []relayConfig   `yaml:"relays"`
 	SIP      sipConfig       `yaml:"sip"`
 	Mail     mailConfig      `yaml:"mail"`
+	Alarm    alarmConfig     `yaml:"alarm"`
 	Portal   portalConfig    `yaml:"portal"`
 	Policy   policyConfig    `yaml:"policy"`
 }
@@ -81,6 +83,10 @@ type mailConfig struct {
 	SMTP         string `yaml:"smtp"`
 	From         string `yaml:"from"`
 	Organization string `yaml:"organization"`
+}
+
+type alarmConfig struct {
+	Webhook string `yaml:"webhook"`
 }
 
 type portalConfig struct {
@@ -235,6 +241,9 @@ func parseConfig(name string, b []byte) (config, error) {
 		if !s.Prefix.IsValid() || s.Site == "" {
 			return c, configFault(name, "sip.sites[%d]: want a prefix and a site", i)
 		}
+	}
+	if u, err := url.Parse(c.Alarm.Webhook); err != nil || c.Alarm.Webhook != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return c, configFault(name, "alarm.webhook: want a URL with http:// or https://") // it may hold a secret
 	}
 	if _, err := c.renderer(); err != nil {
 		return c, configFault(name, "%v", err)

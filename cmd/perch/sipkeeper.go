@@ -40,6 +40,7 @@ type sipKeeper struct {
 	seat    *seat
 	decoder *discovery.Decoder
 	engine  *gateway.Engine
+	alarms  *alarms
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
@@ -55,7 +56,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, e *gateway.Engine, to *turns, now func() time.Time, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{sites: c.SIP.Sites, engine: e, turns: to, now: now, log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, engine: e, turns: to, now: now, log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -197,6 +198,9 @@ func (k *sipKeeper) run(ctx context.Context) error {
 	k.seat = k.turns.sit(sipInterface)
 	defer k.turns.leave(k.seat)
 	context.AfterFunc(ctx, k.end)
+	var telling sync.WaitGroup
+	telling.Go(func() { k.alarms.run(ctx) })
+	defer telling.Wait()
 	wait := 10 * time.Millisecond
 	for {
 		k.turns.hearing(k.seat, true)
@@ -322,6 +326,7 @@ func (k *sipKeeper) emergency(c *proxy.EmergencyCall) {
 		args = append(args, "status", c.Status)
 	}
 	k.log.Warn("emergency call", args...)
+	k.alarms.raise(c)
 }
 
 // How often the SIP path is told who may call for help, and of how many phones at
