@@ -86,7 +86,11 @@ func (w *worker) request(in flow) {
 		}
 		w.toPBX(in, t, now)
 		if !m.is("ACK") && !m.is("CANCEL") {
-			w.pending.add(key, in, m.raw, t, now)
+			var says saying
+			if m.is("REGISTER") && w.cfg.Observe != nil {
+				says = m.saying()
+			}
+			w.pending.add(key, in, m.raw, says, t, now)
 		}
 		return
 	}

@@ -55,13 +55,28 @@ const (
 	names
 )
 
-var nameOf = map[string]name{
-	"via": via, "v": via, "route": route, "record-route": recordRoute, "path": path, "max-forwards": maxForwards,
-	"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
-	"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
-	"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
-	"expires": expires, "user-agent": userAgent,
+// spelling is how a header is written, in lower case.
+type spelling struct {
+	text string
+	name name
 }
+
+// spellings are all of them by their length.
+var spellings = func() (out [maxName + 1][]spelling) {
+	for text, n := range map[string]name{
+		"via": via, "v": via, "route": route, "record-route": recordRoute, "path": path, "max-forwards": maxForwards,
+		"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
+		"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
+		"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
+		"expires": expires, "user-agent": userAgent,
+	} {
+		out[len(text)] = append(out[len(text)], spelling{text, n})
+	}
+	return out
+}()
+
+// maxName is how long the name of a header is that is read.
+const maxName = len("content-length")
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).
 var once = [names]bool{maxForwards: true, from: true, to: true, callID: true, cseq: true, contentLength: true, contentType: true}
@@ -167,18 +182,25 @@ func cutLine(b []byte, at int) (line []byte, next int, whole bool) {
 	return line, at + i + 1, true
 }
 
+// lookUp returns the header of a name, in any case.
 func lookUp(s []byte) name {
-	var low [16]byte
-	if len(s) == 0 || len(s) > len(low) {
+	if len(s) == 0 || len(s) > maxName {
 		return other
 	}
-	for i, c := range s {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
+next:
+	for _, x := range spellings[len(s)] {
+		for i := range len(s) {
+			c := s[i]
+			if 'A' <= c && c <= 'Z' {
+				c |= 0x20
+			}
+			if c != x.text[i] {
+				continue next
+			}
 		}
-		low[i] = c
+		return x.name
 	}
-	return nameOf[string(low[:len(s)])]
+	return other
 }
 
 // isToken reports whether b is a token (RFC 3261 section 25.1).

@@ -47,31 +47,36 @@ func (t *told) again(of toldOf, sum uint64, now time.Time) bool {
 	return false
 }
 
+// saying is what a REGISTER says: of which line, and a sum of all that would be news.
+type saying struct{ line, sum uint64 }
+
+// saying sums the REGISTER at hand up. A Call-ID is no news: a phone that was started
+// again says nothing by that.
+func (m *message) saying() saying {
+	h := fnv.New64a()
+	h.Write(m.get(to))
+	line := h.Sum64()
+	for _, x := range m.headers {
+		switch x.name {
+		case contact, expires, userAgent:
+			h.Write(m.value(x))
+			h.Write([]byte{byte(x.name)})
+		}
+	}
+	return saying{line, h.Sum64()}
+}
+
 // registered tells of a REGISTER that was accepted, and of its answer, which is at
 // hand. What is refused is told to nobody: it says where no phone is.
 func (w *worker) registered(phone flow, o *owed) {
 	if w.cfg.Observe == nil || o == nil || w.m.status > 299 {
 		return
 	}
-	var r message
-	if _, ok := r.read(o.raw); !ok {
-		return // it was read before
-	}
-	h := fnv.New64a()
-	h.Write(r.get(to))
-	of := toldOf{phone, h.Sum64()}
-	for _, x := range r.headers {
-		switch x.name {
-		case contact, expires, userAgent: // not Call-ID: a phone that was started again says nothing new by that
-			h.Write(r.value(x))
-			h.Write([]byte{byte(x.name)})
-		}
-	}
 	now := time.Now()
-	if w.told.again(of, h.Sum64(), now) {
+	if w.told.again(toldOf{phone, o.says.line}, o.says.sum, now) {
 		return
 	}
 	at := w.leg(phone).addr
-	w.cfg.Observe(Observation{Time: o.at, Transport: phone.transport.String(), Source: phone.peer, Destination: at, Message: r.raw})
+	w.cfg.Observe(Observation{Time: o.at, Transport: phone.transport.String(), Source: phone.peer, Destination: at, Message: o.raw})
 	w.cfg.Observe(Observation{Time: now, Transport: phone.transport.String(), Source: at, Destination: phone.peer, Message: w.m.raw})
 }

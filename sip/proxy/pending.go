@@ -32,6 +32,7 @@ type txn [txnLen]byte
 type owed struct {
 	in    flow
 	raw   []byte // as it came
+	says  saying // of a REGISTER
 	to    *target
 	tried []*target // before that
 	at    time.Time // when it was sent there
@@ -59,13 +60,13 @@ func (p *pending) of(key txn) *target {
 }
 
 // add notes that a request was sent.
-func (p *pending) add(key txn, in flow, raw []byte, to *target, now time.Time) {
+func (p *pending) add(key txn, in flow, raw []byte, says saying, to *target, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, again := p.byTxn[key]; again || p.moved[key] != nil || len(p.byTxn) >= maxOwed || p.octets+len(raw) > maxOwedOctets {
 		return
 	}
-	p.byTxn[key] = &owed{in: in, raw: slices.Clone(raw), to: to, at: now}
+	p.byTxn[key] = &owed{in: in, raw: slices.Clone(raw), says: says, to: to, at: now}
 	p.octets += len(raw)
 }
 
@@ -160,7 +161,7 @@ func (w *worker) again(key txn, o *owed, now time.Time) bool {
 	w.toPBX(o.in, next, now)
 	w.pending.mu.Lock()
 	if w.pending.byTxn[key] == nil && w.pending.octets+len(o.raw) <= maxOwedOctets {
-		w.pending.byTxn[key] = &owed{in: o.in, raw: o.raw, to: next, tried: tried, at: now}
+		w.pending.byTxn[key] = &owed{in: o.in, raw: o.raw, says: o.says, to: next, tried: tried, at: now}
 		w.pending.octets += len(o.raw)
 	}
 	w.pending.mu.Unlock()

@@ -90,7 +90,8 @@ func (b *bench) serveUpstream(dir string, listen, upstream int) (*exec.Cmd, func
 		defer resp.Body.Close()
 		text, err := io.ReadAll(resp.Body)
 		if want := fmt.Sprintf("\nperch_phones %d\n", registrants); err == nil && !bytes.Contains(text, []byte(want)) {
-			err = fmt.Errorf("want%q in its metrics", want)
+			at := bytes.Index(text, []byte("\nperch_phones "))
+			err = fmt.Errorf("want %q in its metrics, got %q", want, text[max(at, 0):min(max(at, 0)+len(want)+8, len(text))])
 		}
 		return err
 	}
@@ -204,7 +205,7 @@ func register(c *net.UDPConn, phone, n int, in []byte) error {
 	at := c.LocalAddr().String()
 	request := fmt.Appendf(nil, "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nMax-Forwards: 70\r\n"+
 		"From: <sip:%d@pbx.example.com>;tag=%d\r\nTo: <sip:%d@pbx.example.com>\r\nCall-ID: %d@%s\r\nCSeq: %d REGISTER\r\n"+
-		"Contact: <sip:%d@%s>;+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-%012d>\"\r\nExpires: 3600\r\nUser-Agent: Phone/1.0 00156%07x\r\n"+
+		"Contact: <sip:%d@%s>;+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-%012d>\"\r\nExpires: 3600\r\nUser-Agent: Phone/1.0 001565%06x\r\n"+
 		"Supported: path, outbound, gruu\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO\r\nContent-Length: 0\r\n\r\n",
 		at, n, phone, n, phone, phone, at, n+1, phone, at, phone, phone)
 	for range 20 {
