@@ -22,6 +22,7 @@ var DefaultEmergencyNumbers = []string{"911", "9911", "933", "9933", "112", "911
 const (
 	plainAfter = 500 * time.Millisecond
 	nextAfter  = time.Second
+	hurries    = 12 // so often
 	// emergencyKept is how long a call that is being set up is known: longer than any
 	// phone rings (RFC 3261 section 16.6, timer C).
 	emergencyKept = 5 * time.Minute
@@ -124,18 +125,14 @@ func (w *worker) emergency(in flow) bool {
 	if !help {
 		return false
 	}
-	e := w.emergencies.call(w.key, in, w.m.raw)
+	e := w.emergencies.call(w.key, in, w.m.raw, w.after)
 	if e == nil {
 		return false // too many: it is sent as all others are
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.legs) > 0 { // the phone sends again: so do we, where nobody has answered
-		for i := range e.legs {
-			if l := &e.legs[i]; !l.provisional && !l.final {
-				w.repeat(l)
-			}
-		}
+	if len(e.legs) > 0 { // the phone sends again, as what was answered may have been lost: so do we
+		w.repeat(e)
 		return true
 	}
 	now := time.Now()
@@ -148,11 +145,11 @@ func (w *worker) emergency(in flow) bool {
 	e.call = EmergencyCall{ID: w.callName(), Time: now, Dialled: number, AOR: aor, From: in.peer, Caller: caller, Found: found, To: t.addr}
 	w.leave(e, t, false)
 	w.tell(e)
-	// A timer for each PBX that may have to be tried: the call's own, and few.
+	// The call's own timers, and few: what was lost is sent again, also for a phone that
+	// does not do that itself, having a connection.
 	p := w.Proxy
-	time.AfterFunc(plainAfter, func() { p.hurry(e) })
-	for i := range len(w.upstreams.list()) - 1 {
-		time.AfterFunc(plainAfter+time.Duration(i+1)*nextAfter, func() { p.hurry(e) })
+	for i := range hurries {
+		p.after(plainAfter+time.Duration(i)*nextAfter, func() { p.hurry(e) })
 	}
 	return true
 }
@@ -171,14 +168,14 @@ func (w *worker) callName() string {
 const maxEmergencies = 4096
 
 // call returns the call of an INVITE, new or known; nil if there are too many.
-func (x *emergencies) call(key txn, in flow, raw []byte) *emergency {
+func (x *emergencies) call(key txn, in flow, raw []byte, after func(time.Duration, func())) *emergency {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e := x.byKey[key]
 	if e == nil && len(x.byKey) < maxEmergencies {
 		e = &emergency{key: key, in: in, raw: slices.Clone(raw)}
 		x.byKey[key] = e
-		time.AfterFunc(emergencyKept, func() { x.forget(key) })
+		after(emergencyKept, func() { x.forget(key) })
 	}
 	return e
 }
@@ -225,9 +222,15 @@ func (w *worker) leave(e *emergency, t *target, plain bool) {
 	w.send(toward, b)
 }
 
-// repeat sends what was sent on a leg again.
-func (w *worker) repeat(l *emergencyLeg) {
-	w.send(l.to.flow(), append(w.out[:0], l.sent...))
+// repeat sends again what was sent on the legs that may go on, or on the one whose
+// answer ended the INVITE. The call is locked.
+func (w *worker) repeat(e *emergency) {
+	for i := range e.legs {
+		l := &e.legs[i]
+		if e.final && i == e.passed || !e.final && !l.final && !l.cancelled {
+			w.send(l.to.flow(), append(w.out[:0], l.sent...))
+		}
+	}
 }
 
 // addLocation puts the caller's location into the INVITE at hand, as a part of its
@@ -310,7 +313,9 @@ func (p *Proxy) hurry(e *emergency) {
 	if e.settled() || e.final {
 		return
 	}
-	w.further(e)
+	if !w.further(e) {
+		w.repeat(e)
+	}
 	w.flush()
 }
 
@@ -325,12 +330,7 @@ func (w *worker) further(e *emergency) bool {
 	if len(e.legs) == len(marks) || e.final {
 		return false
 	}
-	w.m.read(e.raw) // it was valid before
-	w.m.validate(false)
-	w.edits.reset()
-	w.identify()
-	w.hop(e.in)
-	if _, ok := w.route(e.in, false); !ok {
+	if !w.recall(&owed{in: e.in, raw: e.raw}) {
 		return false
 	}
 	last := &e.legs[len(e.legs)-1]

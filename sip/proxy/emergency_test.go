@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -294,6 +295,45 @@ func TestEmergencyCancel(t *testing.T) {
 	phone.send(p.Addr(0), strings.ReplaceAll(strings.Replace(head, "To: <sip:911@pbx>", "To: <sip:911@pbx>;tag=9", 1), "INVITE", "ACK")+"\r\n\r\n")
 	if got := pbx[0].recv(); !strings.HasPrefix(got, "ACK ") || fields(got, "Via")[0] != fields(invite, "Via")[0] || !strings.HasSuffix(field(t, got, "To"), "tag=9") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// Datagrams get lost. Of a phone over UDP what it sends again goes on, so that an
+// answer that was lost comes again; for one over TCP the proxy sends again.
+func TestEmergencyLoss(t *testing.T) {
+	p, phone, pbx, _ := helpSite(t, 1)
+	call := helpCall("sip:911@pbx", "sip:alice@example.com", "a")
+	phone.send(p.Addr(0), call)
+	invite := pbx[0].recv()
+	pbx[0].respond(invite, "180 Ringing")
+	phone.recv()
+	phone.send(p.Addr(0), call)
+	if got := pbx[0].recv(); fields(got, "Via")[0] != fields(invite, "Via")[0] {
+		t.Errorf("got\n%s\nwant the INVITE again", got)
+	}
+	pbx[0].respond(invite, "180 Ringing")
+	if got := phone.recv(); !strings.HasPrefix(got, "SIP/2.0 180 ") {
+		t.Errorf("got\n%s", got)
+	}
+
+	silent := newPeer(t)
+	q := start(t, Config{Listen: []string{"tcp:127.0.0.1:0"}}, "udp:"+silent.addr().String())
+	c, err := net.Dial("tcp", q.Addr(0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, m := range []string{helpCall("sip:911@pbx", "sip:alice@example.com", "b"), request("INVITE", "c"), request("REGISTER", "d")} {
+		if _, err := c.Write([]byte(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := map[string]int{}
+	for range 9 {
+		got[field(t, silent.recv(), "Call-ID")]++
+	}
+	if got["b"] < 2 || got["c"] < 2 || got["d"] < 2 {
+		t.Errorf("got %v, want each again", got)
 	}
 }
 

@@ -288,10 +288,11 @@ func (w *worker) route(in flow, upstream bool) (toward flow, ok bool) {
 	if line.end > 0 {
 		w.edits.replace(span{line.at, line.end}, nil)
 	}
+	_, inDialog := tagOf(m.get(to))
 	switch {
 	case !ok:
 		return flow{}, false
-	case upstream && len(popped) > 0, len(popped) > 1:
+	case upstream && len(popped) > 0, len(popped) > 1 && inDialog: // a call goes by the PBX
 		toward = popped[len(popped)-1]
 		if !w.alive(toward) {
 			w.answer(in, &fault{430, "Flow Failed", ""}) // RFC 5626 section 5.3

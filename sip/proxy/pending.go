@@ -36,6 +36,7 @@ type owed struct {
 	to    *target
 	tried []*target // before that
 	at    time.Time // when it was sent there
+	tries int       // how often it was sent again, for a phone that does not do that
 }
 
 // pending are the requests that are not answered yet.
@@ -118,6 +119,21 @@ func (p *pending) overdue(now time.Time) map[txn]*owed {
 	return out
 }
 
+// repeats returns the requests that are to be sent again: of phones that have a
+// connection and so do not do that, to PBXs that do not have one (RFC 3261 section
+// 17.1.1.2: after T1, and then after twice as long each time).
+func (p *pending) repeats(now time.Time) (out []*owed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.byTxn {
+		if o.in.transport != udp && o.to.transport == udp && now.Sub(o.at) >= (500*time.Millisecond)<<o.tries {
+			o.tries++
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
 // sweep tries the next PBX for what is not answered, until ctx ends.
 func (p *Proxy) sweep(ctx context.Context) {
 	w := p.newWorker()
@@ -130,6 +146,11 @@ func (p *Proxy) sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := time.Now()
+		for _, o := range p.pending.repeats(now) {
+			if w.recall(o) {
+				w.toPBX(o.in, o.to, now)
+			}
+		}
 		for key, o := range p.pending.overdue(now) {
 			if o.to.owes(now) >= failAfter && !o.to.down.Swap(true) {
 				p.log.Warn("a PBX does not answer; another is tried", "address", o.to.addr)
@@ -147,17 +168,11 @@ func (w *worker) again(key txn, o *owed, now time.Time) bool {
 	w.m.validate(false)
 	tried := append(o.tried, o.to)
 	next := w.upstreams.choose(&w.m, tried, now)
-	if next == nil {
+	if next == nil || !w.recall(o) {
 		return false
 	}
 	w.pending.move(key, next)
 	w.count.failedOver.Add(1)
-	w.edits.reset()
-	w.identify()
-	w.hop(o.in)
-	if _, ok := w.route(o.in, false); !ok {
-		return false
-	}
 	w.toPBX(o.in, next, now)
 	w.pending.mu.Lock()
 	if w.pending.byTxn[key] == nil && w.pending.octets+len(o.raw) <= maxOwedOctets {
@@ -166,6 +181,19 @@ func (w *worker) again(key txn, o *owed, now time.Time) bool {
 	}
 	w.pending.mu.Unlock()
 	return true
+}
+
+// recall has a request at hand again as it was when its Routes had been looked at.
+func (w *worker) recall(o *owed) bool {
+	w.m.read(o.raw) // it was valid before
+	w.m.validate(false)
+	w.edits.reset()
+	w.identify()
+	if !w.hop(o.in) {
+		return false
+	}
+	_, ok := w.route(o.in, false)
+	return ok
 }
 
 // How often PBXs are asked whether they are there (OPTIONS, RFC 3261 section 11):

@@ -131,7 +131,8 @@ type Proxy struct {
 	clientTLS   *cryptotls.Config
 	allow       []netip.Prefix
 	emergencies emergencies
-	own         map[string]bool // our hosts and ports, in lower case
+	after       func(time.Duration, func()) // as time.AfterFunc
+	own         map[string]bool             // our hosts and ports, in lower case
 	conns       conns
 	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver atomic.Uint64 }
 }
@@ -176,7 +177,7 @@ type leg struct {
 
 // New opens the sockets. The error names the address that could not be had.
 func New(cfg Config) (*Proxy, error) {
-	p := &Proxy{cfg: cfg, own: map[string]bool{}}
+	p := &Proxy{cfg: cfg, own: map[string]bool{}, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }}
 	p.log = p.logger()
 	p.conns.init()
 	p.pending.init()

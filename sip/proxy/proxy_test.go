@@ -383,3 +383,25 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("got %+v, want two strangers and no answer", c)
 	}
 }
+
+// A phone that knows another's entry, as from a call, reaches it by the PBX all the
+// same, unless the call is still going on.
+func TestAnothersEntry(t *testing.T) {
+	alice, bob, pbx := newPeer(t), newPeer(t), newPeer(t)
+	p := start(t, Config{}, "udp:"+pbx.addr().String())
+	entryOf := func(phone *peer, id string) string {
+		phone.send(p.Addr(0), request("REGISTER", id))
+		return field(t, pbx.recv(), "Path")
+	}
+	routes := "Route: " + entryOf(bob, "b") + ", " + entryOf(alice, "a")
+	invite := strings.Replace(request("INVITE", "c"), "From:", routes+"\r\nFrom:", 1)
+	bob.send(p.Addr(0), invite)
+	if got := pbx.recv(); !strings.HasPrefix(got, "INVITE ") {
+		t.Errorf("got\n%s", got)
+	}
+	alice.silent()
+	bob.send(p.Addr(0), strings.Replace(strings.ReplaceAll(invite, "INVITE", "BYE"), "To: <sip:1@b>", "To: <sip:1@b>;tag=2", 1))
+	if got := alice.recv(); !strings.HasPrefix(got, "BYE ") {
+		t.Errorf("got\n%s", got)
+	}
+}
