@@ -98,6 +98,7 @@ func TestUnavailable(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	phone.send(p.Addr(0), request("INVITE", "b"))
+	first.silent() // for a minute
 	second.respond(second.recv(), "503 Service Unavailable", "Retry-After: 60")
 	first.respond(first.recv(), "503 Service Unavailable") // nobody is left: that is asked, too
 	if got := phone.recv(); !strings.HasPrefix(got, "SIP/2.0 503 ") {
