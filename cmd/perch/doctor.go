@@ -234,6 +234,8 @@ func (k *sipKeeper) diagnose() pathReport {
 		say(!u.Up, "the PBX at "+u.Address+" does not answer, or wants nothing for a while", "see whether it runs and takes SIP from here; sip: {upstream: [...]} names it")
 	}
 	say(d.Told == 0, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
+	say(s.Counts.Panics > 0, fmt.Sprintf("%d messages could not be handled because of a defect in Perch", s.Counts.Panics),
+		"the log has the hash of each and the place: please report it, see SECURITY.md")
 	say(s.Counts.Strangers > 0, fmt.Sprintf("%d messages and connections came from networks that are not in sip.allow", s.Counts.Strangers),
 		"if they are phones, add their network; if not, nobody was answered")
 	return d

@@ -156,6 +156,7 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	count(sipDesc, c.Strangers, "from a stranger")
 	count(sipDesc, c.Unsent, "not sent")
 	count(sipDesc, c.FailedOver, "failed over")
+	count(sipDesc, c.Panics, "panicked")
 	for _, u := range s.Upstream {
 		up := 0.0
 		if u.Up {

@@ -2,10 +2,14 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"net/netip"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -30,8 +34,13 @@ func (p *Proxy) newWorker() *worker {
 }
 
 // handle handles one message, in a datagram or cut out of a stream. It is false
-// for what is no SIP.
-func (w *worker) handle(in flow, b []byte, datagram bool) bool {
+// for what is no SIP. A panic, of which there should be none, costs the message.
+func (w *worker) handle(in flow, b []byte, datagram bool) (isSIP bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.panicked(b, v)
+		}
+	}()
 	f, ok := w.m.read(b)
 	if !ok {
 		w.count.notSIP.Add(1)
@@ -50,6 +59,24 @@ func (w *worker) handle(in flow, b []byte, datagram bool) bool {
 		w.count.malformed.Add(1)
 	}
 	return true
+}
+
+// maxPanics is how many are told of: whoever can make one can make many.
+const maxPanics = 100
+
+// panicked counts a panic and tells of it, by the hash of the message, which may be
+// somebody's.
+func (w *worker) panicked(b []byte, v any) {
+	n := w.count.panics.Add(1)
+	w.legMark = marks[0]
+	what := fmt.Sprintf("%T", v) // its text may hold what the message does
+	if err, ok := v.(runtime.Error); ok {
+		what = err.Error()
+	}
+	if n <= maxPanics {
+		w.log.Error("a message made the SIP path panic, which costs that message; please report it",
+			"sha256", fmt.Sprintf("%x", sha256.Sum256(b)), "what", what, "where", string(debug.Stack()))
+	}
 }
 
 // request forwards a request (RFC 3261 section 16), or answers it.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -49,5 +50,22 @@ func TestTold(t *testing.T) {
 		if !slices.Equal(told, tc.want) {
 			t.Errorf("%s: told of %q, want %q", tc.name, told, tc.want)
 		}
+	}
+}
+
+// A panic costs its message, and nobody else's.
+func TestPanic(t *testing.T) {
+	phone, pbx := newPeer(t), newPeer(t)
+	var log strings.Builder
+	p := start(t, Config{Observe: func(Observation) { panic("sip:a@b") }, Log: slog.New(slog.NewTextHandler(&log, nil))}, "udp:"+pbx.addr().String())
+	phone.send(p.Addr(0), request("REGISTER", "a"))
+	pbx.respond(pbx.recv(), "200 OK")
+	phone.send(p.Addr(0), request("OPTIONS", "b"))
+	pbx.respond(pbx.recv(), "200 OK")
+	if got := phone.recv(); field(t, got, "Call-ID") != "b" {
+		t.Errorf("got\n%s", got)
+	}
+	if c := p.Counts(); c.Panics != 1 || !strings.Contains(log.String(), "what=string") || strings.Contains(log.String(), "sip:a@b") {
+		t.Errorf("got %d panics, and in the log\n%s", c.Panics, &log)
 	}
 }

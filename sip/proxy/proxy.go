@@ -89,6 +89,7 @@ type Counts struct {
 	Unsent     uint64 `json:"unsent"`      // messages that could not be handed over
 	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
 	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
+	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
 }
 
 // State is how a proxy is.
@@ -134,7 +135,7 @@ type Proxy struct {
 	after       func(time.Duration, func()) // as time.AfterFunc
 	own         map[string]bool             // our hosts and ports, in lower case
 	conns       conns
-	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver atomic.Uint64 }
+	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
 }
 
 // PrivateNetworks are those that nobody on the internet is in (RFC 1918, 3927, 4193,
@@ -341,7 +342,7 @@ func (p *Proxy) Counts() Counts {
 	c := &p.count
 	return Counts{
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
-		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(),
+		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
 	}
 }
 
