@@ -22,7 +22,8 @@ type databaseFlags struct {
 	Config string `help:"Configuration file (default: perch.yaml, if it is there)." placeholder:"FILE"`
 	DB     string `name:"db" help:"Database file (default: database: of the configuration)." placeholder:"FILE"`
 
-	noMails bool // nobody will read them
+	noMails bool                // nobody will read them
+	held    func(*config) error // if not nil: called once the database is ours, before what is in it is loaded
 }
 
 // session is a command's hold of the database.
@@ -115,11 +116,22 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	return openSession(ctx, c, f.name(&c), memory, f.noMails)
+	held := func() error {
+		if f.held == nil {
+			return nil
+		}
+		return f.held(&c)
+	}
+	return openHeld(ctx, c, f.name(&c), memory, f.noMails, held)
 }
 
 // openSession makes an engine over a database, or over a store that keeps nothing.
 func openSession(ctx context.Context, c config, name string, memory, noMails bool) (*session, error) {
+	return openHeld(ctx, c, name, memory, noMails, func() error { return nil })
+}
+
+// openHeld is openSession; held is called between the store's opening and its loading.
+func openHeld(ctx context.Context, c config, name string, memory, noMails bool, held func() error) (*session, error) {
 	var s gateway.Store = &gateway.Stream{}
 	var err error
 	if !memory {
@@ -129,6 +141,9 @@ func openSession(ctx context.Context, c config, name string, memory, noMails boo
 	}
 	ec, err := c.engine()
 	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := held(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	ec.NoMails = noMails

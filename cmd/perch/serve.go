@@ -23,6 +23,8 @@ import (
 // serveCmd is the gateway, live.
 type serveCmd struct {
 	databaseFlags
+
+	path *sipKeeper // nil: no phone registers through us
 }
 
 // Run is the command.
@@ -30,13 +32,14 @@ func (c *serveCmd) Run(env *environment) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
+	c.held = func(conf *config) error { return c.standInPath(conf, log) } // phones do not wait for what is loaded
 	s, err := c.open(ctx, false)
 	if err != nil {
-		return err
+		return errors.Join(err, c.path.giveUp())
 	}
 	v, err := c.prepare(ctx, s, log)
 	if err != nil {
-		return errors.Join(err, s.store.Close())
+		return errors.Join(err, c.path.giveUp(), s.store.Close())
 	}
 	log.Info("serving", "portal", "http://"+v.pages.Addr().String(), "links", s.config.Portal.URL, "database", redacted(c.name(&s.config)), "version", version)
 	err = v.run(ctx)
@@ -76,8 +79,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		log.Warn(a.What, "hint", a.Remedy)
 	}
 	v.listen()
-	if err := v.standInPath(strings.TrimSuffix(path, ".sock")); err != nil {
-		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
+	if c.path != nil {
+		c.path.serves(s.engine, v.turns, s.live.clock.now)
+		v.path, s.path = c.path, c.path
 	}
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
@@ -129,20 +133,19 @@ func (v *service) listen() {
 }
 
 // standInPath starts the SIP path, if phones are to register through it.
-func (v *service) standInPath(beside string) error {
-	s := v.session
-	if len(s.config.SIP.Listen) == 0 {
+func (c *serveCmd) standInPath(conf *config, log *slog.Logger) error {
+	if len(conf.SIP.Listen) == 0 {
 		return nil
 	}
-	k, err := newSIPKeeper(&s.config, beside, s.engine, v.turns, s.live.clock.now, v.log)
+	k, err := newSIPKeeper(conf, strings.TrimSuffix(c.socket(conf), ".sock"), log)
 	if err != nil {
 		return err
 	}
 	if err := k.start(); err != nil {
 		return err
 	}
-	v.path, s.path = k, k
-	v.log.Info("in the SIP path", "listen", s.config.SIP.Listen, "upstream", s.config.SIP.Upstream)
+	c.path = k
+	log.Info("in the SIP path", "listen", conf.SIP.Listen, "upstream", conf.SIP.Upstream)
 	return nil
 }
 

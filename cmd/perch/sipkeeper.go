@@ -44,6 +44,8 @@ type sipKeeper struct {
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
+	spawned bool // the process was started by us
+
 	mu    sync.Mutex
 	conn  net.Conn // to the process
 	ended bool     // it is to end
@@ -55,8 +57,8 @@ const sipInterface = "sip"
 
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
-func newSIPKeeper(c *config, beside string, e *gateway.Engine, to *turns, now func() time.Time, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, engine: e, turns: to, now: now, log: log.With("process", "sip")}
+func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -73,6 +75,25 @@ func newSIPKeeper(c *config, beside string, e *gateway.Engine, to *turns, now fu
 		k.log.Error("a decoder panicked, which costs its message; please report it", "sha256", fmt.Sprintf("%x", p.Frame), "what", p.What, "where", p.Where)
 	}})
 	return k, nil
+}
+
+// serves says for whom the SIP path observes.
+func (k *sipKeeper) serves(e *gateway.Engine, to *turns, now func() time.Time) {
+	k.engine, k.turns, k.now = e, to, now
+}
+
+// giveUp ends a SIP path that was started for a serve that cannot be; one that was
+// there before goes on.
+func (k *sipKeeper) giveUp() error {
+	if k == nil {
+		return nil
+	}
+	if k.spawned {
+		k.end()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.conn.Close()
 }
 
 // keyBeside reads a key from a file, and makes one if there is none.
@@ -108,6 +129,7 @@ func (k *sipKeeper) start() error {
 	if err := k.spawn(); err != nil {
 		return err
 	}
+	k.spawned = true
 	c, same := k.attach()
 	if c == nil || !same {
 		return fmt.Errorf("sip: the process that was started is not reached at %s", k.spec.Socket)

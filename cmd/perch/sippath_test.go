@@ -271,3 +271,56 @@ func TestSIPPath(t *testing.T) {
 	}
 	s.await("the end of the SIP path", func() bool { return s.path() == 0 })
 }
+
+// A serve that cannot be leaves no SIP path behind, but leaves one alone that was there.
+func TestSIPPathGivenUp(t *testing.T) {
+	s := newSIPSite(t)
+	c, err := loadConfig(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, err := net.Listen("tcp", c.Portal.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := func() {
+		t.Helper()
+		cmd := exec.Command(builtPerch(t), "serve", "-config", s.config)
+		cmd.Dir = s.dir
+		out, err := cmd.StderrPipe() // not waited for: a path that is left has it, too
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		said := make([]byte, 1<<12)
+		n, _ := io.ReadAtLeast(out, said, 1)
+		if err := cmd.Wait(); err == nil {
+			t.Fatalf("serve runs without its portal:\n%s", said[:n])
+		}
+	}
+	fails()
+	s.await("the end of the SIP path", func() bool { return s.path() == 0 })
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
+	serve := s.serve()
+	path := s.path()
+	if err := serve.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = serve.Wait()
+	if busy, err = net.Listen("tcp", c.Portal.Listen); err != nil {
+		t.Fatal(err)
+	}
+	fails()
+	time.Sleep(200 * time.Millisecond) // in which it would end
+	if got := s.path(); got != path || path == 0 {
+		t.Errorf("the SIP path is process %d, want %d, which was there before", got, path)
+	}
+	if err := busy.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.serve() // which ends it
+}
