@@ -338,6 +338,14 @@ func (k *sipKeeper) emergency(c *proxy.EmergencyCall) {
 	args := []any{"call", c.ID, "dialled", c.Dialled, "line", c.AOR, "from", c.From, "to", c.To}
 	if x := c.Caller; x != nil {
 		args = append(args, "phone", x.Phone, "label", x.Label, "found_by", c.Found, "location", x.Location, "network", x.Network, "since", x.Since)
+		for _, f := range []struct {
+			is   bool
+			name string
+		}{{x.Moving, "moving"}, {x.Unapproved, "unapproved"}, {x.Unlocated, "unlocated"}} {
+			if f.is { // then whoever reads it should look twice
+				args = append(args, f.name, true)
+			}
+		}
 	}
 	if c.Sent != "" {
 		args = append(args, "sent", "location")

@@ -60,6 +60,7 @@ type emergency struct {
 
 	mu     sync.Mutex
 	call   EmergencyCall
+	told   EmergencyCall // as it was told last
 	legs   []emergencyLeg
 	passed int  // the leg whose answer the phone had last
 	final  bool // that ends the INVITE
@@ -501,9 +502,10 @@ func (w *worker) emergencyRest() bool {
 	return true
 }
 
-// tell tells of a call. The call is locked.
+// tell tells of a call, if there is something new. The call is locked.
 func (w *worker) tell(e *emergency) {
-	if w.cfg.Emergency != nil {
+	if w.cfg.Emergency != nil && e.call != e.told {
+		e.told = e.call
 		w.cfg.Emergency(e.call)
 	}
 }
