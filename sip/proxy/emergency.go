@@ -482,7 +482,7 @@ func (w *worker) emergencyRest() bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.legs) == 0 {
+	if len(e.legs) == 0 || !cancel && e.call.Status/100 == 2 { // the ACK of a 200 goes all the way
 		return false
 	}
 	if cancel {

@@ -300,6 +300,23 @@ func TestEmergencyCancel(t *testing.T) {
 	}
 }
 
+// Old phones give the ACK of a 200 the branch of its INVITE. It goes where it says.
+func TestEmergencyOldPhone(t *testing.T) {
+	p, phone, pbx, _ := helpSite(t, 1)
+	call := helpCall("sip:911@pbx", "sip:alice@example.com", "a")
+	phone.send(p.Addr(0), call)
+	invite := pbx[0].recv()
+	pbx[0].respond(invite, "200 OK")
+	phone.recv()
+	entry := field(t, invite, "Record-Route")
+	head, _, _ := strings.Cut(call, "\r\nContent-Type")
+	ack := strings.ReplaceAll(strings.Replace(head, "To: <sip:911@pbx>", "Route: "+entry+"\r\nTo: <sip:911@pbx>;tag=9", 1), "INVITE", "ACK")
+	phone.send(p.Addr(0), strings.Replace(ack, "ACK sip:911@pbx ", "ACK sip:psap@192.0.2.1 ", 1)+"\r\n\r\n")
+	if got := pbx[0].recv(); !strings.HasPrefix(got, "ACK sip:psap@192.0.2.1 SIP/2.0\r\n") || len(fields(got, "Route")) != 0 {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 // Datagrams get lost. Of a phone over UDP what it sends again goes on, so that an
 // answer that was lost comes again; for one over TCP the proxy sends again.
 func TestEmergencyLoss(t *testing.T) {
