@@ -79,45 +79,6 @@ type Observation struct {
 	Message     []byte // during the call only
 }
 
-// Counts are what happened since the start.
-type Counts struct {
-	Forwarded  uint64 `json:"forwarded"` // messages passed on
-	Answered   uint64 `json:"answered"`  // requests answered here
-	Malformed  uint64 `json:"malformed"`
-	NotSIP     uint64 `json:"not_sip"`
-	Forged     uint64 `json:"forged"`      // entries and answers that are not what was written here
-	Unsent     uint64 `json:"unsent"`      // messages that could not be handed over
-	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
-	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
-	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
-}
-
-// State is how a proxy is.
-type State struct {
-	Counts      Counts          `json:"counts"`
-	Upstream    []UpstreamState `json:"upstream"`
-	Connections int             `json:"connections"`
-	Callers     int             `json:"callers"` // phones of which it is known where they are
-}
-
-// UpstreamState is how a PBX is.
-type UpstreamState struct {
-	Address string `json:"address"` // as "udp:192.0.2.1:5060"
-	Up      bool   `json:"up"`      // it answers, and wants something
-}
-
-// State returns how the proxy is.
-func (p *Proxy) State() State {
-	s := State{Counts: p.Counts(), Connections: p.conns.len()}
-	for _, t := range p.upstreams.list() {
-		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
-	}
-	if c := p.callers.Load(); c != nil {
-		s.Callers = len(c.all)
-	}
-	return s
-}
-
 // Proxy forwards SIP.
 type Proxy struct {
 	cfg         Config
@@ -136,34 +97,6 @@ type Proxy struct {
 	own         map[string]bool             // our hosts and ports, in lower case
 	conns       conns
 	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
-}
-
-// PrivateNetworks are those that nobody on the internet is in (RFC 1918, 3927, 4193,
-// 4291, 6598).
-var PrivateNetworks = func() (out []netip.Prefix) {
-	for _, s := range []string{
-		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128",
-	} {
-		out = append(out, netip.MustParsePrefix(s))
-	}
-	return out
-}()
-
-// admits reports whether anything is taken from an address.
-func (p *Proxy) admits(a netip.Addr) bool {
-	a = a.WithZone("")
-	for _, n := range p.allow {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	for _, t := range p.upstreams.list() {
-		if t.addr.Addr() == a {
-			return true
-		}
-	}
-	p.count.strangers.Add(1)
-	return false
 }
 
 // leg is one of our sockets.
@@ -336,15 +269,6 @@ func (p *Proxy) toward() string {
 
 // Addr returns where a leg listens, in the order of Config.Listen.
 func (p *Proxy) Addr(i int) netip.AddrPort { return p.legs[i].addr }
-
-// Counts returns what happened so far.
-func (p *Proxy) Counts() Counts {
-	c := &p.count
-	return Counts{
-		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
-		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
-	}
-}
 
 // Run forwards until ctx ends, and closes the sockets.
 func (p *Proxy) Run(ctx context.Context) error {

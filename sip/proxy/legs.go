@@ -1,0 +1,256 @@
+package proxy
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// emergencyLeg is one try. Its number stands in the branch.
+type emergencyLeg struct {
+	to          *target
+	plain       bool // as the phone wrote it
+	sent        []byte
+	provisional bool
+	final       bool
+	cancelled   bool
+}
+
+// marks tell in a branch which leg of an emergency call it is of; the first is that
+// of all other calls.
+const marks = ".~!*+_-"
+
+// refusals are answers that may be due to the location that we added.
+var refusals = []int{400, 406, 413, 415, 416, 420, 424, 488, 493, 500, 501, 513, 580, 606}
+
+// leave sends the INVITE at hand to a PBX as one more leg, with the location or as
+// the phone wrote it. The call is locked.
+func (w *worker) leave(e *emergency, t *target, plain bool) {
+	n := len(e.legs)
+	w.legMark = marks[n]
+	why := "it was sent as the phone wrote it"
+	if !plain {
+		why = w.addLocation(e)
+	}
+	if why == "" {
+		e.call.Why = ""
+	} else if !plain {
+		plain, e.call.Sent, e.call.Why = true, "", why
+	}
+	toward := t.flow()
+	w.recordRoute(e.in, toward, e.in)
+	w.via(e.in, toward)
+	w.legMark = marks[0]
+	t.asked(time.Now())
+	b := w.edits.apply(w.out[:0], w.m.raw)
+	e.legs = append(e.legs, emergencyLeg{to: t, plain: plain, sent: slices.Clone(b)})
+	w.send(toward, b)
+}
+
+// repeat sends again what was sent on the legs that may go on, or on the one whose
+// answer ended the INVITE. The call is locked.
+func (w *worker) repeat(e *emergency) {
+	for i := range e.legs {
+		l := &e.legs[i]
+		if e.final && i == e.passed || !e.final && !l.final && !l.cancelled {
+			w.send(l.to.flow(), append(w.out[:0], l.sent...))
+		}
+	}
+}
+
+// hurry does for a call of which nobody has said anything what is due: it is sent as
+// the phone wrote it, then to the next PBX.
+func (p *Proxy) hurry(e *emergency) {
+	w := p.newWorker()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.settled() || e.final {
+		return
+	}
+	if !w.further(e) {
+		w.repeat(e)
+	}
+	w.flush()
+}
+
+// settled reports whether a leg goes on: somebody has said something other than no.
+func (e *emergency) settled() bool {
+	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.provisional && !l.final })
+}
+
+// further sends the call in the next way: as the phone wrote it to the same PBX,
+// then to others. It is false if there is none left. The call is locked.
+func (w *worker) further(e *emergency) bool {
+	if len(e.legs) == len(marks) || e.final {
+		return false
+	}
+	if !w.recall(&owed{in: e.in, raw: e.raw}) {
+		return false
+	}
+	last := &e.legs[len(e.legs)-1]
+	if !last.plain {
+		e.call.Why = "the PBX " + saidNothing(last)
+		e.call.Sent = ""
+		w.leave(e, last.to, true)
+		w.tell(e)
+		return true
+	}
+	var tried []*target
+	for _, l := range e.legs {
+		tried = append(tried, l.to)
+	}
+	next := w.upstreams.choose(&w.m, tried, time.Now())
+	if next == nil {
+		return false
+	}
+	if last.to.owes(time.Now()) >= plainAfter {
+		last.to.down.Store(true)
+	}
+	e.call.To = next.addr
+	w.leave(e, next, false)
+	w.tell(e)
+	return true
+}
+
+func saidNothing(l *emergencyLeg) string {
+	if l.final {
+		return "refused it with the location"
+	}
+	return "did not answer it with the location"
+}
+
+// emergencyAnswer takes the answer to a leg of a call for help. It is false if that
+// is to be passed to the phone.
+func (w *worker) emergencyAnswer(e *emergency, mark byte) (taken bool) {
+	n := strings.IndexByte(marks, mark)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch _, method := w.m.sequence(); {
+	case string(method) == "CANCEL":
+		return true // of ours
+	case n < 0 || n >= len(e.legs) || string(method) != "INVITE":
+		return false
+	}
+	l, status := &e.legs[n], w.m.status
+	switch {
+	case status < 200:
+		l.provisional = true
+		if l.cancelled {
+			return true
+		}
+		if n < len(e.legs)-1 { // late: another leg took its place
+			w.cancelLeg(l)
+			return true
+		}
+		e.call.Status = max(e.call.Status, status)
+		return false
+	case status < 300:
+		l.final, e.final, e.passed = true, true, n
+		e.call.Status = status
+		w.cancelOthers(e, n)
+		w.tell(e)
+		return false
+	}
+	again := l.final
+	l.final = true
+	others := slices.ContainsFunc(e.legs, func(o emergencyLeg) bool { return !o.final })
+	answer := slices.Clone(w.m.raw)
+	if !l.plain && slices.Contains(refusals, status) && !e.final || status == 503 || others || l.cancelled {
+		w.acknowledge(l, answer)
+		if again || others || l.cancelled || w.further(e) {
+			return true
+		}
+		w.m.read(answer)
+		w.m.validate(false)
+	}
+	e.final, e.passed = true, n
+	e.call.Status = status
+	w.tell(e)
+	return false
+}
+
+func (w *worker) cancelOthers(e *emergency, n int) {
+	for i := range e.legs {
+		if l := &e.legs[i]; i != n && !l.final && !l.cancelled {
+			w.cancelLeg(l)
+		}
+	}
+}
+
+// cancelLeg cancels a leg on which something came (RFC 3261 section 9.1); one on which
+// nothing did is cancelled when that comes.
+func (w *worker) cancelLeg(l *emergencyLeg) {
+	l.cancelled = true
+	if l.provisional {
+		w.send(l.to.flow(), hopByHop(w.out[:0], "CANCEL", l.sent, nil))
+	}
+}
+
+// acknowledge acknowledges a refusal of a leg (RFC 3261 section 17.1.1.3).
+func (w *worker) acknowledge(l *emergencyLeg, answer []byte) {
+	var a message
+	if _, ok := a.read(answer); ok {
+		w.send(l.to.flow(), hopByHop(w.out[:0], "ACK", l.sent, a.get(to)))
+	}
+}
+
+// hopByHop composes the CANCEL or ACK that belongs to an INVITE that was sent.
+func hopByHop(b []byte, method string, invite, toValue []byte) []byte {
+	var m message
+	if _, ok := m.read(invite); !ok {
+		return b
+	}
+	b = append(append(append(append(b, method...), ' '), m.requestURI()...), " SIP/2.0\r\n"...)
+	first := true
+	for _, h := range m.headers {
+		switch h.name {
+		case via:
+			if first {
+				b, first = append(b, m.raw[h.at:h.end]...), false
+			}
+		case route, from, callID:
+			b = append(b, m.raw[h.at:h.end]...)
+		case to:
+			if toValue != nil {
+				b = append(append(append(b, "To: "...), toValue...), "\r\n"...)
+			} else {
+				b = append(b, m.raw[h.at:h.end]...)
+			}
+		}
+	}
+	number, _ := m.sequence()
+	return append(append(append(append(append(b, "CSeq: "...), number...), ' '), method...), "\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"...)
+}
+
+// emergencyRest takes the CANCEL of a phone, or its ACK of a refusal, to the legs of
+// its call. It is false if there is no such call.
+func (w *worker) emergencyRest() bool {
+	cancel := w.m.is("CANCEL")
+	if !cancel && !w.m.is("ACK") {
+		return false
+	}
+	e := w.emergencies.of(w.key)
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.legs) == 0 || !cancel && e.call.Status/100 == 2 { // the ACK of a 200 goes all the way
+		return false
+	}
+	if cancel {
+		e.final = true
+		in := e.in
+		for i := range e.legs {
+			if l := &e.legs[i]; !l.final {
+				w.cancelLeg(l)
+				l.cancelled = false // its 487 is for the phone
+			}
+		}
+		w.answer(in, &fault{200, "OK", ""})
+		return true
+	}
+	l := &e.legs[e.passed]
+	w.send(l.to.flow(), hopByHop(w.out[:0], "ACK", l.sent, w.m.get(to)))
+	return true
+}

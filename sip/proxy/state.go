@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"time"
+)
+
+// Counts are what happened since the start.
+type Counts struct {
+	Forwarded  uint64 `json:"forwarded"` // messages passed on
+	Answered   uint64 `json:"answered"`  // requests answered here
+	Malformed  uint64 `json:"malformed"`
+	NotSIP     uint64 `json:"not_sip"`
+	Forged     uint64 `json:"forged"`      // entries and answers that are not what was written here
+	Unsent     uint64 `json:"unsent"`      // messages that could not be handed over
+	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
+	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
+	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
+}
+
+// State is how a proxy is.
+type State struct {
+	Counts      Counts          `json:"counts"`
+	Upstream    []UpstreamState `json:"upstream"`
+	Connections int             `json:"connections"`
+	Callers     int             `json:"callers"` // phones of which it is known where they are
+}
+
+// UpstreamState is how a PBX is.
+type UpstreamState struct {
+	Address string `json:"address"` // as "udp:192.0.2.1:5060"
+	Up      bool   `json:"up"`      // it answers, and wants something
+}
+
+// State returns how the proxy is.
+func (p *Proxy) State() State {
+	s := State{Counts: p.Counts(), Connections: p.conns.len()}
+	for _, t := range p.upstreams.list() {
+		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
+	}
+	if c := p.callers.Load(); c != nil {
+		s.Callers = len(c.all)
+	}
+	return s
+}
+
+// Counts returns what happened so far.
+func (p *Proxy) Counts() Counts {
+	c := &p.count
+	return Counts{
+		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
+		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
+	}
+}
