@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -31,6 +32,11 @@ type options struct {
 	perch  string
 	dir    string
 }
+
+// The main thread stays with main: one that goes into a host's namespace (inside)
+// never comes back, and of a process it is the main thread by which ip tells whose it
+// is. The lab would end itself with the host.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	var o options

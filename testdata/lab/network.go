@@ -163,7 +163,7 @@ func (h *host) processes() []int {
 	}
 	var ids []int
 	for _, f := range strings.Fields(string(out)) {
-		if id, err := strconv.Atoi(f); err == nil {
+		if id, err := strconv.Atoi(f); err == nil && id != os.Getpid() {
 			ids = append(ids, id)
 		}
 	}
