@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"perch/gateway"
+	"perch/sip/proxy"
+)
+
+// emergency tells of an emergency call.
+func (k *sipKeeper) emergency(c *proxy.EmergencyCall) {
+	args := []any{"call", c.ID, "dialled", c.Dialled, "line", c.AOR, "from", c.From, "to", c.To}
+	if x := c.Caller; x != nil {
+		args = append(args, "phone", x.Phone, "label", x.Label, "found_by", c.Found, "location", x.Location, "network", x.Network, "since", x.Since)
+		for _, f := range []struct {
+			is   bool
+			name string
+		}{{x.Moving, "moving"}, {x.Unapproved, "unapproved"}, {x.Unlocated, "unlocated"}} {
+			if f.is { // then whoever reads it should look twice
+				args = append(args, f.name, true)
+			}
+		}
+	}
+	if c.Sent != "" {
+		args = append(args, "sent", "location")
+	} else {
+		args = append(args, "sent", "no location", "because", c.Why)
+	}
+	if c.Status != 0 {
+		args = append(args, "status", c.Status)
+	}
+	k.log.Warn("emergency call", args...)
+	k.alarms.raise(c)
+}
+
+// How often the SIP path is told who may call for help, and of how many phones at
+// a time.
+const (
+	tellEvery = 250 * time.Millisecond
+	tellMost  = 1000
+)
+
+// tellCallers tells the SIP path who may call for help, all and then what changes,
+// until ctx ends.
+func (k *sipKeeper) tellCallers(ctx context.Context) {
+	k.engine.WatchCallers()
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for first := true; ; {
+		news := callerNews{Begin: first}
+		more := k.engine.TakeCallers(tellMost, func(c gateway.Caller, gone bool) {
+			if gone {
+				news.Gone = append(news.Gone, c.Phone.String())
+			} else {
+				news.Put = append(news.Put, callerOf(&c))
+			}
+		})
+		news.End = !more
+		if first || len(news.Put)+len(news.Gone) > 0 {
+			k.send(&news)
+		}
+		if first = false; more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *sipKeeper) send(news *callerNews) {
+	b, err := json.Marshal(news)
+	if err != nil {
+		k.log.Error("who may call for help cannot be told", "error", err)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := fmt.Fprintf(k.conn, "callers %d\n%s", len(b), b); err != nil {
+		_ = k.conn.Close() // its reader sees it
+	}
+}
+
+// callerOf is a caller as the SIP path knows it.
+func callerOf(c *gateway.Caller) proxy.Caller {
+	x := proxy.Caller{
+		Phone: c.Phone.String(), Site: c.Site, Label: c.Label, Sources: c.Sources, Contacts: c.Contacts,
+		Location: string(c.Location), Address: c.Address, ELIN: c.ELIN, Source: c.Assignment.Source.String(), Network: c.Network.String(),
+		Since: c.Since, Heard: c.Heard, Moving: c.Moving, Unapproved: c.Assignment.Unapproved, Unlocated: c.Assignment.Unlocated,
+	}
+	for _, a := range c.AORs {
+		x.AORs = append(x.AORs, string(a))
+	}
+	return x
+}
