@@ -49,7 +49,7 @@ func parseContact(raw string) (c Contact, instance string) {
 // URI and its header parameters. Without angle brackets all parameters are the
 // header's.
 func splitAddress(s string) (addr, params string) {
-	if i := indexOutside(s, '<'); i >= 0 {
+	if i := IndexOutside(s, '<'); i >= 0 {
 		addr, params, _ = strings.Cut(s[i+1:], ">")
 		return strings.TrimSpace(addr), params
 	}
@@ -99,7 +99,7 @@ func splitOutside(s string, sep byte) func(yield func(string) bool) {
 		for {
 			i := strings.IndexByte(s, sep)
 			if i >= 0 {
-				i = indexOutside(s, sep)
+				i = IndexOutside(s, sep)
 			}
 			part := s
 			if i >= 0 {
@@ -116,9 +116,9 @@ func splitOutside(s string, sep byte) func(yield func(string) bool) {
 	}
 }
 
-// indexOutside returns the index of the first c outside of quotes and angle
+// IndexOutside returns the index of the first c outside of quotes and angle
 // brackets, or -1.
-func indexOutside(s string, c byte) int {
+func IndexOutside[T string | []byte](s T, c byte) int {
 	if len(s) > 0 && s[0] == c && c != '"' && c != '<' && c != '>' {
 		return 0
 	}

@@ -216,7 +216,7 @@ func startsMessage(b []byte) (starts, sure bool) {
 	}
 	line, _, whole := bytes.Cut(b[:min(len(b), maxLine)], crlf)
 	method, _, blank := bytes.Cut(line, []byte(" "))
-	if len(method) == 0 || len(method) > maxMethod || !token(method) && (blank || whole || !token(bytes.TrimRight(method, "\r"))) {
+	if len(method) == 0 || len(method) > maxMethod || !IsToken(method) && (blank || whole || !IsToken(bytes.TrimRight(method, "\r"))) {
 		return false, true
 	}
 	if !whole {
@@ -228,8 +228,8 @@ func startsMessage(b []byte) (starts, sure bool) {
 // maxMethod is longer than any method that is registered with IANA.
 const maxMethod = 32
 
-// token reports whether b is a token (RFC 3261 section 25.1).
-func token(b []byte) bool {
+// IsToken reports whether b is a token (RFC 3261 section 25.1).
+func IsToken(b []byte) bool {
 	for _, c := range b {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', bytes.IndexByte([]byte("-.!%*_+`'~"), c) >= 0:
@@ -237,7 +237,7 @@ func token(b []byte) bool {
 			return false
 		}
 	}
-	return true
+	return len(b) > 0
 }
 
 // contentLength returns the Content-Length in the headers of a message, the first

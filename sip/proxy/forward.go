@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
+
+	"perch/sip"
 )
 
 // worker handles the messages of one socket or connection, in the order in which
@@ -378,17 +380,17 @@ func (w *worker) entry(b []byte, phone, side flow) []byte {
 
 // tagOf returns the tag of a From or To.
 func tagOf(b []byte) (tag []byte, ok bool) {
-	if i := indexOutside(b, '<'); i >= 0 {
+	if i := sip.IndexOutside(b, '<'); i >= 0 {
 		_, b, _ = bytes.Cut(b[i:], []byte(">"))
 	}
 	for {
-		i := indexOutside(b, ';')
+		i := sip.IndexOutside(b, ';')
 		if i < 0 {
 			return nil, false
 		}
 		b = b[i+1:]
 		p := b
-		if j := indexOutside(b, ';'); j >= 0 {
+		if j := sip.IndexOutside(b, ';'); j >= 0 {
 			p = b[:j]
 		}
 		if key, value, _ := bytes.Cut(p, []byte("=")); bytes.EqualFold(bytes.TrimSpace(key), []byte("tag")) {

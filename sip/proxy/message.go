@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"bytes"
+
+	"perch/sip"
 )
 
 // message is a SIP message as it came, and where its parts stand. What a proxy has
@@ -143,7 +145,7 @@ func (m *message) startLine(line []byte) (f *fault, ok bool) {
 		return nil, m.status >= 100 && m.status <= 699
 	}
 	first, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
-	if first < 1 || last == first || !isToken(line[:first]) {
+	if first < 1 || last == first || !sip.IsToken(line[:first]) {
 		return nil, false
 	}
 	trimmed := bytes.TrimRight(line, " ")
@@ -203,18 +205,6 @@ next:
 	return other
 }
 
-// isToken reports whether b is a token (RFC 3261 section 25.1).
-func isToken(b []byte) bool {
-	for _, c := range b {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', bytes.IndexByte([]byte("-.!%*_+`'~"), c) >= 0:
-		default:
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
 // value returns the value of a header without the space around it. Where it is
 // folded the folds are in it.
 func (m *message) value(h header) []byte { return bytes.TrimSpace(m.raw[h.value:h.end]) }
@@ -253,7 +243,7 @@ func (m *message) values(n name, f func(h header, at span) bool) {
 		for at := h.value; at < h.end; {
 			end := h.end
 			if i := bytes.IndexByte(m.raw[at:h.end], ','); i >= 0 { // most have no other
-				if i = indexOutside(m.raw[at:h.end], ','); i >= 0 {
+				if i = sip.IndexOutside(m.raw[at:h.end], ','); i >= 0 {
 					end = at + i
 				}
 			}
@@ -281,25 +271,3 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\
 
 // text is raw[at:end].
 func (m *message) text(s span) []byte { return m.raw[s.at:s.end] }
-
-// indexOutside returns the index of the first c outside of quotes and angle
-// brackets, or -1.
-func indexOutside(b []byte, c byte) int {
-	quoted, angle := false, false
-	for i := 0; i < len(b); i++ {
-		switch {
-		case quoted && b[i] == '\\':
-			i++
-		case b[i] == '"':
-			quoted = !quoted
-		case quoted:
-		case b[i] == c && !angle:
-			return i
-		case b[i] == '<':
-			angle = true
-		case b[i] == '>':
-			angle = false
-		}
-	}
-	return -1
-}

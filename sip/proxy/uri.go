@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"strconv"
+
+	"perch/sip"
 )
 
 // uri is what a proxy reads of a SIP URI (RFC 3261 section 19.1.1): parts of the
@@ -94,7 +96,7 @@ func isHost(b []byte) bool {
 
 // address returns the URI within a name-addr, or an addr-spec without its parameters.
 func address(b []byte) []byte {
-	if i := indexOutside(b, '<'); i >= 0 {
+	if i := sip.IndexOutside(b, '<'); i >= 0 {
 		b, _, _ = bytes.Cut(b[i+1:], []byte(">"))
 		return bytes.TrimSpace(b)
 	}
@@ -134,7 +136,7 @@ func (m *message) parseVia(line header, at span) (v viaValue, ok bool) {
 	}
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	i := bytes.IndexAny(rest, " \t\r\n")
-	if i < 0 || !isToken(rest[:i]) {
+	if i < 0 || !sip.IsToken(rest[:i]) {
 		return v, false
 	}
 	v.transport, rest = rest[:i], rest[i:]
@@ -149,13 +151,13 @@ func (m *message) parseVia(line header, at span) (v viaValue, ok bool) {
 	for p := v.end; p < at.end; {
 		end := at.end
 		if i := bytes.IndexByte(m.raw[p+1:at.end], ';'); i >= 0 {
-			if i = indexOutside(m.raw[p+1:at.end], ';'); i >= 0 {
+			if i = sip.IndexOutside(m.raw[p+1:at.end], ';'); i >= 0 {
 				end = p + 1 + i
 			}
 		}
 		key, value, _ := bytes.Cut(m.raw[p+1:end], []byte("="))
 		switch key = bytes.TrimSpace(key); {
-		case len(key) == 0 || !isToken(key):
+		case len(key) == 0 || !sip.IsToken(key):
 			return v, false
 		case bytes.EqualFold(key, []byte("branch")):
 			v.branch = bytes.TrimSpace(value)

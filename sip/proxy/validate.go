@@ -3,6 +3,8 @@ package proxy
 import (
 	"bytes"
 	"strconv"
+
+	"perch/sip"
 )
 
 // fault is what is wrong with a request, as the answer that is owed for it.
@@ -59,7 +61,7 @@ func (m *message) validate(datagram bool) *fault {
 	if n, err := strconv.ParseUint(string(number), 10, 32); err != nil || n > maxCSeq {
 		return bad("CSeq")
 	}
-	if !isToken(method) || m.request && !bytes.Equal(method, m.method) {
+	if !sip.IsToken(method) || m.request && !bytes.Equal(method, m.method) {
 		return bad("the method of CSeq")
 	}
 	if !m.validAddress(m.get(from)) || !m.validAddress(m.get(to)) {
@@ -79,7 +81,7 @@ func (m *message) validate(datagram bool) *fault {
 	if m.is("REGISTER") {
 		m.values(contact, func(_ header, at span) bool {
 			b := m.text(at)
-			valid = indexOutside(b, '<') >= 0 || !bytes.ContainsAny(b, "?") // RFC 3261 section 20: it would be the URI's or the header's
+			valid = sip.IndexOutside(b, '<') >= 0 || !bytes.ContainsAny(b, "?") // RFC 3261 section 20: it would be the URI's or the header's
 			return valid
 		})
 		if !valid {
@@ -126,7 +128,7 @@ var schemes = [...]string{"sip", "sips", "tel", "urn"}
 func (m *message) checkURI() *fault {
 	u := m.requestURI()
 	scheme, rest, ok := bytes.Cut(u, []byte(":"))
-	if !ok || !isToken(scheme) {
+	if !ok || !sip.IsToken(scheme) {
 		return bad("Request-URI")
 	}
 	known := false
@@ -151,7 +153,7 @@ func (m *message) checkURI() *fault {
 // 3261 section 25.1): quotes and brackets closed, no space in the URI, a display
 // name of tokens or quoted.
 func (m *message) validAddress(b []byte) bool {
-	open := indexOutside(b, '<')
+	open := sip.IndexOutside(b, '<')
 	if open < 0 {
 		addr, _, _ := bytes.Cut(b, []byte(";"))
 		return balanced(b) && bytes.IndexByte(addr, ':') > 0 && !bytes.ContainsAny(bytes.TrimSpace(addr), " \t\"<>?,")
@@ -165,7 +167,7 @@ func (m *message) validAddress(b []byte) bool {
 		return display[len(display)-1] == '"' && len(display) > 1
 	}
 	for _, word := range bytes.Fields(display) {
-		if !isToken(word) && !utf8Word(word) {
+		if !sip.IsToken(word) && !utf8Word(word) {
 			return false
 		}
 	}
@@ -179,7 +181,7 @@ func utf8Word(b []byte) bool {
 	for _, c := range b {
 		if c >= 0x80 {
 			high = true
-		} else if !isToken([]byte{c}) {
+		} else if !sip.IsToken([]byte{c}) {
 			return false
 		}
 	}
