@@ -113,7 +113,6 @@ func (w *worker) request(in flow) {
 			w.answer(in, &fault{503, "Service Unavailable", ""})
 			return
 		}
-		w.toPBX(in, t, now)
 		if !m.is("ACK") && !m.is("CANCEL") {
 			var says saying
 			if m.is("REGISTER") && w.cfg.Observe != nil {
@@ -121,6 +120,7 @@ func (w *worker) request(in flow) {
 			}
 			w.pending.add(key, in, m.raw, says, t, now)
 		}
+		w.toPBX(in, t, now) // behind that: over a connection it may be answered at once
 		return
 	}
 	if !m.is("REGISTER") {

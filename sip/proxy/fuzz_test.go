@@ -60,7 +60,7 @@ func checkForward(b *bench, datagram []byte) error {
 	body := bytes.Clone(m.raw[min(m.head, len(m.raw)):])
 	vias, cancels := len(m.vias), m.is("ACK") || m.is("CANCEL")
 	request := m.request
-	sent, to := b.give(benchPhone, datagram)
+	sent, whom := b.give(benchPhone, datagram)
 	switch {
 	case len(sent) == 0:
 		return nil
@@ -68,7 +68,7 @@ func checkForward(b *bench, datagram []byte) error {
 		return fmt.Errorf("sent %d messages for no request", len(sent))
 	case len(sent) > 1:
 		return fmt.Errorf("sent %d messages", len(sent))
-	case to[0] == benchPhone.peer:
+	case whom[0] == benchPhone.peer:
 		if len(sent[0]) > len(datagram)+300 {
 			return fmt.Errorf("answered %d octets by %d", len(datagram), len(sent[0]))
 		}
@@ -94,7 +94,7 @@ func checkForward(b *bench, datagram []byte) error {
 	}
 	answer := []byte("SIP/2.0 486 Busy Here\r\n")
 	for _, h := range n.headers {
-		if slices.Contains([]name{via, from, to_, callID, cseq}, h.name) {
+		if slices.Contains([]name{via, from, to, callID, cseq}, h.name) {
 			answer = append(answer, n.raw[h.at:h.end]...)
 		}
 	}
@@ -110,8 +110,6 @@ func checkForward(b *bench, datagram []byte) error {
 	}
 	return nil
 }
-
-const to_ = to
 
 func FuzzForward(f *testing.F) {
 	seeds := [][]byte{

@@ -84,7 +84,7 @@ func (w *worker) further(e *emergency) bool {
 	if len(e.legs) == len(marks) || e.final {
 		return false
 	}
-	if !w.recall(&owed{in: e.in, raw: e.raw}) {
+	if !w.recall(e.in, e.raw) {
 		return false
 	}
 	last := &e.legs[len(e.legs)-1]

@@ -64,11 +64,19 @@ func (p *pending) of(key txn) *target {
 func (p *pending) add(key txn, in flow, raw []byte, says saying, to *target, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, again := p.byTxn[key]; again || p.moved[key] != nil || len(p.byTxn) >= maxOwed || p.octets+len(raw) > maxOwedOctets {
-		return
+	if p.moved[key] == nil && p.room(key, raw) {
+		p.put(key, &owed{in: in, raw: slices.Clone(raw), says: says, to: to, at: now})
 	}
-	p.byTxn[key] = &owed{in: in, raw: slices.Clone(raw), says: says, to: to, at: now}
-	p.octets += len(raw)
+}
+
+// room reports whether a request that is not there yet may be kept.
+func (p *pending) room(key txn, raw []byte) bool {
+	return p.byTxn[key] == nil && len(p.byTxn) < maxOwed && p.octets+len(raw) <= maxOwedOctets
+}
+
+func (p *pending) put(key txn, o *owed) {
+	p.byTxn[key] = o
+	p.octets += len(o.raw)
 }
 
 // take takes a request out that was answered; nil if it was before.
@@ -87,10 +95,13 @@ func (p *pending) drop(key txn, o *owed) {
 	p.octets -= len(o.raw)
 }
 
-// move notes that a transaction goes to another PBX now.
-func (p *pending) move(key txn, to *target) {
+// move notes that a request, which was taken out, goes to another PBX now.
+func (p *pending) move(key txn, o *owed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.room(key, o.raw) {
+		p.put(key, o)
+	}
 	if p.moved[key] == nil {
 		if len(p.order) == maxMoved {
 			delete(p.moved, p.order[0])
@@ -98,7 +109,7 @@ func (p *pending) move(key txn, to *target) {
 		}
 		p.order = append(p.order, key)
 	}
-	p.moved[key] = to
+	p.moved[key] = o.to
 }
 
 // overdue takes the requests out that wait for too long, or for a PBX that is down.
@@ -147,7 +158,7 @@ func (p *Proxy) sweep(ctx context.Context) {
 		}
 		now := time.Now()
 		for _, o := range p.pending.repeats(now) {
-			if w.recall(o) {
+			if w.recall(o.in, o.raw) {
 				w.toPBX(o.in, o.to, now)
 			}
 		}
@@ -164,35 +175,30 @@ func (p *Proxy) sweep(ctx context.Context) {
 // again sends a request to the next PBX that was not tried; if there is none it is
 // left to the phone to send it again.
 func (w *worker) again(key txn, o *owed, now time.Time) bool {
-	w.m.read(o.raw) // it was valid before
-	w.m.validate(false)
 	tried := append(o.tried, o.to)
-	next := w.upstreams.choose(&w.m, tried, now)
-	if next == nil || !w.recall(o) {
+	if !w.recall(o.in, o.raw) {
 		return false
 	}
-	w.pending.move(key, next)
-	w.count.failedOver.Add(1)
-	w.toPBX(o.in, next, now)
-	w.pending.mu.Lock()
-	if w.pending.byTxn[key] == nil && w.pending.octets+len(o.raw) <= maxOwedOctets {
-		w.pending.byTxn[key] = &owed{in: o.in, raw: o.raw, says: o.says, to: next, tried: tried, at: now}
-		w.pending.octets += len(o.raw)
+	next := w.upstreams.choose(&w.m, tried, now)
+	if next == nil {
+		return false
 	}
-	w.pending.mu.Unlock()
+	w.count.failedOver.Add(1)
+	w.pending.move(key, &owed{in: o.in, raw: o.raw, says: o.says, to: next, tried: tried, at: now})
+	w.toPBX(o.in, next, now) // behind that: over a connection it may be answered at once
 	return true
 }
 
 // recall has a request at hand again as it was when its Routes had been looked at.
-func (w *worker) recall(o *owed) bool {
-	w.m.read(o.raw) // it was valid before
+func (w *worker) recall(in flow, raw []byte) bool {
+	w.m.read(raw) // it was valid before
 	w.m.validate(false)
 	w.edits.reset()
 	w.identify()
-	if !w.hop(o.in) {
+	if !w.hop(in) {
 		return false
 	}
-	_, ok := w.route(o.in, false)
+	_, ok := w.route(in, false)
 	return ok
 }
 
