@@ -101,8 +101,7 @@ func (e *Engine) caller(p *phone) Caller {
 		l, _ := e.dir.Location(c.Location)
 		c.ELIN = l.ELIN
 	}
-	k, _ := e.find(p, at)
-	c.Moving = at.Level() != discovery.LevelNone && (k == nil || k != p.acted())
+	c.Moving = e.moving(p)
 	if k := p.acted(); k != nil {
 		c.Network, c.Since = k.at().Network(), k.InForce.Time()
 	}

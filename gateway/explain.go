@@ -87,8 +87,7 @@ func (e *Engine) explain(p *phone) Explanation {
 	if listed, ok := e.dir.Phone(p.id().MAC); ok {
 		x.Label = listed.Label
 	}
-	k, _ := e.find(p, tr.Attachment())
-	x.Moving = tr.Attachment().Level() != discovery.LevelNone && (k == nil || k != p.acted())
+	x.Moving = e.moving(p)
 	at := tr.Attachment()
 	for _, k := range p.Known {
 		rel := discovery.Compare(k.at(), tr.Attachment())

@@ -187,6 +187,13 @@ func (e *Engine) prune(p *phone) {
 	}
 }
 
+// moving reports whether the network that the phone is on is not the one last acted on.
+func (e *Engine) moving(p *phone) bool {
+	a := p.track.Attachment()
+	k, _ := e.find(p, a)
+	return a.Level() != discovery.LevelNone && (k == nil || k != p.acted())
+}
+
 // evaluate sets when the phone's attachment is to be acted on, if it is.
 func (e *Engine) evaluate(p *phone) {
 	before := p.Due

@@ -233,7 +233,8 @@ func parseConfig(name string, b []byte) (config, error) {
 		}
 	}
 	if len(c.SIP.Listen)+len(c.SIP.Upstream) > 0 {
-		if err := (&proxy.Config{Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key}).Check(); err != nil {
+		p := c.proxy()
+		if err := p.Check(); err != nil {
 			return c, configFault(name, "sip: %v", err)
 		}
 	}
@@ -304,6 +305,14 @@ func (c *config) discovery() discovery.Config {
 		out.Relays = append(out.Relays, discovery.RelayConfig{RemoteID: matcher.ParseRelayID(r.RemoteID), Access: r.Access})
 	}
 	return out
+}
+
+// proxy returns what the configuration says about the SIP path.
+func (c *config) proxy() proxy.Config {
+	return proxy.Config{
+		Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Allow: c.SIP.Allow, Numbers: c.SIP.Emergency,
+		CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA,
+	}
 }
 
 func (c *config) renderer() (*notify.Renderer, error) {

@@ -116,22 +116,17 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	held := func() error {
-		if f.held == nil {
-			return nil
-		}
-		return f.held(&c)
-	}
-	return openHeld(ctx, c, f.name(&c), memory, f.noMails, held)
+	return openHeld(ctx, c, f.name(&c), memory, f.noMails, f.held)
 }
 
 // openSession makes an engine over a database, or over a store that keeps nothing.
 func openSession(ctx context.Context, c config, name string, memory, noMails bool) (*session, error) {
-	return openHeld(ctx, c, name, memory, noMails, func() error { return nil })
+	return openHeld(ctx, c, name, memory, noMails, nil)
 }
 
-// openHeld is openSession; held is called between the store's opening and its loading.
-func openHeld(ctx context.Context, c config, name string, memory, noMails bool, held func() error) (*session, error) {
+// openHeld is openSession; held, if there is one, is called between the store's
+// opening and its loading.
+func openHeld(ctx context.Context, c config, name string, memory, noMails bool, held func(*config) error) (*session, error) {
 	var s gateway.Store = &gateway.Stream{}
 	var err error
 	if !memory {
@@ -143,8 +138,10 @@ func openHeld(ctx context.Context, c config, name string, memory, noMails bool, 
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := held(); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if held != nil {
+		if err := held(&c); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	ec.NoMails = noMails
 	e, err := gateway.New(ctx, ec, s)

@@ -63,8 +63,8 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
 	}
-	k.spec = sipSpec{Socket: beside + ".sip.sock", Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Key: key,
-		Numbers: c.SIP.Emergency, Allow: c.SIP.Allow, CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA, Callers: beside + ".sip.json"}
+	k.spec = sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Proxy: c.proxy()}
+	k.spec.Proxy.Key = key
 	b, err := json.Marshal(k.spec)
 	if err != nil {
 		return nil, err
@@ -160,12 +160,8 @@ const stopLine = "stop\n"
 // attach connects to the process; nil if there is none. It is same if that has our
 // configuration.
 func (k *sipKeeper) attach() (c net.Conn, same bool) {
-	name, done, err := shortName(k.spec.Socket)
+	c, err := dialSocket(context.Background(), k.spec.Socket)
 	if err != nil {
-		return nil, false
-	}
-	defer done()
-	if c, err = net.Dial("unix", name); err != nil {
 		return nil, false
 	}
 	if _, err := fmt.Fprintf(c, "attach %s\n", k.spec.ID); err != nil {

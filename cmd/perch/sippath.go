@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -36,18 +35,10 @@ import (
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
 type sipSpec struct {
-	ID        string         `json:"id"`
-	Socket    string         `json:"socket"`
-	Listen    []string       `json:"listen"`
-	Upstream  []string       `json:"upstream"`
-	Advertise string         `json:"advertise"`
-	Key       [32]byte       `json:"key"`
-	Numbers   []string       `json:"numbers"`
-	Allow     []netip.Prefix `json:"allow"`
-	CertFile  string         `json:"cert_file"`
-	KeyFile   string         `json:"key_file"`
-	CAFile    string         `json:"ca_file"`
-	Callers   string         `json:"callers"` // file that keeps who may call for help
+	ID      string       `json:"id"`
+	Socket  string       `json:"socket"`
+	Callers string       `json:"callers"` // file that keeps who may call for help
+	Proxy   proxy.Config `json:"proxy"`
 }
 
 // callerNews is what changed of who may call for help. What comes between Begin and
@@ -79,10 +70,8 @@ func (c *sipPathCmd) Run(env *environment) error {
 	said := json.NewEncoder(env.stdout)
 	out := newOutlet(spec.ID)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")
-	p, err := proxy.New(proxy.Config{
-		Listen: spec.Listen, Upstream: spec.Upstream, Advertise: spec.Advertise, Key: spec.Key, Numbers: spec.Numbers, Allow: spec.Allow, CertFile: spec.CertFile, KeyFile: spec.KeyFile, CAFile: spec.CAFile,
-		Observe: out.offer, Emergency: out.alarm, Log: log,
-	})
+	spec.Proxy.Observe, spec.Proxy.Emergency, spec.Proxy.Log = out.offer, out.alarm, log
+	p, err := proxy.New(spec.Proxy)
 	if err == nil {
 		out.state = p.State
 		out.roll = newRoll(spec.Callers, p.SetCallers, log)

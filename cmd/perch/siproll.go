@@ -101,12 +101,13 @@ func (r *roll) keep(ctx context.Context) {
 
 func (r *roll) write() {
 	r.mu.Lock()
-	list, changed := r.list(), r.changed
-	r.changed = false
-	r.mu.Unlock()
-	if !changed {
+	if !r.changed {
+		r.mu.Unlock()
 		return
 	}
+	list := r.list()
+	r.changed = false
+	r.mu.Unlock()
 	if err := writeSynced(r.file, list); err != nil {
 		r.log.Warn("who may call for help cannot be written; it is in memory", "error", err)
 		r.mu.Lock()

@@ -37,20 +37,23 @@ func findServer(path, database string) (*serverClient, bool) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, false
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		name, done, err := shortName(path)
-		if err != nil {
-			return nil, err
-		}
-		defer done()
-		return new(net.Dialer).DialContext(ctx, "unix", name)
-	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, path) }
 	conn, err := dial(context.Background(), "", "")
 	if err != nil {
 		return nil, false // left behind by one that was killed
 	}
 	conn.Close()
 	return &serverClient{path, database, http.Client{Transport: &http.Transport{DialContext: dial}}}, true
+}
+
+// dialSocket connects to a socket, however long its name is.
+func dialSocket(ctx context.Context, path string) (net.Conn, error) {
+	name, done, err := shortName(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return new(net.Dialer).DialContext(ctx, "unix", name)
 }
 
 // forbidden reports that a serve may be listening on a socket that this user may

@@ -37,7 +37,8 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// Config says where a proxy listens and to whom it forwards.
+// Config says where a proxy listens and to whom it forwards. As JSON it goes to
+// another process, without those whom it tells.
 type Config struct {
 	// Listen are the addresses phones are heard at, as "udp:0.0.0.0:5060". Port 0 is
 	// one that is free.
@@ -60,14 +61,14 @@ type Config struct {
 	Key [32]byte
 	// Observe takes the REGISTERs that were accepted, each with its answer behind it;
 	// nil: nobody does. It must not block.
-	Observe func(Observation)
+	Observe func(Observation) `json:"-"`
 	// Numbers are what is dialled for help; nil: DefaultEmergencyNumbers.
 	// urn:service:sos is help whatever they are.
 	Numbers []string
 	// Emergency is told of each call for help; nil: nobody is. It must not block.
-	Emergency func(EmergencyCall)
+	Emergency func(EmergencyCall) `json:"-"`
 	// Log; nil: nothing is logged.
-	Log *slog.Logger
+	Log *slog.Logger `json:"-"`
 }
 
 // Observation is a REGISTER as a phone sent it, or its answer as the PBX gave it.
