@@ -108,10 +108,11 @@ func keyBeside(name string) (key [32]byte, err error) {
 	if err != nil {
 		return key, err
 	}
-	if n, err := hex.Decode(key[:], []byte(strings.TrimSpace(string(b)))); err != nil || n != len(key) {
+	text, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(text) != len(key) {
 		return key, withHint(fmt.Errorf("%s: holds no key", name), "remove it: calls that are going on cannot be hung up by the other side then, and phones register anew")
 	}
-	return key, nil
+	return [32]byte(text), nil
 }
 
 // start attaches to the SIP path, and starts its process if it is not there or has

@@ -54,3 +54,20 @@ func TestRoll(t *testing.T) {
 		t.Errorf("the log says %q", log.String())
 	}
 }
+
+// A key is made once, and what is none is said to be none.
+func TestKeyBeside(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sip.key")
+	key, err := keyBeside(file)
+	if again, err2 := keyBeside(file); err != nil || err2 != nil || again != key || key == [32]byte{} {
+		t.Errorf("got %x, %v, then %x, %v", key, err, again, err2)
+	}
+	for _, text := range []string{"", "abcd", strings.Repeat("z", 64), strings.Repeat("ab", 40)} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keyBeside(file); err == nil || !strings.Contains(err.Error(), "holds no key") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}
