@@ -32,12 +32,15 @@ type EmergencyCall struct {
 	ID      string         `json:"id"` // the same each time
 	Time    time.Time      `json:"time"`
 	Dialled string         `json:"dialled"`
-	AOR     string         `json:"aor"`  // of From
-	From    netip.AddrPort `json:"from"` // where it came from
+	Test    bool           `json:"test,omitempty"` // 933: the location is read back, nobody needs help
+	Site    string         `json:"site,omitempty"` // that it came from; empty: not known
+	AOR     string         `json:"aor"`            // of From
+	From    netip.AddrPort `json:"from"`           // where it came from
 	Caller  *Caller        `json:"caller,omitempty"`
 	Found   string         `json:"found,omitempty"` // how the caller was
 	Sent    string         `json:"sent,omitempty"`  // the PIDF-LO that went along; empty: none
 	Why     string         `json:"why,omitempty"`   // why none, or none any more
+	ELIN    string         `json:"elin,omitempty"`  // that was put in the place of the caller's number
 	To      netip.AddrPort `json:"to"`              // the PBX
 	Status  int            `json:"status,omitempty"`
 }
@@ -124,7 +127,12 @@ func (w *worker) emergency(in flow) bool {
 	}
 	aor := string(address(w.m.get(from)))
 	caller, found := w.callers.Load().find(in.peer.Addr(), plainAOR(aor), string(address(w.m.get(contact))))
-	e.call = EmergencyCall{ID: w.callName(), Time: now, Dialled: number, AOR: aor, From: in.peer, Caller: caller, Found: found, To: t.addr}
+	e.call = EmergencyCall{
+		ID: w.callName(), Time: now, Dialled: number, Test: isTest(number), AOR: aor, From: in.peer, Caller: caller, Found: found, To: t.addr,
+	}
+	if caller != nil {
+		e.call.Site = caller.Site
+	}
 	w.leave(e, t, false)
 	w.tell(e)
 	// The call's own timers, and few: what was lost is sent again, also for a phone that
@@ -135,6 +143,9 @@ func (w *worker) emergency(in flow) bool {
 	}
 	return true
 }
+
+// isTest reports whether a number asks to have the location read back.
+func isTest(number string) bool { return strings.HasSuffix(number, "933") }
 
 // callName names a call: what is sent again with an answer to a challenge is the
 // same.
