@@ -14,10 +14,14 @@ import (
 // answer answers a request without keeping anything of it (RFC 3261 section 16.11).
 // An ACK is never answered.
 func (w *worker) answer(in flow, f *fault) {
-	m := &w.m
-	if m.is("ACK") {
-		return
+	if !w.m.is("ACK") {
+		w.send(in, w.reply(in, f))
 	}
+}
+
+// reply composes the answer to the request at hand.
+func (w *worker) reply(in flow, f *fault) []byte {
+	m := &w.m
 	w.edits.reset()
 	w.received(in, &w.edits)
 	b := append(w.out[:0], version+" "...)
@@ -38,9 +42,8 @@ func (w *worker) answer(in flow, f *fault) {
 	if f.header != "" {
 		b = append(append(b, f.header...), "\r\n"...)
 	}
-	b = append(b, "Content-Length: 0\r\n\r\n"...)
 	w.count.answered.Add(1)
-	w.send(in, b)
+	return append(b, "Content-Length: 0\r\n\r\n"...)
 }
 
 // line appends a header as it came, with what is changed in it.

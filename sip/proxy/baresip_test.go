@@ -138,6 +138,22 @@ func (b *baresip) await(event string) {
 	}
 }
 
+// walk has two phones register and call: hold, resume, hang up.
+func walk(alice, bob *baresip) {
+	alice.t.Helper()
+	alice.await("REGISTER_OK")
+	bob.await("REGISTER_OK")
+	alice.tell("dial", "sip:bob@example.com")
+	alice.await("CALL_ESTABLISHED")
+	bob.await("CALL_ESTABLISHED")
+	alice.tell("hold", "")
+	bob.await("CALL_REMOTE_SDP")
+	alice.tell("resume", "")
+	bob.await("CALL_REMOTE_SDP")
+	bob.tell("hangup", "")
+	alice.await("CALL_CLOSED")
+}
+
 func TestBaresip(t *testing.T) {
 	for _, tc := range []struct{ alice, bob, upstream string }{
 		{"udp", "udp", "udp"}, {"tcp", "tcp", "udp"}, {"tcp", "udp", "tcp"}, {"udp", "tcp", "tcp"},
@@ -146,18 +162,7 @@ func TestBaresip(t *testing.T) {
 			pbx := startKamailio(t)
 			port := freePort(t)
 			p := start(t, Config{Listen: []string{fmt.Sprint("udp:127.0.0.1:", port), fmt.Sprint("tcp:127.0.0.1:", port)}}, tc.upstream+":"+pbx.String())
-			alice, bob := startBaresip(t, "alice", tc.alice, p.Addr(0)), startBaresip(t, "bob", tc.bob, p.Addr(0))
-			alice.await("REGISTER_OK")
-			bob.await("REGISTER_OK")
-			alice.tell("dial", "sip:bob@example.com")
-			alice.await("CALL_ESTABLISHED")
-			bob.await("CALL_ESTABLISHED")
-			alice.tell("hold", "")
-			bob.await("CALL_REMOTE_SDP")
-			alice.tell("resume", "")
-			bob.await("CALL_REMOTE_SDP")
-			bob.tell("hangup", "")
-			alice.await("CALL_CLOSED")
+			walk(startBaresip(t, "alice", tc.alice, p.Addr(0)), startBaresip(t, "bob", tc.bob, p.Addr(0)))
 			if c := p.Counts(); c.Malformed+c.NotSIP+c.Forged+c.Unsent+c.Answered != 0 {
 				t.Errorf("got %+v, want messages forwarded alone", c)
 			}

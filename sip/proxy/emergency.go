@@ -122,17 +122,20 @@ func (w *worker) emergency(in flow) bool {
 	}
 	now := time.Now()
 	t := w.upstreams.choose(&w.m, nil, now)
-	if t == nil {
-		return false
-	}
 	aor := string(address(w.m.get(from)))
 	caller, found := w.callers.Load().find(in.peer.Addr(), plainAOR(aor), string(address(w.m.get(contact))))
 	e.call = EmergencyCall{
-		ID: w.callName(), Time: now, Dialled: number, Test: isTest(number), AOR: aor, From: in.peer, Caller: caller, Found: found, To: t.addr,
+		ID: w.callName(), Time: now, Dialled: number, Test: isTest(number), AOR: aor, From: in.peer, Caller: caller, Found: found,
 	}
 	if caller != nil {
 		e.call.Site = caller.Site
 	}
+	if t == nil {
+		e.call.Why = "there is no PBX that could take it"
+		w.tell(e)
+		return false // a line may have the number
+	}
+	e.call.To = t.addr
 	w.leave(e, t, false)
 	w.tell(e)
 	// The call's own timers, and few: what was lost is sent again, also for a phone that

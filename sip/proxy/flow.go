@@ -115,8 +115,9 @@ func newSealer(key []byte) *sealer { return &sealer{mac: hmac.New(sha256.New, ke
 type purpose byte
 
 const (
-	towards purpose = 'f' // in Path and Record-Route: requests go to this flow
-	back    purpose = 'b' // in a branch: answers go to this flow, if they come from whom they should
+	towards  purpose = 'f' // in Path and Record-Route: requests go to this flow
+	forNonce purpose = 'n' // of a digest
+	back     purpose = 'b' // in a branch: answers go to this flow, if they come from whom they should
 )
 
 // sign signs octets; from is who else they are about, or the zero Addr.

@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"net/netip"
 	"runtime"
@@ -26,13 +28,18 @@ type worker struct {
 	legMark byte // of the Via that is written next: see marks
 	edits   edits
 	sealer  *sealer
+	asked   message // another one, that an answer belongs to
+	md5     hash.Hash
+	sha256  hash.Hash
 	out     []byte // room for the next message that is sent
 	sent    []batch
 	host    []byte // for looking up
 }
 
 func (p *Proxy) newWorker() *worker {
-	return &worker{Proxy: p, legMark: marks[0], sealer: newSealer(p.cfg.Key[:]), sent: make([]batch, len(p.legs))}
+	return &worker{
+		Proxy: p, legMark: marks[0], sealer: newSealer(p.cfg.Key[:]), md5: md5.New(), sha256: sha256.New(), sent: make([]batch, len(p.legs)),
+	}
 }
 
 // handle handles one message, in a datagram or cut out of a stream. It is false
@@ -101,7 +108,7 @@ func (w *worker) request(in flow) {
 	case upstream:
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
 		return
-	case w.emergency(in), w.emergencyRest():
+	case w.emergency(in), w.emergencyRest(), w.here(in):
 		return
 	default:
 		now, key := time.Now(), w.key
@@ -115,7 +122,7 @@ func (w *worker) request(in flow) {
 		}
 		if !m.is("ACK") && !m.is("CANCEL") {
 			var says saying
-			if m.is("REGISTER") && w.cfg.Observe != nil {
+			if m.is("REGISTER") {
 				says = m.saying()
 			}
 			w.pending.add(key, in, m.raw, says, t, now)

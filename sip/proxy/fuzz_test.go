@@ -21,12 +21,8 @@ var (
 
 func newBench() *bench {
 	p := &Proxy{cfg: Config{Key: [32]byte{1}}, own: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers, allow: PrivateNetworks}
-	p.log = p.logger()
+	p.init()
 	p.after = func(time.Duration, func()) {} // nothing is sent by itself
-	p.conns.init()
-	p.pending.init()
-	p.told.init()
-	p.emergencies.byKey = map[txn]*emergency{}
 	p.legs = []*leg{{transport: udp, addr: netip.MustParseAddrPort("192.0.2.5:5060"), advertised: "192.0.2.5:5060"}}
 	p.upstreams.targets.Store(&[]*target{{transport: udp, addr: benchPBX.peer}})
 	p.SetCallers([]Caller{aliceDesk})

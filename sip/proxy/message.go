@@ -54,6 +54,8 @@ const (
 	geolocation
 	expires
 	userAgent
+	authorization
+	proxyAuthorization
 	names
 )
 
@@ -71,6 +73,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
 		"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
 		"expires": expires, "user-agent": userAgent,
+		"authorization": authorization, "proxy-authorization": proxyAuthorization,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}
@@ -78,7 +81,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 }()
 
 // maxName is how long the name of a header is that is read.
-const maxName = len("content-length")
+const maxName = len("proxy-authorization")
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).
 var once = [names]bool{maxForwards: true, from: true, to: true, callID: true, cseq: true, contentLength: true, contentType: true}

@@ -67,16 +67,25 @@ func (m *message) saying() saying {
 }
 
 // registered tells of a REGISTER that was accepted, and of its answer, which is at
-// hand. What is refused is told to nobody: it says where no phone is.
+// hand, and notes where the phone is reached. What is refused is told to nobody: it
+// says where no phone is.
 func (w *worker) registered(phone flow, o *owed) {
-	if w.cfg.Observe == nil || o == nil || w.m.status > 299 {
+	if o == nil || w.m.status > 299 {
 		return
 	}
 	now := time.Now()
 	if w.told.again(toldOf{phone, o.says.line}, o.says.sum, now) {
 		return
 	}
+	w.learn(phone, o.raw, now)
+	if w.cfg.Observe != nil {
+		w.observe(phone, o.raw, w.m.raw, o.at, now)
+	}
+}
+
+// observe tells of a REGISTER and its answer.
+func (w *worker) observe(phone flow, register, answer []byte, asked, answered time.Time) {
 	at := w.leg(phone).addr
-	w.cfg.Observe(Observation{Time: o.at, Transport: phone.transport.String(), Source: phone.peer, Destination: at, Message: o.raw})
-	w.cfg.Observe(Observation{Time: now, Transport: phone.transport.String(), Source: at, Destination: phone.peer, Message: w.m.raw})
+	w.cfg.Observe(Observation{Time: asked, Transport: phone.transport.String(), Source: phone.peer, Destination: at, Message: register})
+	w.cfg.Observe(Observation{Time: answered, Transport: phone.transport.String(), Source: at, Destination: phone.peer, Message: answer})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,9 +47,47 @@ type pending struct {
 	octets int
 	moved  map[txn]*target
 	order  []txn // of moved, the oldest first
+
+	here      map[txn]Binding // requests that went to a phone without a PBX
+	hereOrder []txn
+	anyHere   atomic.Bool
 }
 
-func (p *pending) init() { p.byTxn, p.moved = map[txn]*owed{}, map[txn]*target{} }
+func (p *pending) init() {
+	p.byTxn, p.moved, p.here = map[txn]*owed{}, map[txn]*target{}, map[txn]Binding{}
+}
+
+// stayHere notes that a request went to a phone, so that what belongs to it goes there
+// too.
+func (p *pending) stayHere(key txn, x Binding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.here[key]; !ok {
+		if len(p.hereOrder) == maxMoved {
+			delete(p.here, p.hereOrder[0])
+			p.hereOrder = p.hereOrder[1:]
+		}
+		p.hereOrder = append(p.hereOrder, key)
+	}
+	p.here[key] = x
+	p.anyHere.Store(true)
+}
+
+// hereOf returns the phone that a request went to without a PBX.
+func (p *pending) hereOf(key txn) (Binding, bool) {
+	if !p.anyHere.Load() { // as nearly always
+		return Binding{}, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x, ok := p.here[key]
+	return x, ok
+}
+
+func (p *pending) isHere(key txn) bool {
+	_, ok := p.hereOf(key)
+	return ok
+}
 
 // of returns where a transaction goes already; nil if it is new.
 func (p *pending) of(key txn) *target {

@@ -12,7 +12,9 @@
 // are accepted, and their answers, the proxy hands over a copy, and never waits for
 // whoever takes it.
 //
-// It is no registrar, challenges nobody, and touches no media.
+// Without a PBX it is the registrar of a small site; with one it stands in for it
+// while it does not answer, for the phones that it has let in before. It touches no
+// media.
 //
 //	p, err := proxy.New(proxy.Config{
 //		Listen: []string{"udp:0.0.0.0:5060"}, Upstream: []string{"udp:pbx.example.com:5060"}, Key: key,
@@ -28,6 +30,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +48,7 @@ type Config struct {
 	Listen []string
 	// Upstream are the PBXs, as "udp:pbx.example.com:5060", the first preferred; without
 	// a port it is looked up (RFC 3263), with the priorities and weights of SRV records.
+	// None: the proxy itself is the registrar, for the lines of SetLines.
 	Upstream []string
 	// Advertise is the host by which phones and PBX reach the proxy; empty: the
 	// address it listens at, or, if that is any, the one that leads to the PBX.
@@ -56,6 +60,11 @@ type Config struct {
 	// Allow are the networks that phones are in; nil: PrivateNetworks. What comes from
 	// elsewhere and from no PBX is dropped before anybody looks at it, unanswered.
 	Allow []netip.Prefix
+	// Realm is that of the digest by which lines register where no PBX is (RFC 7616
+	// section 3.3).
+	Realm string
+	// Algorithms are the ones of that digest, the first preferred; nil: MD5 alone.
+	Algorithms []string
 	// Key seals what the proxy writes into messages. As long as it is the same, what
 	// was written before a restart holds after it.
 	Key [32]byte
@@ -88,6 +97,9 @@ type Proxy struct {
 	upstreams   upstreams
 	pending     pending
 	told        told
+	bindings    bindings
+	lines       atomic.Pointer[lines]
+	nonces      nonces
 	callers     atomic.Pointer[callers]
 	numbers     []string
 	serverTLS   *cryptotls.Config // nil: no certificate
@@ -113,11 +125,7 @@ type leg struct {
 // New opens the sockets. The error names the address that could not be had.
 func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{cfg: cfg, own: map[string]bool{}, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }}
-	p.log = p.logger()
-	p.conns.init()
-	p.pending.init()
-	p.told.init()
-	p.emergencies.byKey = map[txn]*emergency{}
+	p.init()
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
 	}
@@ -149,6 +157,19 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// init makes the tables.
+func (p *Proxy) init() {
+	if p.cfg.Algorithms == nil {
+		p.cfg.Algorithms = defaultAlgorithms
+	}
+	p.log = p.logger()
+	p.conns.init()
+	p.pending.init()
+	p.told.init()
+	p.bindings.init()
+	p.emergencies.byKey = map[txn]*emergency{}
 }
 
 // needUDP opens a socket for PBXs over UDP if phones are not heard by one: at the
@@ -331,8 +352,16 @@ func (p *Proxy) alive(f flow) bool { return f.transport == udp || p.conns.get(f.
 // Check reports what is wrong with a configuration as far as it tells by itself:
 // addresses that are none, nobody to forward to, or ourselves.
 func (c *Config) Check() error {
-	if len(c.Listen) == 0 || len(c.Upstream) == 0 {
-		return errors.New("listen and upstream belong together: where phones are heard, and the PBX that they are forwarded to")
+	if len(c.Listen) == 0 {
+		return errors.New("upstream without listen: where are phones heard that are forwarded there?")
+	}
+	if len(c.Upstream) == 0 && (c.Realm == "" || strings.ContainsAny(c.Realm, "\"\\\r\n")) {
+		return errors.New("listen without upstream makes Perch the registrar, which needs a realm without quotes: as example.com")
+	}
+	for _, a := range c.Algorithms {
+		if !slices.Contains(Algorithms, a) {
+			return fmt.Errorf("algorithm %q: want one of %s", a, strings.Join(Algorithms, ", "))
+		}
 	}
 	for _, l := range c.Listen {
 		t, _, err := cutAddress(l)

@@ -296,6 +296,11 @@ func (t *target) flow() flow { return flow{transport: t.transport, peer: t.addr}
 // well reports whether requests should go there.
 func (t *target) well(now time.Time) bool { return !t.down.Load() && t.until.Load() <= now.UnixNano() }
 
+// anyWell reports whether there is a PBX to which requests should go.
+func (u *upstreams) anyWell(now time.Time) bool {
+	return slices.ContainsFunc(u.list(), func(t *target) bool { return t.well(now) })
+}
+
 // answered notes that something came from it.
 func (t *target) answered() {
 	t.silent.Store(0)

@@ -1,0 +1,263 @@
+package proxy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"perch/sip"
+)
+
+// Without a PBX the proxy is the registrar and the location service of its site. With
+// one it is so while no PBX answers, for the phones whose registrations it passed
+// before: they stay registered, and call one another.
+
+// maxExpiresAway is for how long a phone is told that it is registered while its PBX
+// does not answer, in seconds: soon after it is back, it knows all phones again.
+const maxExpiresAway = 120
+
+// here does with the request at hand what is to be done without a PBX. It is false
+// if that is for the PBX.
+func (w *worker) here(in flow) bool {
+	alone := len(w.upstreams.names) == 0
+	now := time.Now()
+	switch {
+	case !alone && w.upstreams.anyWell(now) && !w.pending.isHere(w.key):
+		return false
+	case w.m.is("REGISTER"):
+		return w.registerHere(in, alone, now)
+	}
+	return w.callHere(in, alone, now)
+}
+
+// registerHere answers a REGISTER (RFC 3261 section 10.3).
+func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
+	aor, ok := w.m.aorOf(to)
+	if !ok {
+		return w.refuse(in, bad("To"))
+	}
+	line := w.lines.Load().of(aor, w.hostIsOurs(to))
+	if line != nil {
+		aor = line.AOR // whatever it calls us
+	}
+	most := maxExpires
+	if !alone {
+		most = maxExpiresAway
+	}
+	if !alone && w.isRefresh(in, aor, now) {
+		return w.bind(in, aor, most, now)
+	}
+	if !alone && line == nil {
+		return false
+	}
+	l, v := w.check(authorization, in, func(user string) *Line {
+		if line != nil && line.User == user {
+			return line
+		}
+		return nil
+	}, now)
+	switch {
+	case v == none || v == stale:
+		return w.refuse(in, &fault{401, "Unauthorized", w.challenge("WWW-Authenticate", in, v == stale, now)})
+	case v == wrong || l != line:
+		return w.refuse(in, &fault{403, "Forbidden", ""})
+	}
+	return w.bind(in, aor, most, now)
+}
+
+// refuse answers the request at hand; it is always true.
+func (w *worker) refuse(in flow, f *fault) bool {
+	w.answer(in, f)
+	return true
+}
+
+// isRefresh reports whether a REGISTER says again what the PBX accepted before, from
+// where it was said then. A phone can take it back as well.
+func (w *worker) isRefresh(in flow, aor sip.AOR, now time.Time) bool {
+	list, n, same := w.bindings.of(aor, now), 0, 0
+	w.m.contacts(func(uri, params string, _ int) {
+		n++
+		for _, x := range list {
+			if x.key == bindingKey(uri, params) && x.AOR == aor && sameHost(x.flow, in) {
+				same++
+				return
+			}
+		}
+	})
+	return n > 0 && n == same
+}
+
+// sameHost reports whether two flows are to one host, and, if there are connections,
+// by one.
+func sameHost(f, g flow) bool {
+	return f.transport == g.transport && f.conn == g.conn && f.peer.Addr() == g.peer.Addr()
+}
+
+// bind does what an accepted REGISTER says, and answers it.
+func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
+	m := &w.m
+	number, _ := m.sequence()
+	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	id := string(m.get(callID))
+	var list []Binding
+	var fail *fault
+	all, n := false, 0
+	old := w.bindings.of(aor, now)
+	m.contacts(func(uri, params string, seconds int) {
+		n++
+		if seconds < 0 {
+			seconds = defaultExpires
+		}
+		switch {
+		case uri == "*" && seconds == 0:
+			all = true
+			return
+		case uri == "*":
+			fail = bad("Contact: * without Expires: 0")
+			return
+		case 0 < seconds && seconds < minExpires:
+			fail = &fault{423, "Interval Too Brief", "Min-Expires: " + strconv.Itoa(minExpires)}
+			return
+		}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: uint32(cseq), key: bindingKey(uri, params), Expires: now}
+		for _, o := range old {
+			if o.key == x.key && o.CallID == id && o.CSeq > x.CSeq { // an older one that is late
+				fail = &fault{500, "Server Internal Error", ""}
+			}
+		}
+		if seconds > 0 {
+			x.Expires = now.Add(time.Duration(min(seconds, most)) * time.Second)
+		}
+		list = append(list, x)
+	})
+	switch {
+	case fail != nil:
+		return w.refuse(in, fail)
+	case all && n > 1:
+		return w.refuse(in, bad("Contact: * among others"))
+	case all:
+		w.bindings.drop(aor)
+	case !w.bindings.put(list, now):
+		return w.refuse(in, &fault{503, "Service Unavailable", "Retry-After: 60"})
+	}
+	w.accepted(in, aor, now)
+	return true
+}
+
+// accepted answers with the bindings that there are now, and tells of it.
+func (w *worker) accepted(in flow, aor sip.AOR, now time.Time) {
+	var h strings.Builder
+	outbound := false
+	for _, x := range w.bindings.of(aor, now) {
+		h.WriteString("Contact: <" + x.URI + ">" + x.Params + ";expires=" + strconv.Itoa(int(x.Expires.Sub(now)/time.Second)) + "\r\n")
+		outbound = outbound || x.flow == in && param(x.Params, "reg-id") != ""
+	}
+	if outbound { // RFC 5626 section 6
+		h.WriteString("Require: outbound\r\nFlow-Timer: 120\r\n")
+	}
+	answer := w.reply(in, &fault{200, "OK", strings.TrimSuffix(h.String(), "\r\n")})
+	says := w.m.saying()
+	if w.cfg.Observe != nil && !w.told.again(toldOf{in, says.line}, says.sum, now) {
+		w.observe(in, w.m.raw, answer, now, now)
+	}
+	w.send(in, answer)
+}
+
+// callHere passes a request on to a phone that registered. It is false if it is for
+// the PBX.
+func (w *worker) callHere(in flow, alone bool, now time.Time) bool {
+	m := &w.m
+	if x, ok := w.pending.hereOf(w.key); ok {
+		w.toPhone(in, &x)
+		return true
+	}
+	if _, inDialog := tagOf(m.get(to)); inDialog || m.is("ACK") || m.is("CANCEL") {
+		return alone && w.refuse(in, &fault{481, "Call/Transaction Does Not Exist", ""}) // an ACK gets no answer
+	}
+	called, err := sip.ParseAOR(string(m.requestURI()))
+	if err != nil {
+		return alone && w.refuse(in, &fault{404, "Not Found", ""})
+	}
+	line := w.lines.Load().of(called, w.isOursURI(m.requestURI()))
+	if line != nil {
+		called = line.AOR
+	}
+	if _, help := w.dialled(); !help && !w.calledBy(in, alone, now) {
+		return alone // then it was answered
+	}
+	list := w.bindings.of(called, now)
+	for len(list) > 0 && !w.alive(list[len(list)-1].flow) {
+		list = list[:len(list)-1]
+	}
+	switch {
+	case len(list) > 0:
+		x := list[len(list)-1]
+		w.pending.stayHere(w.key, x)
+		w.toPhone(in, &x)
+		return true
+	case alone && line != nil:
+		return w.refuse(in, &fault{480, "Temporarily Unavailable", ""})
+	case alone:
+		return w.refuse(in, &fault{404, "Not Found", ""})
+	}
+	return false
+}
+
+// calledBy reports whether a request is from a line that is registered where it
+// comes from, or proves that it is that line. If not, it was answered where there is
+// no PBX that could.
+func (w *worker) calledBy(in flow, alone bool, now time.Time) bool {
+	caller, ok := w.m.aorOf(from)
+	if ok {
+		for _, x := range w.bindings.of(caller, now) {
+			if sameHost(x.flow, in) {
+				return true
+			}
+		}
+	}
+	if !alone {
+		return false
+	}
+	line := w.lines.Load().of(caller, w.hostIsOurs(from))
+	l, v := w.check(proxyAuthorization, in, func(user string) *Line {
+		if line != nil && line.User == user {
+			return line
+		}
+		return nil
+	}, now)
+	switch {
+	case v == none || v == stale:
+		w.refuse(in, &fault{407, "Proxy Authentication Required", w.challenge("Proxy-Authenticate", in, v == stale, now)})
+	case v == wrong || l != line:
+		w.refuse(in, &fault{403, "Forbidden", ""})
+	default:
+		return true
+	}
+	return false
+}
+
+// toPhone sends the request at hand to where a line registered (RFC 3261 section
+// 16.6). What follows in the dialog comes by us, from both sides: the phone that is
+// called has its own entry first, the one that calls has its own.
+func (w *worker) toPhone(in flow, x *Binding) {
+	m := &w.m
+	w.edits.replace(m.uri, func(b []byte) []byte { return append(b, x.URI...) })
+	if !m.is("ACK") && !m.is("CANCEL") {
+		w.edits.insert(m.headers[0].at, func(b []byte) []byte {
+			b = append(w.entry(append(b, "Record-Route: "...), x.flow, x.flow), "\r\n"...)
+			return append(w.entry(append(b, "Record-Route: "...), in, in), "\r\n"...)
+		})
+	}
+	w.via(in, x.flow)
+	w.send(x.flow, w.edits.apply(w.out[:0], m.raw))
+}
+
+// hostIsOurs reports whether the host of a From or To is ours.
+func (w *worker) hostIsOurs(n name) bool { return w.isOursURI(address(w.m.get(n))) }
+
+// isOursURI reports whether the host of a URI is ours: an address or name of ours, or
+// the realm.
+func (w *worker) isOursURI(b []byte) bool {
+	u, ok := parseURI(b)
+	return ok && (w.isOurs(u.host, u.port, u.transport) || strings.EqualFold(string(u.host), w.cfg.Realm))
+}
