@@ -7,6 +7,7 @@ import (
 
 	"perch/discovery"
 	"perch/location"
+	"perch/provisioning"
 	"perch/sip"
 )
 
@@ -106,4 +107,15 @@ func (e *Engine) caller(p *phone) Caller {
 		c.Network, c.Since = k.at().Network(), k.InForce.Time()
 	}
 	return c
+}
+
+// Lines returns the listed lines, and a number by which it is known that they are
+// the same the next time; then there are none, and false.
+func (e *Engine) Lines(since uint64) (list []provisioning.Line, now uint64, changed bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now = e.lines + 1; now == since {
+		return nil, now, false
+	}
+	return e.dir.Lines(), now, true
 }

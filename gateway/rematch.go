@@ -100,6 +100,9 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	if e.callers != nil {
 		e.watchAll() // addresses, labels
 	}
+	if len(changes.Put.Lines)+len(changes.GoneLines) > 0 {
+		e.lines++
+	}
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()

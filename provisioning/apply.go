@@ -5,6 +5,7 @@ import (
 
 	"perch/location"
 	"perch/matcher"
+	"perch/sip"
 )
 
 // Apply makes changes, all or none, at the cost of the change rather than of
@@ -46,6 +47,12 @@ func (d *Directory) Apply(c Changes) error {
 	for _, p := range c.Put.Phones {
 		d.putPhone(p)
 	}
+	for _, aor := range c.GoneLines {
+		d.lines.remove(sip.AOR(aor))
+	}
+	for _, l := range c.Put.Lines {
+		d.lines.put(l.AOR, l)
+	}
 	return nil
 }
 
@@ -54,7 +61,7 @@ const manyRows = 64
 
 func (d *Directory) local(c *Changes) bool {
 	if len(c.GoneSites)+len(c.GoneUsers) > 0 || len(c.Put.Rules) > manyRows || len(c.Put.Locations) > manyRows ||
-		len(c.Put.Sites)+len(c.Put.Users)+len(c.Put.Phones) > manyRows {
+		len(c.Put.Sites)+len(c.Put.Users)+len(c.Put.Phones)+len(c.Put.Lines) > manyRows {
 		return false
 	}
 	seen := map[location.ID]bool{}
@@ -107,6 +114,9 @@ func (d *Directory) checkChange(c *Changes) error {
 	}
 	for i := range c.Put.Phones {
 		errs.add(r.phone(&c.Put.Phones[i]))
+	}
+	for i := range c.Put.Lines {
+		errs.add(checkLine(&c.Put.Lines[i]))
 	}
 	return errs.err()
 }

@@ -9,13 +9,14 @@ import (
 )
 
 // Content is all rows of a directory, each list sorted by its key: id, email,
-// MAC, and of a rule all its fields but the location.
+// MAC, AOR, and of a rule all its fields but the location.
 type Content struct {
 	Sites     []Site
 	Locations []location.Location
 	Rules     []matcher.Rule // in the order of matcher.Compare
 	Users     []User
 	Phones    []Phone
+	Lines     []Line
 }
 
 // Changes are rows that were added or replaced, and keys of rows that are gone.
@@ -30,15 +31,17 @@ type Changes struct {
 	GoneRules  []matcher.Rule // by key: their Location is empty
 	GoneUsers  []string
 	GonePhones []Phone // by key: only MAC is set
+	GoneLines  []string
 }
 
 // Empty reports whether nothing changes.
 func (c Changes) Empty() bool {
-	return len(c.Put.Sites)+len(c.Put.Locations)+len(c.Put.Rules)+len(c.Put.Users)+len(c.Put.Phones)+
-		len(c.GoneSites)+len(c.GoneRules)+len(c.GoneUsers)+len(c.GonePhones) == 0
+	return len(c.Put.Sites)+len(c.Put.Locations)+len(c.Put.Rules)+len(c.Put.Users)+len(c.Put.Phones)+len(c.Put.Lines)+
+		len(c.GoneSites)+len(c.GoneRules)+len(c.GoneUsers)+len(c.GonePhones)+len(c.GoneLines) == 0
 }
 
 func compareSites(a, b Site) int                  { return cmp.Compare(a.ID, b.ID) }
 func compareLocations(a, b location.Location) int { return cmp.Compare(a.ID, b.ID) }
 func compareUsers(a, b User) int                  { return cmp.Compare(a.Email, b.Email) }
 func comparePhones(a, b Phone) int                { return bytes.Compare(a.MAC[:], b.MAC[:]) }
+func compareLines(a, b Line) int                  { return cmp.Compare(a.AOR, b.AOR) }

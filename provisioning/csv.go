@@ -37,6 +37,8 @@ func ReadFile(name string, r io.Reader) (File, error) {
 		c.Users, err = readRows(name, r, usersSchema(), compareUsers)
 	case Phones:
 		c.Phones, err = readRows(name, r, phonesSchema(), comparePhones)
+	case Lines:
+		c.Lines, err = readRows(name, r, linesSchema(), compareLines)
 	}
 	return f, err
 }
@@ -44,7 +46,7 @@ func ReadFile(name string, r io.Reader) (File, error) {
 // Export writes one table of a directory as CSV, so that ReadFile reads the
 // same rows. Locations that are retired, or pending with a claim, are left out:
 // the file could not say so. Cells are written as they are: what a spreadsheet
-// makes of a text that begins with "=" is not changed here.
+// makes of a text that begins with "=" is not changed here. Secrets are sealed.
 func Export(w io.Writer, t Table, c Content) error {
 	switch t {
 	case Sites:
@@ -56,6 +58,8 @@ func Export(w io.Writer, t Table, c Content) error {
 		return writeRows(w, wiremapSchema(), c.Rules)
 	case Users:
 		return writeRows(w, usersSchema(), c.Users)
+	case Lines:
+		return writeRows(w, linesSchema(), c.Lines)
 	}
 	return writeRows(w, phonesSchema(), c.Phones)
 }

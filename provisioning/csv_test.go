@@ -56,6 +56,13 @@ func TestReadFile(t *testing.T) {
 				{MAC: discovery.MAC{0, 0x15, 0x65, 0xaa, 0, 4}, Kind: Desk},
 			}},
 		},
+		{
+			"lines", "lines.csv",
+			"secret,aor,callback,auth_user\nnot-a-secret,101@Example.com,+1 555 0101,\n,sip:102@example.com,,u102\n",
+			Content{Lines: []Line{
+				{AOR: "sip:101@example.com", Secret: "not-a-secret", Callback: "+1 555 0101"}, {AOR: "sip:102@example.com", AuthUser: "u102"},
+			}},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -73,7 +80,7 @@ func TestReadFile(t *testing.T) {
 
 // normal makes no difference between an empty list and none.
 func normal(c Content) Content {
-	return Content{orNil(c.Sites), orNil(c.Locations), orNil(c.Rules), orNil(c.Users), orNil(c.Phones)}
+	return Content{orNil(c.Sites), orNil(c.Locations), orNil(c.Rules), orNil(c.Users), orNil(c.Phones), orNil(c.Lines)}
 }
 
 func TestReadFileReportsEveryLine(t *testing.T) {

@@ -20,6 +20,7 @@ type Directory struct {
 	sites  rows[string, Site]
 	users  rows[string, User]
 	phones rows[discovery.MAC, Phone]
+	lines  rows[sip.AOR, Line]
 
 	subnets map[string]*bart.Lite // of sites that have some
 	tree    *location.Tree
@@ -55,6 +56,11 @@ func NewDirectory(c Content) (*Directory, error) {
 	for _, p := range c.Phones {
 		if !d.putPhone(p) {
 			errs.addf("phone %s: mac is given twice", p.MAC)
+		}
+	}
+	for _, l := range c.Lines {
+		if !d.lines.put(l.AOR, l) {
+			errs.addf("line %s: aor is given twice", l.AOR)
 		}
 	}
 	tree, err := location.NewTree(c.Locations)
@@ -118,6 +124,9 @@ func (d *Directory) checkAll(c Content, errs *Errors) error {
 	for i := range c.Phones {
 		errs.add(r.phone(&c.Phones[i]))
 	}
+	for i := range c.Lines {
+		errs.add(checkLine(&c.Lines[i]))
+	}
 	return errs.err()
 }
 
@@ -125,7 +134,7 @@ func (d *Directory) checkAll(c Content, errs *Errors) error {
 func (d *Directory) Content() Content {
 	return Content{
 		Sites: d.Sites(), Locations: slices.Collect(d.tree.All()), Rules: d.wiremap.Rules(),
-		Users: d.Users(), Phones: d.Phones(),
+		Users: d.Users(), Phones: d.Phones(), Lines: d.Lines(),
 	}
 }
 

@@ -14,6 +14,12 @@ func (d *Directory) Phone(m discovery.MAC) (Phone, bool) { return d.phones.get(m
 // Phones returns all listed phones, by MAC.
 func (d *Directory) Phones() []Phone { return d.phones.sorted(comparePhones) }
 
+// Line returns a listed line.
+func (d *Directory) Line(a sip.AOR) (Line, bool) { return d.lines.get(a) }
+
+// Lines returns all listed lines, by AOR.
+func (d *Directory) Lines() []Line { return d.lines.sorted(compareLines) }
+
 // User returns the user of an email, which is in lower case.
 func (d *Directory) User(email string) (User, bool) { return d.users.get(email) }
 

@@ -29,6 +29,8 @@ func Merge(base Content, files []File, replace bool) (Content, Changes, error) {
 			c.GonePhones, gone = append(c.GonePhones, Phone{MAC: p.MAC}), gone[1:]
 		}
 	}
+	c.Put.Lines, c.GoneLines = mergeRows(&m, Lines, base.Lines, files, func(f File) []Line { return f.Content.Lines },
+		compareLines, func(a, b Line) bool { return a == b }, func(l Line) string { return string(l.AOR) })
 	c.Put.Locations = m.locations(base.Locations, files, c.GoneUsers)
 	c.Put.Rules, c.GoneRules = m.rules(base.Rules, files, c.Put.Locations)
 	if err := m.errs.err(); err != nil {

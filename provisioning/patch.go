@@ -6,6 +6,7 @@ import (
 
 	"perch/location"
 	"perch/matcher"
+	"perch/sip"
 )
 
 // Patch returns the content after changes. It does not touch base, but shares
@@ -13,12 +14,14 @@ import (
 func Patch(base Content, c Changes) Content {
 	site := func(id string) Site { return Site{ID: id} }
 	user := func(email string) User { return User{Email: email} }
+	line := func(aor string) Line { return Line{AOR: sip.AOR(aor)} }
 	return Content{
 		Sites:     patchRows(base.Sites, keys(c.GoneSites, site), c.Put.Sites, compareSites),
 		Locations: patchRows(base.Locations, nil, c.Put.Locations, compareLocations),
 		Rules:     patchRules(base.Rules, c.GoneRules, c.Put.Rules),
 		Users:     patchRows(base.Users, keys(c.GoneUsers, user), c.Put.Users, compareUsers),
 		Phones:    patchRows(base.Phones, c.GonePhones, c.Put.Phones, comparePhones),
+		Lines:     patchRows(base.Lines, keys(c.GoneLines, line), c.Put.Lines, compareLines),
 	}
 }
 

@@ -170,6 +170,16 @@ func phonesSchema() schema[Phone] {
 	}}
 }
 
+func linesSchema() schema[Line] {
+	return schema[Line]{required: "aor", check: checkLine, columns: []column[Line]{
+		{"aor", func(l *Line, cell string) (err error) { l.AOR, err = parseAOR(cell); return err }, func(l *Line) string { return string(l.AOR) }},
+		text("auth_user", func(l *Line) *string { return &l.AuthUser }),
+		text("secret", func(l *Line) *Secret { return &l.Secret }),
+		text("display_name", func(l *Line) *string { return &l.DisplayName }),
+		text("callback", func(l *Line) *string { return &l.Callback }),
+	}}
+}
+
 // checkPhone refuses addresses that can name no device; a phone whose kind is
 // left blank is a desk phone.
 func checkPhone(p *Phone) error {

@@ -15,7 +15,7 @@ func TestColumnsAreDocumented(t *testing.T) {
 	}
 	tables := map[string][]string{
 		"sites": names(sitesSchema()), "locations": names(locationsSchema()), "wiremap": names(wiremapSchema()),
-		"users": names(usersSchema()), "phones": names(phonesSchema()),
+		"users": names(usersSchema()), "phones": names(phonesSchema()), "lines": names(linesSchema()),
 	}
 	for table, columns := range tables {
 		_, section, found := strings.Cut(string(page), "\n## "+table+".csv\n")

@@ -17,9 +17,10 @@ const (
 	Wiremap
 	Users
 	Phones
+	Lines
 )
 
-var tableNames = [...]string{"sites", "locations", "wiremap", "users", "phones"}
+var tableNames = [...]string{"sites", "locations", "wiremap", "users", "phones", "lines"}
 
 // String returns the table's name, such as "wiremap".
 func (t Table) String() string { return tableNames[t] }

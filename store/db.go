@@ -63,6 +63,7 @@ func load(ctx context.Context, q querier) (s gateway.State, found marks, err err
 		func() error { return loadWiremap(ctx, q, &dir.Rules) },
 		func() error { return read(ctx, q, &users, all, &dir.Users) },
 		func() error { return read(ctx, q, &phones, all, &dir.Phones) },
+		func() error { return read(ctx, q, &lines, all, &dir.Lines) },
 		func() error { return read(ctx, q, &phoneStates, all, &s.Phones) },
 		func() error { return read(ctx, q, &prompts, all, &s.Prompts) },
 		func() error { return read(ctx, q, &claims, all, &s.Claims) },

@@ -5,6 +5,7 @@ import (
 
 	"perch/location"
 	"perch/provisioning"
+	"perch/sip"
 )
 
 var sites = table[provisioning.Site]{
@@ -57,6 +58,15 @@ var phones = table[provisioning.Phone]{
 	},
 }
 
+var lines = table[provisioning.Line]{
+	name:    "lines",
+	columns: []string{"aor", "auth_user", "secret", "display_name", "callback"},
+	key:     1,
+	fields: func(dst []any, x *provisioning.Line) []any {
+		return append(dst, &x.AOR, &x.AuthUser, &x.Secret, &x.DisplayName, &x.Callback)
+	},
+}
+
 // change writes one step of the directory's history: rows go before others are
 // put.
 func (w *writer) change(ctx context.Context, c *provisioning.Changes) error {
@@ -68,7 +78,12 @@ func (w *writer) change(ctx context.Context, c *provisioning.Changes) error {
 	for i, email := range c.GoneUsers {
 		goneUsers[i].Email = email
 	}
+	goneLines := make([]provisioning.Line, len(c.GoneLines))
+	for i, aor := range c.GoneLines {
+		goneLines[i].AOR = sip.AOR(aor)
+	}
 	return firstError(
+		func() error { return remove(ctx, w, &lines, goneLines) },
 		func() error { return remove(ctx, w, &sites, goneSites) },
 		func() error { return remove(ctx, w, &users, goneUsers) },
 		func() error { return remove(ctx, w, &phones, c.GonePhones) },
@@ -77,6 +92,7 @@ func (w *writer) change(ctx context.Context, c *provisioning.Changes) error {
 		func() error { return w.wiremap(ctx, c.GoneRules, c.Put.Rules) },
 		func() error { return put(ctx, w, &users, c.Put.Users) },
 		func() error { return put(ctx, w, &phones, c.Put.Phones) },
+		func() error { return put(ctx, w, &lines, c.Put.Lines) },
 	)
 }
 

@@ -39,6 +39,7 @@ type config struct {
 	Capture  []captureConfig `yaml:"capture"`
 	Relays   []relayConfig   `yaml:"relays"`
 	SIP      sipConfig       `yaml:"sip"`
+	Secrets  secretsConfig   `yaml:"secrets"`
 	Mail     mailConfig      `yaml:"mail"`
 	Alarm    alarmConfig     `yaml:"alarm"`
 	Portal   portalConfig    `yaml:"portal"`
@@ -66,6 +67,8 @@ type sipConfig struct {
 	Allow     []netip.Prefix  `yaml:"allow"`
 	Sites     []sipSiteConfig `yaml:"sites"`
 	Emergency []string        `yaml:"emergency"`
+
+	Registrar sipRegistrarConfig `yaml:"registrar"`
 }
 
 type sipTLSConfig struct {
@@ -77,6 +80,15 @@ type sipTLSConfig struct {
 type sipSiteConfig struct {
 	Prefix netip.Prefix `yaml:"prefix"`
 	Site   string       `yaml:"site"`
+}
+
+type sipRegistrarConfig struct {
+	Realm      string   `yaml:"realm"`
+	Algorithms []string `yaml:"algorithms"`
+}
+
+type secretsConfig struct {
+	KeyFile string `yaml:"key_file"`
 }
 
 type mailConfig struct {
@@ -169,9 +181,12 @@ func defaults() config {
 	p := gateway.DefaultPolicy()
 	return config{
 		Database: "perch.db",
-		SIP:      sipConfig{Ports: []uint16{5060}, Allow: proxy.PrivateNetworks, Emergency: proxy.DefaultEmergencyNumbers},
-		Mail:     mailConfig{From: "Perch <perch@example.com>"},
-		Portal:   portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
+		SIP: sipConfig{
+			Ports: []uint16{5060}, Allow: proxy.PrivateNetworks, Emergency: proxy.DefaultEmergencyNumbers,
+			Registrar: sipRegistrarConfig{Algorithms: proxy.Algorithms[:1]},
+		},
+		Mail:   mailConfig{From: "Perch <perch@example.com>"},
+		Portal: portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
 		Policy: policyConfig{
 			Bootstrap: !p.NoBootstrap, Settle: duration(p.Settle), SettleUnregistered: duration(p.SettleUnregistered),
 			PromptExpiry: duration(p.PromptExpiry), AskAgain: duration(p.AskAgain),
@@ -312,6 +327,7 @@ func (c *config) proxy() proxy.Config {
 	return proxy.Config{
 		Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Allow: c.SIP.Allow, Numbers: c.SIP.Emergency,
 		CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA,
+		Realm: c.SIP.Registrar.Realm, Algorithms: c.SIP.Registrar.Algorithms,
 	}
 }
 

@@ -34,6 +34,7 @@ type session struct {
 	live   *live      // in serve: what decisions go through
 	ears   *ears      // in serve: what listens; nil if nothing is captured
 	path   *sipKeeper // in serve: the SIP path; nil if it is not in it
+	beside string     // what names of files beside the database begin with; empty: there is none
 }
 
 // hasSite reports whether the directory has a site.
@@ -116,8 +117,15 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	return openHeld(ctx, c, f.name(&c), memory, f.noMails, f.held)
+	s, err := openHeld(ctx, c, f.name(&c), memory, f.noMails, f.held)
+	if err == nil && !memory {
+		s.beside = f.beside(&c)
+	}
+	return s, err
 }
+
+// beside is what names of files beside the database begin with.
+func (f *databaseFlags) beside(c *config) string { return strings.TrimSuffix(f.socket(c), ".sock") }
 
 // openSession makes an engine over a database, or over a store that keeps nothing.
 func openSession(ctx context.Context, c config, name string, memory, noMails bool) (*session, error) {

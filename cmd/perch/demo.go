@@ -125,7 +125,7 @@ func (d *demo) compose(ctx context.Context, s *session, pages net.Listener, spee
 	d.teller = newTeller(s.store, d.env.stdout)
 	wake := s.live.after
 	s.live.after = func() { wake(); d.teller.poke() }
-	if err := importPaths(s.engine, filepath.Join(d.dir, "map")); err != nil {
+	if err := s.importPaths(filepath.Join(d.dir, "map")); err != nil {
 		return err
 	}
 	return s.engine.Checkpoint(ctx)

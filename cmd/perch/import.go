@@ -15,7 +15,7 @@ type importCmd struct {
 	Replace bool     `help:"Remove rows that are absent from a file of their kind; locations are retired."`
 	DryRun  bool     `name:"dry-run" help:"Check everything and change nothing."`
 	JSON    bool     `name:"json" help:"Print one JSON object for each event."`
-	Paths   []string `arg:"" name:"file" help:"sites.csv, locations.csv, wiremap.csv, users.csv, phones.csv, or directories of them."`
+	Paths   []string `arg:"" name:"file" help:"sites.csv, locations.csv, wiremap.csv, users.csv, phones.csv, lines.csv, or directories of them."`
 }
 
 // Run is the command.
@@ -41,10 +41,13 @@ func (c *importCmd) Run(env *environment) error {
 const importHint = "correct what is named above; nothing was imported"
 
 // importInto lets the engine take files over, or only check them.
-func importInto(e *gateway.Engine, files []provisioning.File, replace, dryRun bool) (provisioning.Changes, error) {
-	take := e.Import
+func (s *session) importInto(files []provisioning.File, replace, dryRun bool) (provisioning.Changes, error) {
+	take := s.engine.Import
 	if dryRun {
-		take = e.Preview
+		take = s.engine.Preview
+	}
+	if err := s.seal(files); err != nil {
+		return provisioning.Changes{}, err
 	}
 	changes, err := take(files, replace)
 	if err != nil && !errors.As(err, new(*gateway.Refusal)) {
@@ -54,12 +57,12 @@ func importInto(e *gateway.Engine, files []provisioning.File, replace, dryRun bo
 }
 
 // importPaths reads CSV files into the engine.
-func importPaths(e *gateway.Engine, paths ...string) error {
+func (s *session) importPaths(paths ...string) error {
 	files, err := provisioning.ReadPaths(paths...)
 	if err != nil {
 		return withHint(err, importHint)
 	}
-	_, err = importInto(e, files, false, false)
+	_, err = s.importInto(files, false, false)
 	return err
 }
 
@@ -85,11 +88,13 @@ func summary(c provisioning.Changes) string {
 	add(len(c.Put.Rules), "rules")
 	add(len(c.Put.Users), "users")
 	add(len(c.Put.Phones), "phones")
+	add(len(c.Put.Lines), "lines")
 	add(retired, "locations retired")
 	add(len(c.GoneSites), "sites removed")
 	add(len(c.GoneRules), "rules removed")
 	add(len(c.GoneUsers), "users removed")
 	add(len(c.GonePhones), "phones removed")
+	add(len(c.GoneLines), "lines removed")
 	if s == "" {
 		return "nothing"
 	}
@@ -99,13 +104,13 @@ func summary(c provisioning.Changes) string {
 // exportCmd prints one kind of row as CSV, ready to be imported again.
 type exportCmd struct {
 	databaseFlags
-	Kind string `arg:"" help:"sites, locations, wiremap, users or phones."`
+	Kind string `arg:"" help:"sites, locations, wiremap, users, phones or lines."`
 }
 
 // Run is the command.
 func (c *exportCmd) Run(env *environment) error {
 	if _, err := provisioning.ParseTable(c.Kind); err != nil {
-		return &usageError{err.Error(), "one of sites, locations, wiremap, users, phones"}
+		return &usageError{err.Error(), "one of sites, locations, wiremap, users, phones, lines"}
 	}
 	return c.ask(env, "export", &exportRequest{c.Kind}, refuseMissing)
 }

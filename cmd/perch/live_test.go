@@ -31,7 +31,7 @@ func TestDeadlineWakesMailer(t *testing.T) {
 		t.Fatal(err)
 	}
 	story := filepath.Join(root, "testdata", "replay", "company-claim-port")
-	if err := importPaths(s.engine, filepath.Join(story, "map")); err != nil {
+	if err := s.importPaths(filepath.Join(story, "map")); err != nil {
 		t.Fatal(err)
 	}
 	var seen []*discovery.Observation

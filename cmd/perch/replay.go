@@ -51,7 +51,7 @@ func (c *replayCmd) Run(env *environment) (err error) {
 	}
 	s.engine.OnEvent(r.out.add)
 	if c.Map != "" {
-		if err := importPaths(s.engine, c.Map); err != nil {
+		if err := s.importPaths(c.Map); err != nil {
 			return err
 		}
 	}

@@ -218,7 +218,7 @@ func (r *importRequest) carryOut(ctx context.Context, s *session, env *environme
 	}
 	var changes provisioning.Changes
 	err := s.change(ctx, env, r.JSON, func() (err error) {
-		changes, err = importInto(s.engine, files, r.Replace, r.DryRun)
+		changes, err = s.importInto(files, r.Replace, r.DryRun)
 		return err
 	})
 	if err != nil {

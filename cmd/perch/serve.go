@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -60,7 +59,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		return nil, err
 	}
 	path := c.socket(&s.config)
-	v, err := newService(s, clock, strings.TrimSuffix(path, ".sock"), log)
+	v, err := newService(s, clock, c.beside(&s.config), log)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	}
 	v.listen()
 	if c.path != nil {
-		c.path.serves(s.engine, v.turns, s.live.clock.now)
+		c.path.serves(s, v.turns, s.live.clock.now)
 		v.path, s.path = c.path, c.path
 	}
 	if err := s.engine.Checkpoint(ctx); err != nil {
@@ -137,7 +136,7 @@ func (c *serveCmd) standInPath(conf *config, log *slog.Logger) error {
 	if len(conf.SIP.Listen) == 0 {
 		return nil
 	}
-	k, err := newSIPKeeper(conf, strings.TrimSuffix(c.socket(conf), ".sock"), log)
+	k, err := newSIPKeeper(conf, c.beside(conf), log)
 	if err != nil {
 		return err
 	}

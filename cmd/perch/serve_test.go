@@ -191,7 +191,7 @@ func observedInto(t *testing.T, db, maps string, captures ...string) {
 		t.Fatal(err)
 	}
 	s.engine.SetKey(gateway.Key{1, 2, 3})
-	if err := importPaths(s.engine, maps); err != nil {
+	if err := s.importPaths(maps); err != nil {
 		t.Fatal(err)
 	}
 	merge, err := capture.Open(captures, nil)

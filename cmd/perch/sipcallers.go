@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"perch/gateway"
+	"perch/provisioning"
 	"perch/sip/proxy"
 )
 
@@ -49,8 +50,12 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 	k.engine.WatchCallers()
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
+	var told uint64
 	for first := true; ; {
 		news := callerNews{Begin: first}
+		if list, now, changed := k.engine.Lines(told); changed && len(k.spec.Proxy.Listen) > 0 {
+			told, news.Lines = now, k.linesOf(list)
+		}
 		more := k.engine.TakeCallers(tellMost, func(c gateway.Caller, gone bool) {
 			if gone {
 				news.Gone = append(news.Gone, c.Phone.String())
@@ -59,7 +64,7 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 			}
 		})
 		news.End = !more
-		if first || len(news.Put)+len(news.Gone) > 0 {
+		if first || news.Lines != nil || len(news.Put)+len(news.Gone) > 0 {
 			k.send(&news)
 		}
 		if first = false; more {
@@ -71,6 +76,24 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// linesOf are the lines as the SIP path knows them: by what proves a password.
+func (k *sipKeeper) linesOf(list []provisioning.Line) *[]proxy.Line {
+	out := make([]proxy.Line, 0, len(list))
+	for i := range list {
+		l := &list[i]
+		if l.Secret == "" {
+			continue
+		}
+		password, err := k.secret(l)
+		if err != nil {
+			k.log.Error("a line cannot register", "line", l.AOR, "error", err, "hint", hintOf(err))
+			continue
+		}
+		out = append(out, proxy.HashLine(l.AOR, l.User(), k.spec.Proxy.Realm, password))
+	}
+	return &out
 }
 
 func (k *sipKeeper) send(news *callerNews) {

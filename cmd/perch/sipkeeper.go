@@ -25,6 +25,7 @@ import (
 
 	"perch/discovery"
 	"perch/gateway"
+	"perch/provisioning"
 	"perch/sip/proxy"
 )
 
@@ -40,6 +41,7 @@ type sipKeeper struct {
 	seat    *seat
 	decoder *discovery.Decoder
 	engine  *gateway.Engine
+	secret  func(*provisioning.Line) (string, error) // a line's password
 	alarms  *alarms
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
@@ -63,7 +65,7 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
 	}
-	k.spec = sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Proxy: c.proxy()}
+	k.spec = sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Phones: beside + ".sip.phones.json", Proxy: c.proxy()}
 	k.spec.Proxy.Key = key
 	b, err := json.Marshal(k.spec)
 	if err != nil {
@@ -78,8 +80,8 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 }
 
 // serves says for whom the SIP path observes.
-func (k *sipKeeper) serves(e *gateway.Engine, to *turns, now func() time.Time) {
-	k.engine, k.turns, k.now = e, to, now
+func (k *sipKeeper) serves(s *session, to *turns, now func() time.Time) {
+	k.engine, k.secret, k.turns, k.now = s.engine, s.openSecret, to, now
 }
 
 // giveUp ends a SIP path that was started for a serve that cannot be; one that was
@@ -110,7 +112,7 @@ func keyBeside(name string) (key [32]byte, err error) {
 	}
 	text, err := hex.DecodeString(strings.TrimSpace(string(b)))
 	if err != nil || len(text) != len(key) {
-		return key, withHint(fmt.Errorf("%s: holds no key", name), "remove it: calls that are going on cannot be hung up by the other side then, and phones register anew")
+		return key, withHint(fmt.Errorf("%s: holds no key, that is 64 hex digits", name), "put the file back as it was; if it is lost, remove it: what was sealed with it is lost, too")
 	}
 	return [32]byte(text), nil
 }

@@ -38,6 +38,7 @@ type sipSpec struct {
 	ID      string       `json:"id"`
 	Socket  string       `json:"socket"`
 	Callers string       `json:"callers"` // file that keeps who may call for help
+	Phones  string       `json:"phones"`  // file that keeps where phones registered
 	Proxy   proxy.Config `json:"proxy"`
 }
 
@@ -45,6 +46,7 @@ type sipSpec struct {
 // End replaces all that was told before, at End.
 type callerNews struct {
 	Begin bool           `json:"begin,omitempty"`
+	Lines *[]proxy.Line  `json:"lines,omitempty"` // all that may register without a PBX; nil: as before
 	Put   []proxy.Caller `json:"put,omitempty"`
 	Gone  []string       `json:"gone,omitempty"`
 	End   bool           `json:"end,omitempty"`
@@ -74,7 +76,9 @@ func (c *sipPathCmd) Run(env *environment) error {
 	p, err := proxy.New(spec.Proxy)
 	if err == nil {
 		out.state = p.State
+		out.lines = p.SetLines
 		out.roll = newRoll(spec.Callers, p.SetCallers, log)
+		out.register = newRegister(spec.Phones, p, log)
 		out.clients, err = listenAdmin(spec.Socket)
 	}
 	if err != nil {
@@ -86,10 +90,11 @@ func (c *sipPathCmd) Run(env *environment) error {
 	ctx, out.stop = context.WithCancel(ctx)
 	defer out.stop()
 	go out.serve()
-	kept := make(chan struct{})
-	go func() { out.roll.keep(ctx); close(kept) }()
+	var kept sync.WaitGroup
+	kept.Go(func() { keepFile(ctx, out.roll.write) })
+	kept.Go(func() { keepFile(ctx, out.register.write) })
 	err = p.Run(ctx)
-	<-kept
+	kept.Wait()
 	return errors.Join(err, out.clients.Close())
 }
 
@@ -140,14 +145,17 @@ func record(kind byte, v any) ([]byte, error) {
 
 // outlet hands observations to whoever is attached.
 type outlet struct {
-	id      string
-	roll    *roll
-	state   func() proxy.State
-	queue   chan []byte
-	alarms  chan []byte // before all others
-	dropped atomic.Uint64
-	clients net.Listener
-	stop    context.CancelFunc
+	id    string
+	roll  *roll
+	lines func([]proxy.Line)
+	state func() proxy.State
+
+	register *register
+	queue    chan []byte
+	alarms   chan []byte // before all others
+	dropped  atomic.Uint64
+	clients  net.Listener
+	stop     context.CancelFunc
 
 	mu       sync.Mutex
 	attached net.Conn // nil: nobody
@@ -231,6 +239,9 @@ func (o *outlet) client(c net.Conn) {
 			var news callerNews
 			if err := json.Unmarshal(text, &news); err != nil {
 				return
+			}
+			if news.Lines != nil {
+				o.lines(*news.Lines)
 			}
 			o.roll.take(&news)
 		default:

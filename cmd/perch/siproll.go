@@ -29,8 +29,8 @@ type roll struct {
 	changed bool                    // since it was written
 }
 
-// rollEvery is how often the file is written, if something changed.
-const rollEvery = 5 * time.Second
+// fileEvery is how often what the SIP path keeps is written, if it changed.
+const fileEvery = 5 * time.Second
 
 // newRoll reads the file, if there is one.
 func newRoll(file string, use func([]proxy.Caller), log *slog.Logger) *roll {
@@ -84,21 +84,22 @@ func (r *roll) list() []proxy.Caller {
 	return list
 }
 
-// keep writes the file when something changed, until ctx ends, and then once more.
-func (r *roll) keep(ctx context.Context) {
-	tick := time.NewTicker(rollEvery)
+// keepFile has a file written now and then, until ctx ends, and then once more.
+func keepFile(ctx context.Context, write func()) {
+	tick := time.NewTicker(fileEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			r.write()
+			write()
 			return
 		case <-tick.C:
-			r.write()
+			write()
 		}
 	}
 }
 
+// write writes the file if something changed.
 func (r *roll) write() {
 	r.mu.Lock()
 	if !r.changed {

@@ -125,12 +125,12 @@ func userOf(aor sip.AOR) string {
 }
 
 // Bindings returns where phones registered, by AOR, and whether anything changed since
-// it was asked before.
-func (p *Proxy) Bindings() (list []Binding, changed bool) {
+// it was asked before; if not, and not all are wanted, none.
+func (p *Proxy) Bindings(all bool) (list []Binding, changed bool) {
 	b := &p.bindings
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.changed {
+	if !b.changed && !all {
 		return nil, false
 	}
 	b.changed = false

@@ -194,8 +194,8 @@ func TestCallHere(t *testing.T) {
 	alice, bob, at := newPeer(t), newPeer(t), p.Addr(0)
 	alice.signUp(at, "sip:101@example.com", "101", "not-a-secret", "MD5")
 	bob.signUp(at, fmt.Sprint("sip:102@127.0.0.1:", port), "u102", "nor-this", "SHA-256") // as phones call who is no name
-	list, changed := p.Bindings()
-	if _, again := p.Bindings(); !changed || again || len(list) != 2 {
+	list, changed := p.Bindings(false)
+	if _, again := p.Bindings(false); !changed || again || len(list) != 2 {
 		t.Fatalf("got %d bindings, changed %v and then %v; want 2, once", len(list), changed, again)
 	}
 	stop()

@@ -37,6 +37,7 @@ func fullBatch() *gateway.Batch {
 				Email: "ann@example.com", Name: "Ann Example", Role: provisioning.Admin, Site: "hq", Language: "en",
 				AORs: []sip.AOR{"sip:ann@example.com", "sips:4711@example.com:5061"},
 			}},
+			Lines: []provisioning.Line{{AOR: "sip:101@example.com", AuthUser: "u101", Secret: "sealed:AAAA", DisplayName: "Ann, \"1\"", Callback: "+1 555 0101"}},
 			Phones: []provisioning.Phone{{
 				MAC: mac(1), Kind: provisioning.Softphone, Label: "Lobby", Site: "hq",
 				Users: []string{"ann@example.com", "bob@example.com"}, AORs: []sip.AOR{"sip:lobby@example.com"},
@@ -106,6 +107,7 @@ func bareBatch() *gateway.Batch {
 			Rules:     []matcher.Rule{{Location: "hq-1", ChassisID: "sw-1"}},
 			Users:     []provisioning.User{{Email: "ann@example.com"}},
 			Phones:    []provisioning.Phone{{MAC: mac(1)}},
+			Lines:     []provisioning.Line{{AOR: "sip:101@example.com"}},
 		}}},
 		Phones:    []gateway.PhoneRecord{{Phone: discovery.PhoneID{MAC: mac(1)}, State: json.RawMessage(`{}`)}},
 		Prompts:   []gateway.Prompt{{ID: 1}},

@@ -66,6 +66,7 @@ func (s *suite) deletes() {
 	put.Rules = append(put.Rules, matcher.Rule{Location: "hq-1", Site: "zz", VLAN: 7, Subnet: prefix("10.9.0.0/16")})
 	put.Users = append(put.Users, provisioning.User{Email: "zoe@example.com"})
 	put.Phones = append(put.Phones, provisioning.Phone{MAC: mac(200), Kind: provisioning.Desk})
+	put.Lines = append(put.Lines, provisioning.Line{AOR: "sip:999@example.com"})
 	b.Phones = append(b.Phones, gateway.PhoneRecord{Phone: provisional(1), State: json.RawMessage(`{}`)})
 	s.commit(b)
 
@@ -78,12 +79,13 @@ func (s *suite) deletes() {
 			GoneRules:  []matcher.Rule{key, {Site: "never was"}},
 			GoneUsers:  []string{put.Users[0].Email, "never@example.com"},
 			GonePhones: []provisioning.Phone{{MAC: put.Phones[0].MAC}, {MAC: mac(250)}},
+			GoneLines:  []string{string(put.Lines[0].AOR), "sip:never@example.com"},
 		}},
 		Phones: []gateway.PhoneRecord{{Phone: b.Phones[0].Phone}, {Phone: provisional(9)}},
 	})
 	want := stateOf(b)
 	d := &want.Directory
-	d.Sites, d.Rules, d.Users, d.Phones = d.Sites[1:], d.Rules[1:], d.Users[1:], d.Phones[1:]
+	d.Sites, d.Rules, d.Users, d.Phones, d.Lines = d.Sites[1:], d.Rules[1:], d.Users[1:], d.Phones[1:], d.Lines[1:]
 	want.Phones = want.Phones[1:]
 	s.holds(contents{want, b.Events, b.Mails})
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+
+	"perch/gateway"
+	"perch/provisioning"
+)
+
+// secretKey is what seals secrets in the database. Those of a replay are nobody's.
+func (s *session) secretKey() (key provisioning.SecretKey, err error) {
+	if s.beside == "" || s.engine.Type() == gateway.Replayed {
+		return key, nil
+	}
+	name := s.config.Secrets.KeyFile
+	if name == "" {
+		name = s.beside + ".key"
+	}
+	key, err = keyBeside(name)
+	if err != nil {
+		return key, withHint(err, "secrets: {key_file: ...} names a file with 64 hex digits that can be read, or that can be made")
+	}
+	return key, nil
+}
+
+// seal seals the secrets in files that were read.
+func (s *session) seal(files []provisioning.File) error {
+	var key *provisioning.SecretKey
+	for _, f := range files {
+		for i := range f.Content.Lines {
+			if key == nil {
+				k, err := s.secretKey()
+				if err != nil {
+					return err
+				}
+				key = &k
+			}
+			if err := key.Seal(&f.Content.Lines[i]); err != nil {
+				return sealFault(err)
+			}
+		}
+	}
+	return nil
+}
+
+func sealFault(err error) error {
+	if errors.Is(err, provisioning.ErrAnotherKey) {
+		return withHint(err, "put the key back that it was sealed with (secrets: {key_file: ...}), or write the password itself into lines.csv and import that")
+	}
+	return err
+}
+
+// openSecret returns a line's password.
+func (s *session) openSecret(l *provisioning.Line) (string, error) {
+	key, err := s.secretKey()
+	if err != nil {
+		return "", err
+	}
+	password, err := key.Open(l)
+	return password, sealFault(err)
+}
