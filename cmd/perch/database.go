@@ -117,11 +117,7 @@ func (f *databaseFlags) open(ctx context.Context, memory bool) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openHeld(ctx, c, f.name(&c), memory, f.noMails, f.held)
-	if err == nil && !memory {
-		s.beside = f.beside(&c)
-	}
-	return s, err
+	return openHeld(ctx, c, f.name(&c), memory, f.noMails, f.held)
 }
 
 // beside is what names of files beside the database begin with.
@@ -156,7 +152,11 @@ func openHeld(ctx context.Context, c config, name string, memory, noMails bool, 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", redacted(name), err), s.Close())
 	}
-	return &session{config: c, store: s, engine: e}, nil
+	out := &session{config: c, store: s, engine: e}
+	if !memory {
+		out.beside = (&databaseFlags{DB: name}).beside(&c)
+	}
+	return out, nil
 }
 
 // redacted is a database's name without its password and parameters, one of which

@@ -103,6 +103,18 @@ func (s *sipSite) command(args ...string) string {
 	return string(out)
 }
 
+// fails runs a command that must fail, and returns what it prints.
+func (s *sipSite) fails(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(builtPerch(s.t), append(args, "-config", s.config)...)
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		s.t.Fatalf("perch %s does not fail:\n%s", args, out)
+	}
+	return string(out)
+}
+
 func (s *sipSite) await(what string, is func() bool) {
 	s.t.Helper()
 	for range 600 {
@@ -210,7 +222,7 @@ func TestSIPPath(t *testing.T) {
 	help := func(user, port string) {
 		t.Helper()
 		answer := s.sipp("answered", "bob", bob)
-		s.done(s.sipp("help", user, port))
+		s.done(s.sipp("help", user, port, "-key", "number", "911"))
 		s.done(answer)
 	}
 	help("alice", alice)

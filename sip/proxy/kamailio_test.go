@@ -207,7 +207,7 @@ func TestKamailioEmergency(t *testing.T) {
 			startSIPp(t, "register", "bob", bob, p.Addr(0), "-key", "expires", "60", "-key", "mac", "none").done(t)
 			log := filepath.Join(t.TempDir(), "messages")
 			answered := startSIPp(t, "answered", "bob", bob, p.Addr(0), "-trace_msg", "-message_file", log)
-			startSIPp(t, "help", "alice", alice, p.Addr(0)).done(t)
+			startSIPp(t, "help", "alice", alice, p.Addr(0), "-key", "number", "911").done(t)
 			answered.done(t)
 			b, err := os.ReadFile(log)
 			if err != nil {

@@ -33,8 +33,11 @@ func (w *worker) here(in flow) bool {
 // registerHere answers a REGISTER (RFC 3261 section 10.3).
 func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 	aor, ok := w.m.aorOf(to)
-	if !ok {
+	switch {
+	case !ok:
 		return w.refuse(in, bad("To"))
+	case alone && w.lines.Load() == nil: // in the first moment: the phone sends again
+		return in.transport == udp || w.refuse(in, &fault{503, "Service Unavailable", "Retry-After: 5"})
 	}
 	line := w.lines.Load().of(aor, w.hostIsOurs(to))
 	if line != nil {
