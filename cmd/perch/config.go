@@ -68,6 +68,8 @@ type sipConfig struct {
 	Sites     []sipSiteConfig `yaml:"sites"`
 	Emergency []string        `yaml:"emergency"`
 
+	EmergencySites []emergencySiteConfig `yaml:"emergency_sites"`
+
 	Registrar sipRegistrarConfig `yaml:"registrar"`
 }
 
@@ -85,6 +87,14 @@ type sipSiteConfig struct {
 type sipRegistrarConfig struct {
 	Realm      string   `yaml:"realm"`
 	Algorithms []string `yaml:"algorithms"`
+}
+
+// emergencySiteConfig is what is different at a site when help is called.
+type emergencySiteConfig struct {
+	Site        string   `yaml:"site"`
+	Numbers     []string `yaml:"numbers"`
+	Geolocation string   `yaml:"geolocation"`
+	ELIN        bool     `yaml:"elin"`
 }
 
 type secretsConfig struct {
@@ -152,6 +162,9 @@ func (c *config) sites() []string {
 		all = append(all, i.Site)
 	}
 	for _, s := range c.SIP.Sites {
+		all = append(all, s.Site)
+	}
+	for _, s := range c.SIP.EmergencySites {
 		all = append(all, s.Site)
 	}
 	slices.Sort(all)
@@ -327,8 +340,35 @@ func (c *config) proxy() proxy.Config {
 	return proxy.Config{
 		Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Allow: c.SIP.Allow, Numbers: c.SIP.Emergency,
 		CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA,
-		Realm: c.SIP.Registrar.Realm, Algorithms: c.SIP.Registrar.Algorithms,
+		Site: c.Site, Sites: c.proxySites(), Realm: c.SIP.Registrar.Realm, Algorithms: c.SIP.Registrar.Algorithms,
 	}
+}
+
+// proxySites are the sites that the SIP path knows: their networks, and what is
+// different there when help is called.
+func (c *config) proxySites() []proxy.Site {
+	byName := map[string]*proxy.Site{}
+	var names []string
+	site := func(name string) *proxy.Site {
+		if byName[name] == nil {
+			byName[name] = &proxy.Site{Name: name}
+			names = append(names, name)
+		}
+		return byName[name]
+	}
+	for _, s := range c.SIP.Sites {
+		x := site(s.Site)
+		x.Prefixes = append(x.Prefixes, s.Prefix)
+	}
+	for _, e := range c.SIP.EmergencySites {
+		x := site(e.Site)
+		x.Numbers, x.Geolocation, x.ELIN = e.Numbers, e.Geolocation, e.ELIN
+	}
+	out := make([]proxy.Site, len(names))
+	for i, name := range names {
+		out[i] = *byName[name]
+	}
+	return out
 }
 
 func (c *config) renderer() (*notify.Renderer, error) {

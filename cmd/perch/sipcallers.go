@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"perch/gateway"
@@ -51,8 +52,12 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	var told uint64
+	var places []proxy.Place
 	for first := true; ; {
 		news := callerNews{Begin: first}
+		if now := k.places(); first || !slices.Equal(now, places) {
+			places, news.Places = now, &now
+		}
 		if list, now, changed := k.engine.Lines(told); changed && len(k.spec.Proxy.Listen) > 0 {
 			told, news.Lines = now, k.linesOf(list)
 		}
@@ -64,7 +69,7 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 			}
 		})
 		news.End = !more
-		if first || news.Lines != nil || len(news.Put)+len(news.Gone) > 0 {
+		if first || news.Lines != nil || news.Places != nil || len(news.Put)+len(news.Gone) > 0 {
 			k.send(&news)
 		}
 		if first = false; more {
@@ -76,6 +81,19 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// places are the defaults of the sites, for callers that are not known.
+func (k *sipKeeper) places() []proxy.Place {
+	list := []proxy.Place{}
+	k.engine.Read(func(d *provisioning.Directory) {
+		for _, s := range d.Sites() {
+			if l, ok := d.Location(s.DefaultLocation); ok && l.Live() {
+				list = append(list, proxy.Place{Site: s.ID, Location: string(l.ID), Address: d.Tree().Complete(l.ID), ELIN: l.ELIN})
+			}
+		}
+	})
+	return list
 }
 
 // linesOf are the lines as the SIP path knows them: by what proves a password.

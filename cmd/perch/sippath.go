@@ -45,11 +45,12 @@ type sipSpec struct {
 // callerNews is what changed of who may call for help. What comes between Begin and
 // End replaces all that was told before, at End.
 type callerNews struct {
-	Begin bool           `json:"begin,omitempty"`
-	Lines *[]proxy.Line  `json:"lines,omitempty"` // all that may register without a PBX; nil: as before
-	Put   []proxy.Caller `json:"put,omitempty"`
-	Gone  []string       `json:"gone,omitempty"`
-	End   bool           `json:"end,omitempty"`
+	Begin  bool           `json:"begin,omitempty"`
+	Lines  *[]proxy.Line  `json:"lines,omitempty"`  // all that may register without a PBX; nil: as before
+	Places *[]proxy.Place `json:"places,omitempty"` // of callers that are not known; nil: as before
+	Put    []proxy.Caller `json:"put,omitempty"`
+	Gone   []string       `json:"gone,omitempty"`
+	End    bool           `json:"end,omitempty"`
 }
 
 // sipStart is what it says on its standard output: that it is ready, or why not.
@@ -77,7 +78,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	if err == nil {
 		out.state = p.State
 		out.lines = p.SetLines
-		out.roll = newRoll(spec.Callers, p.SetCallers, log)
+		out.roll = newRoll(spec.Callers, p, log)
 		out.register = newRegister(spec.Phones, p, log)
 		out.clients, err = listenAdmin(spec.Socket)
 	}

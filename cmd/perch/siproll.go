@@ -20,11 +20,12 @@ import (
 // that serves from its start until serve tells of something newer.
 type roll struct {
 	file string
-	use  func([]proxy.Caller)
+	use  located
 	log  *slog.Logger
 
 	mu      sync.Mutex
 	all     map[string]proxy.Caller
+	places  []proxy.Place
 	next    map[string]proxy.Caller // between Begin and End; else nil
 	changed bool                    // since it was written
 }
@@ -32,21 +33,35 @@ type roll struct {
 // fileEvery is how often what the SIP path keeps is written, if it changed.
 const fileEvery = 5 * time.Second
 
+// located is who is told of it: the proxy.
+type located interface {
+	SetCallers(list []proxy.Caller)
+	SetPlaces(list []proxy.Place)
+}
+
+// rollFile is what the file holds.
+type rollFile struct {
+	Callers []proxy.Caller `json:"callers"`
+	Places  []proxy.Place  `json:"places"`
+}
+
 // newRoll reads the file, if there is one.
-func newRoll(file string, use func([]proxy.Caller), log *slog.Logger) *roll {
+func newRoll(file string, use located, log *slog.Logger) *roll {
 	r := &roll{file: file, use: use, log: log, all: map[string]proxy.Caller{}}
-	var list []proxy.Caller
+	var was rollFile
 	b, err := os.ReadFile(file)
 	if err == nil {
-		err = json.Unmarshal(b, &list)
+		err = json.Unmarshal(b, &was)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("who may call for help is not known until serve tells it", "error", err)
 	}
-	for _, c := range list {
+	for _, c := range was.Callers {
 		r.all[c.Phone] = c
 	}
-	use(list)
+	r.places = was.Places
+	use.SetCallers(was.Callers)
+	use.SetPlaces(was.Places)
 	return r
 }
 
@@ -54,6 +69,10 @@ func newRoll(file string, use func([]proxy.Caller), log *slog.Logger) *roll {
 func (r *roll) take(n *callerNews) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if n.Places != nil {
+		r.places = *n.Places
+		r.use.SetPlaces(r.places)
+	}
 	if n.Begin {
 		r.next = map[string]proxy.Caller{}
 	}
@@ -72,7 +91,7 @@ func (r *roll) take(n *callerNews) {
 	}
 	if r.next == nil {
 		r.changed = true
-		r.use(r.list())
+		r.use.SetCallers(r.list())
 	}
 }
 
@@ -106,7 +125,7 @@ func (r *roll) write() {
 		r.mu.Unlock()
 		return
 	}
-	list := r.list()
+	list := rollFile{r.list(), r.places}
 	r.changed = false
 	r.mu.Unlock()
 	if err := writeSynced(r.file, list); err != nil {

@@ -10,18 +10,29 @@ import (
 	"perch/sip/proxy"
 )
 
+// usedRoll is what is used of a roll.
+type usedRoll struct{ callers, places []string }
+
+func (u *usedRoll) SetCallers(list []proxy.Caller) {
+	u.callers = nil
+	for _, c := range list {
+		u.callers = append(u.callers, c.Phone+"="+c.Location)
+	}
+}
+
+func (u *usedRoll) SetPlaces(list []proxy.Place) {
+	u.places = nil
+	for _, p := range list {
+		u.places = append(u.places, p.Site+"@"+p.Location)
+	}
+}
+
 func TestRoll(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "roll.json")
-	var used []string
-	use := func(list []proxy.Caller) {
-		used = nil
-		for _, c := range list {
-			used = append(used, c.Phone+"="+c.Location)
-		}
-	}
+	use := &usedRoll{}
 	expect := func(what, want string) {
 		t.Helper()
-		if got := strings.Join(used, " "); got != want {
+		if got := strings.Join(append(use.callers, use.places...), " "); got != want {
 			t.Errorf("%s: got %q, want %q", what, got, want)
 		}
 	}
@@ -31,19 +42,19 @@ func TestRoll(t *testing.T) {
 	expect("half of all", "")
 	r.take(&callerNews{Put: []proxy.Caller{{Phone: "a", Location: "1"}}, End: true})
 	expect("all", "a=1 b=1")
-	r.take(&callerNews{Put: []proxy.Caller{{Phone: "a", Location: "2"}, {Phone: "c"}}, Gone: []string{"b"}, End: true})
-	expect("a change", "a=2 c=")
+	r.take(&callerNews{Put: []proxy.Caller{{Phone: "a", Location: "2"}, {Phone: "c"}}, Gone: []string{"b"}, End: true, Places: &[]proxy.Place{{Site: "hq", Location: "x"}}})
+	expect("a change", "a=2 c= hq@x")
 	r.write()
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("got %v, %v, want a file for nobody else", info, err)
 	}
 
 	r = newRoll(file, use, slog.New(slog.DiscardHandler))
-	expect("after a restart", "a=2 c=")
+	expect("after a restart", "a=2 c= hq@x")
 	r.take(&callerNews{Begin: true, Put: []proxy.Caller{{Phone: "d"}}})
-	expect("while it is told anew", "a=2 c=")
+	expect("while it is told anew", "a=2 c= hq@x")
 	r.take(&callerNews{End: true})
-	expect("after that", "d=")
+	expect("after that", "d= hq@x")
 
 	if err := os.WriteFile(file, []byte(`[{"phone":"a","addr`), 0o600); err != nil {
 		t.Fatal(err)

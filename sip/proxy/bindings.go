@@ -101,7 +101,7 @@ func (b *bindings) of(aor sip.AOR, now time.Time) []Binding {
 	defer b.mu.Unlock()
 	list := b.byAOR[aor]
 	if list == nil { // the host may be the PBX's, or ours, in another spelling
-		if like := b.byUser[userOf(aor)]; len(like) == 1 {
+		if like := b.byUser[userOf(aor)]; len(like) == 1 && userOf(aor) != "" {
 			list = b.byAOR[like[0]]
 		}
 	}
@@ -156,7 +156,9 @@ func (p *Proxy) SetBindings(list []Binding) {
 	for _, x := range list {
 		var ok bool
 		if x.flow, ok = parseFlow(x.Flow); ok && x.flow.transport == udp {
-			x.key = bindingKey(x.URI, x.Params)
+			if x.key = bindingKey(x.URI, x.Params); strings.HasPrefix(string(x.AOR), elinScheme) {
+				x.key = elinScheme // there is one
+			}
 			p.bindings.put([]Binding{x}, now)
 		}
 	}

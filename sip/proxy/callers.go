@@ -36,6 +36,7 @@ const (
 	foundBySource = "source"          // one phone alone registers from the address
 	foundByLine   = "source and line" // of several behind one address, the one with the line
 	foundByAOR    = "line"            // one phone alone has the line
+	foundBySite   = "site"            // it was not: what is known of the site is told
 )
 
 // callers are all of them, as they can be looked for.

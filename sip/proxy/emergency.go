@@ -59,6 +59,7 @@ type emergency struct {
 	in  flow
 	raw []byte // as it came
 
+	site   *Site
 	mu     sync.Mutex
 	call   EmergencyCall
 	told   EmergencyCall // as it was told last
@@ -68,7 +69,7 @@ type emergency struct {
 }
 
 // dialled returns what is called if that is help: the number, or the URN (RFC 5031).
-func (w *worker) dialled() (string, bool) {
+func (w *worker) dialled(at *Site) (string, bool) {
 	u := w.m.requestURI()
 	scheme, rest, _ := bytes.Cut(u, []byte(":"))
 	switch {
@@ -94,7 +95,7 @@ func (w *worker) dialled() (string, bool) {
 		}
 		return r
 	}, string(rest))
-	return number, slices.Contains(w.numbers, number)
+	return number, slices.Contains(w.numbersOf(at), number)
 }
 
 // emergency sends an INVITE for help. It is false if it is no new one: then it goes
@@ -106,7 +107,8 @@ func (w *worker) emergency(in flow) bool {
 	if _, inDialog := tagOf(w.m.get(to)); inDialog {
 		return false
 	}
-	number, help := w.dialled()
+	site := w.siteOf(in.peer.Addr())
+	number, help := w.dialled(site)
 	if !help {
 		return false
 	}
@@ -127,16 +129,25 @@ func (w *worker) emergency(in flow) bool {
 	e.call = EmergencyCall{
 		ID: w.callName(), Time: now, Dialled: number, Test: isTest(number), AOR: aor, From: in.peer, Caller: caller, Found: found,
 	}
-	if caller != nil {
+	if e.call.Site = site.Name; caller == nil {
+		e.call.Caller, e.call.Found = w.unknownCaller(site.Name), foundBySite
+	} else if s := w.siteNamed(caller.Site); s != nil || site.Name == "" {
 		e.call.Site = caller.Site
+		if s != nil {
+			site = s
+		}
 	}
+	if e.call.Caller == nil {
+		e.call.Found = ""
+	}
+	e.site = site
 	if t == nil {
 		e.call.Why = "there is no PBX that could take it"
 		w.tell(e)
 		return false // a line may have the number
 	}
 	e.call.To = t.addr
-	w.leave(e, t, false)
+	w.leave(e, t, all)
 	w.tell(e)
 	// The call's own timers, and few: what was lost is sent again, also for a phone that
 	// does not do that itself, having a connection.

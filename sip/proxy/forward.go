@@ -105,6 +105,8 @@ func (w *worker) request(in flow) {
 	case m.is("OPTIONS") && w.addressed(m.requestURI()):
 		w.answer(in, &fault{200, "OK", ""}) // somebody asks whether we are there
 		return
+	case upstream && w.callBack(in):
+		return
 	case upstream:
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
 		return

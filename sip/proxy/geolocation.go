@@ -14,10 +14,11 @@ import (
 // that cannot be.
 func (w *worker) addLocation(e *emergency) (why string) {
 	m, c := &w.m, e.call.Caller
-	for _, h := range m.headers {
-		if h.name == geolocation {
-			return "the phone's own location was passed"
-		}
+	if e.site.Geolocation == NoGeolocation {
+		return "the site sends none"
+	}
+	if _, own := m.find(geolocation); own && e.site.Geolocation != ReplaceGeolocation {
+		return "the phone's own location was passed"
 	}
 	kind := m.get(contentType)
 	media, _, _ := bytes.Cut(kind, []byte(";"))
@@ -53,6 +54,11 @@ func (w *worker) addLocation(e *emergency) (why string) {
 	}
 	b = append(b, "--"+boundary+"\r\nContent-Type: application/pidf+xml\r\nContent-ID: <"+id+">\r\n\r\n"...)
 	b = append(append(b, doc...), "\r\n--"+boundary+"--\r\n"...)
+	for _, h := range m.headers {
+		if h.name == geolocation || h.name == geolocationRouting {
+			w.edits.replace(span{h.at, h.end}, nil)
+		}
+	}
 	w.edits.insert(m.headers[0].at, func(out []byte) []byte {
 		return append(out, "Geolocation: <cid:"+id+">\r\nGeolocation-Routing: yes\r\n"...)
 	})

@@ -9,12 +9,23 @@ import (
 // emergencyLeg is one try. Its number stands in the branch.
 type emergencyLeg struct {
 	to          *target
-	plain       bool // as the phone wrote it
+	adds        additions
 	sent        []byte
 	provisional bool
 	final       bool
 	cancelled   bool
 }
+
+// additions are what a leg has that the phone did not write.
+type additions uint8
+
+// Each is tried after the one below, on the same PBX: what it does not take may be
+// due to what was added.
+const (
+	nothing additions = iota
+	theELIN           // alone, where the site's trunk needs it
+	all               // the location, and the ELIN where it needs that
+)
 
 // marks tell in a branch which leg of an emergency call it is of; the first is that
 // of all other calls.
@@ -23,19 +34,22 @@ const marks = ".~!*+_-"
 // refusals are answers that may be due to the location that we added.
 var refusals = []int{400, 406, 413, 415, 416, 420, 424, 488, 493, 500, 501, 513, 580, 606}
 
-// leave sends the INVITE at hand to a PBX as one more leg, with the location or as
-// the phone wrote it. The call is locked.
-func (w *worker) leave(e *emergency, t *target, plain bool) {
+// leave sends the INVITE at hand to a PBX as one more leg, with the location or less.
+// The call is locked.
+func (w *worker) leave(e *emergency, t *target, adds additions) {
 	n := len(e.legs)
 	w.legMark = marks[n]
-	why := "it was sent as the phone wrote it"
-	if !plain {
-		why = w.addLocation(e)
+	e.call.Sent, e.call.ELIN = "", ""
+	if adds >= theELIN && e.usesELIN() {
+		w.putELIN(e, time.Now())
 	}
-	if why == "" {
-		e.call.Why = ""
-	} else if !plain {
-		plain, e.call.Sent, e.call.Why = true, "", why
+	if adds == all {
+		if e.call.Why = w.addLocation(e); e.call.Why != "" {
+			adds = theELIN
+		}
+	}
+	if adds == theELIN && e.call.ELIN == "" {
+		adds = nothing
 	}
 	toward := t.flow()
 	w.recordRoute(e.in, toward, e.in)
@@ -43,7 +57,7 @@ func (w *worker) leave(e *emergency, t *target, plain bool) {
 	w.legMark = marks[0]
 	t.asked(time.Now())
 	b := w.edits.apply(w.out[:0], w.m.raw)
-	e.legs = append(e.legs, emergencyLeg{to: t, plain: plain, sent: slices.Clone(b)})
+	e.legs = append(e.legs, emergencyLeg{to: t, adds: adds, sent: slices.Clone(b)})
 	w.send(toward, b)
 }
 
@@ -88,10 +102,15 @@ func (w *worker) further(e *emergency) bool {
 		return false
 	}
 	last := &e.legs[len(e.legs)-1]
-	if !last.plain {
-		e.call.Why = "the PBX " + saidNothing(last)
-		e.call.Sent = ""
-		w.leave(e, last.to, true)
+	if last.adds > nothing {
+		next := nothing
+		if last.adds == all {
+			e.call.Why = "the PBX " + saidNothing(last)
+			if last.final && e.usesELIN() { // it takes a call, if not parts
+				next = theELIN
+			}
+		}
+		w.leave(e, last.to, next)
 		w.tell(e)
 		return true
 	}
@@ -107,9 +126,14 @@ func (w *worker) further(e *emergency) bool {
 		last.to.down.Store(true)
 	}
 	e.call.To = next.addr
-	w.leave(e, next, false)
+	w.leave(e, next, all)
 	w.tell(e)
 	return true
+}
+
+// usesELIN reports whether the call goes out with an ELIN as the caller's number.
+func (e *emergency) usesELIN() bool {
+	return e.site.ELIN && e.call.Caller != nil && digits(e.call.Caller.ELIN) != ""
 }
 
 func saidNothing(l *emergencyLeg) string {
@@ -155,7 +179,7 @@ func (w *worker) emergencyAnswer(e *emergency, mark byte) (taken bool) {
 	l.final = true
 	others := slices.ContainsFunc(e.legs, func(o emergencyLeg) bool { return !o.final })
 	answer := slices.Clone(w.m.raw)
-	if !l.plain && slices.Contains(refusals, status) && !e.final || status == 503 || others || l.cancelled {
+	if l.adds > nothing && slices.Contains(refusals, status) && !e.final || status == 503 || others || l.cancelled {
 		w.acknowledge(l, answer)
 		if again || others || l.cancelled || w.further(e) {
 			return true

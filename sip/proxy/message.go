@@ -56,6 +56,9 @@ const (
 	userAgent
 	authorization
 	proxyAuthorization
+	geolocationRouting
+	assertedIdentity
+	preferredIdentity
 	names
 )
 
@@ -74,6 +77,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
 		"expires": expires, "user-agent": userAgent,
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
+		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}
@@ -81,7 +85,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 }()
 
 // maxName is how long the name of a header is that is read.
-const maxName = len("proxy-authorization")
+const maxName = len("p-preferred-identity")
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).
 var once = [names]bool{maxForwards: true, from: true, to: true, callID: true, cseq: true, contentLength: true, contentType: true}

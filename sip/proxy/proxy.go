@@ -74,6 +74,9 @@ type Config struct {
 	// Numbers are what is dialled for help; nil: DefaultEmergencyNumbers.
 	// urn:service:sos is help whatever they are.
 	Numbers []string
+	// Site is that of phones which are in none of Sites; empty: not known.
+	Site  string
+	Sites []Site
 	// Emergency is told of each call for help; nil: nobody is. It must not block.
 	Emergency func(EmergencyCall) `json:"-"`
 	// Log; nil: nothing is logged.
@@ -91,25 +94,28 @@ type Observation struct {
 
 // Proxy forwards SIP.
 type Proxy struct {
-	cfg         Config
-	log         *slog.Logger
-	legs        []*leg
-	upstreams   upstreams
-	pending     pending
-	told        told
-	bindings    bindings
-	lines       atomic.Pointer[lines]
-	nonces      nonces
-	callers     atomic.Pointer[callers]
-	numbers     []string
-	serverTLS   *cryptotls.Config // nil: no certificate
-	clientTLS   *cryptotls.Config
-	allow       []netip.Prefix
-	emergencies emergencies
-	after       func(time.Duration, func()) // as time.AfterFunc
-	own         map[string]bool             // our hosts and ports, in lower case
-	conns       conns
-	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
+	cfg       Config
+	log       *slog.Logger
+	legs      []*leg
+	upstreams upstreams
+	pending   pending
+	told      told
+	bindings  bindings
+	lines     atomic.Pointer[lines]
+	nonces    nonces
+	callers   atomic.Pointer[callers]
+	numbers   []string
+	places    atomic.Pointer[map[string]Place]
+	// elsewhereSite is that of phones of whose site nothing is said.
+	elsewhereSite Site
+	serverTLS     *cryptotls.Config // nil: no certificate
+	clientTLS     *cryptotls.Config
+	allow         []netip.Prefix
+	emergencies   emergencies
+	after         func(time.Duration, func()) // as time.AfterFunc
+	own           map[string]bool             // our hosts and ports, in lower case
+	conns         conns
+	count         struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
 }
 
 // leg is one of our sockets.
@@ -129,6 +135,7 @@ func New(cfg Config) (*Proxy, error) {
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
 	}
+	p.elsewhereSite.Name = cfg.Site
 	if p.numbers = cfg.Numbers; p.numbers == nil {
 		p.numbers = DefaultEmergencyNumbers
 	}
@@ -370,6 +377,11 @@ func (c *Config) Check() error {
 		}
 		if err != nil {
 			return fmt.Errorf("listen %q: %w", l, err)
+		}
+	}
+	for i := range c.Sites {
+		if err := c.Sites[i].check(); err != nil {
+			return err
 		}
 	}
 	for _, u := range c.Upstream {

@@ -185,7 +185,7 @@ func (w *worker) callHere(in flow, alone bool, now time.Time) bool {
 	if line != nil {
 		called = line.AOR
 	}
-	if _, help := w.dialled(); !help && !w.calledBy(in, alone, now) {
+	if _, help := w.dialled(w.siteOf(in.peer.Addr())); !help && !w.calledBy(in, alone, now) {
 		return alone // then it was answered
 	}
 	list := w.bindings.of(called, now)

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"strings"
+	"time"
+
+	"perch/sip"
+)
+
+// callBackFor is for how long whoever calls a location's ELIN reaches the phone that
+// called for help from there last.
+const callBackFor = 4 * time.Hour
+
+// digits are those of a number, without what makes it readable.
+func digits(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, number)
+}
+
+// elinKey is under which an ELIN is kept among the bindings. No line has such an AOR.
+func elinKey(number string) sip.AOR { return sip.AOR(elinScheme + digits(number)) }
+
+const elinScheme = "elin:"
+
+// putELIN puts the location's ELIN in the place of the caller's number in the INVITE at
+// hand: as the identity that is asserted (RFC 3325), which the trunk tells. From
+// stays, since the dialog has it. What the dispatcher calls back is kept.
+func (w *worker) putELIN(e *emergency, now time.Time) {
+	m, number := &w.m, e.call.Caller.ELIN
+	u, ok := parseURI([]byte(plainAOR(e.call.AOR)))
+	host := w.cfg.Realm
+	if ok {
+		host = string(u.host)
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if host == "" || digits(number) == "" {
+		return
+	}
+	for _, h := range m.headers {
+		if h.name == assertedIdentity || h.name == preferredIdentity {
+			w.edits.replace(span{h.at, h.end}, nil)
+		}
+	}
+	w.edits.insert(m.headers[0].at, func(b []byte) []byte {
+		return append(b, "P-Asserted-Identity: <sip:"+uriNumber(number)+"@"+host+";user=phone>\r\n"...)
+	})
+	e.call.ELIN = number
+	x := Binding{AOR: elinKey(number), URI: string(address(m.get(contact))), flow: e.in, CallID: string(m.get(callID)), key: elinScheme, Expires: now.Add(callBackFor)}
+	if x.URI != "" {
+		w.bindings.put([]Binding{x}, now)
+	}
+}
+
+// uriNumber is a number as a URI has it: its digits, with the plus if it has one.
+func uriNumber(number string) string {
+	if strings.HasPrefix(strings.TrimSpace(number), "+") {
+		return "+" + digits(number)
+	}
+	return digits(number)
+}
+
+// callBack passes on what the PBX sends to an ELIN: to the phone from whose location
+// help was called last. It is false if nobody did.
+func (w *worker) callBack(in flow) bool {
+	x, ok := w.pending.hereOf(w.key)
+	if !ok {
+		if _, inDialog := tagOf(w.m.get(to)); inDialog {
+			return false
+		}
+		u, isURI := parseURI(w.m.requestURI())
+		number := digits(string(u.user))
+		if !isURI || number == "" {
+			return false
+		}
+		list := w.bindings.of(elinKey(number), time.Now())
+		if len(list) == 0 || !w.alive(list[0].flow) {
+			return false
+		}
+		x = list[0]
+		w.pending.stayHere(w.key, x)
+	}
+	w.edits.replace(w.m.uri, func(b []byte) []byte { return append(b, x.URI...) })
+	w.recordRoute(in, x.flow, x.flow)
+	w.via(in, x.flow)
+	w.send(x.flow, w.edits.apply(w.out[:0], w.m.raw))
+	return true
+}
