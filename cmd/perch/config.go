@@ -69,6 +69,7 @@ type sipConfig struct {
 	Emergency []string        `yaml:"emergency"`
 
 	EmergencySites []emergencySiteConfig `yaml:"emergency_sites"`
+	Display        []string              `yaml:"display"`
 
 	Registrar sipRegistrarConfig `yaml:"registrar"`
 }

@@ -52,9 +52,10 @@ type live struct {
 
 	mu     sync.Mutex // one change at a time, so that events are known to be its own
 	events []gateway.Event
-	story  *gateway.Story // nil: the log is not told of phones
-	wake   chan struct{}  // there is something to commit
-	heard  chan struct{}  // there is something to plan anew: what is heard is committed in groups
+	story  *gateway.Story      // nil: the log is not told of phones
+	opened func(gateway.Event) // told of each prompt that opens, before it is durable; nil: nobody is
+	wake   chan struct{}       // there is something to commit
+	heard  chan struct{}       // there is something to plan anew: what is heard is committed in groups
 
 	state     sync.Mutex
 	asked     uint64        // changes made
@@ -90,6 +91,13 @@ func (l *live) tellLog() {
 
 // told ends the change at hand.
 func (l *live) told() {
+	if l.opened != nil {
+		for _, ev := range l.events {
+			if ev.Name == "prompt.opened" {
+				l.opened(ev)
+			}
+		}
+	}
 	if l.story != nil {
 		for _, ev := range l.events {
 			l.story.Add(ev)

@@ -157,6 +157,8 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	count(sipDesc, c.Unsent, "not sent")
 	count(sipDesc, c.FailedOver, "failed over")
 	count(sipDesc, c.Panics, "panicked")
+	count(sipDesc, c.Shown, "shown")
+	count(sipDesc, c.NotShown, "not_shown")
 	for _, u := range s.Upstream {
 		up := 0.0
 		if u.Up {

@@ -43,6 +43,8 @@ type sipKeeper struct {
 	engine  *gateway.Engine
 	secret  func(*provisioning.Line) (string, error) // a line's password
 	alarms  *alarms
+	shows   *displays // nil: none
+	live    *live
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
@@ -60,7 +62,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -82,6 +84,9 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 // serves says for whom the SIP path observes.
 func (k *sipKeeper) serves(s *session, to *turns, now func() time.Time) {
 	k.engine, k.secret, k.turns, k.now = s.engine, s.openSecret, to, now
+	if k.live = s.live; k.shows != nil {
+		k.live.opened = k.shows.opened
+	}
 }
 
 // giveUp ends a SIP path that was started for a serve that cannot be; one that was
@@ -221,6 +226,11 @@ func (k *sipKeeper) run(ctx context.Context) error {
 	context.AfterFunc(ctx, k.end)
 	var telling sync.WaitGroup
 	telling.Go(func() { k.alarms.run(ctx) })
+	if k.shows != nil {
+		telling.Go(func() {
+			k.shows.run(ctx, k.live, func(n proxy.Notice) { k.send(&callerNews{Show: []proxy.Notice{n}}) })
+		})
+	}
 	defer telling.Wait()
 	wait := 10 * time.Millisecond
 	for {

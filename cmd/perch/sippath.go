@@ -51,6 +51,7 @@ type callerNews struct {
 	Put    []proxy.Caller `json:"put,omitempty"`
 	Gone   []string       `json:"gone,omitempty"`
 	End    bool           `json:"end,omitempty"`
+	Show   []proxy.Notice `json:"show,omitempty"` // on the displays of phones
 }
 
 // sipStart is what it says on its standard output: that it is ready, or why not.
@@ -77,7 +78,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	p, err := proxy.New(spec.Proxy)
 	if err == nil {
 		out.state = p.State
-		out.lines = p.SetLines
+		out.lines, out.show = p.SetLines, p.Show
 		out.roll = newRoll(spec.Callers, p, log)
 		out.register = newRegister(spec.Phones, p, log)
 		out.clients, err = listenAdmin(spec.Socket)
@@ -149,6 +150,7 @@ type outlet struct {
 	id    string
 	roll  *roll
 	lines func([]proxy.Line)
+	show  func(proxy.Notice) int
 	state func() proxy.State
 
 	register *register
@@ -244,7 +246,12 @@ func (o *outlet) client(c net.Conn) {
 			if news.Lines != nil {
 				o.lines(*news.Lines)
 			}
-			o.roll.take(&news)
+			if news.Begin || news.End || len(news.Put)+len(news.Gone) > 0 {
+				o.roll.take(&news)
+			}
+			for _, n := range news.Show {
+				o.show(n)
+			}
 		default:
 			_, _ = c.Write([]byte("other\n"))
 		}

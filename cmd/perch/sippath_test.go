@@ -23,7 +23,7 @@ type sipSite struct {
 	log         *os.File
 }
 
-func newSIPSite(t *testing.T) *sipSite {
+func newSIPSite(t *testing.T, more ...string) *sipSite {
 	t.Helper()
 	kamailio, _ := need(t, "kamailio", "kamailio"), need(t, "sipp", "sip-tester")
 	s := &sipSite{t: t, dir: t.TempDir(), pbx: freeAddress(t), perch: freeAddress(t)}
@@ -49,7 +49,7 @@ func newSIPSite(t *testing.T) *sipSite {
 		return err == nil
 	})
 	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), "")
-	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]}\n", s.perch, s.pbx)
+	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]%s}\n", s.perch, s.pbx, strings.Join(more, ""))
 	maps := filepath.Join(s.dir, "map")
 	for name, text := range map[string]string{
 		"sites.csv":     "id,name,subnets\nhq,Headquarters,127.0.0.0/24\n",
@@ -282,6 +282,31 @@ func TestSIPPath(t *testing.T) {
 		t.Errorf("serve ended with %v", err)
 	}
 	s.await("the end of the SIP path", func() bool { return s.path() == 0 })
+}
+
+// The phone that a question is about shows that there is one.
+func TestDisplay(t *testing.T) {
+	s := newSIPSite(t, ", display: [hq]")
+	s.serve()
+	_, alice, _ := net.SplitHostPort(freeAddress(t))
+	s.done(s.sipp("register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "600"))
+	phone, err := net.ListenPacket("udp", "127.0.0.1:"+alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer phone.Close()
+	_ = phone.SetReadDeadline(time.Now().Add(20 * time.Second))
+	b := make([]byte, 1<<16)
+	n, _, err := phone.ReadFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(b[:n]); !strings.HasPrefix(got, "MESSAGE sip:alice@127.0.0.1:"+alice) || !strings.HasSuffix(got, "\r\n\r\n"+displayText) {
+		t.Errorf("the phone got\n%s", got)
+	}
+	if got := s.command("prompts", "list"); !strings.Contains(got, "alice@example.com") {
+		t.Errorf("it is shown before it is stored:\n%s", got)
+	}
 }
 
 // A serve that cannot be leaves no SIP path behind, but leaves one alone that was there.

@@ -95,10 +95,11 @@ func (w *worker) response(in flow) {
 		}
 		t.answered()
 	}
-	if to == nowhere {
-		return // what we asked ourselves
-	}
 	key := txn(v.branch[len(cookie):][:txnLen])
+	if to == nowhere {
+		w.own.answered(key, m.status) // what we asked ourselves
+		return
+	}
 	if e := w.emergencies.of(key); e != nil {
 		if !w.emergencyAnswer(e, v.branch[len(cookie)+txnLen+markLen]) {
 			w.pass(to)
@@ -177,9 +178,9 @@ func (w *worker) isOurs(host []byte, port uint16, transport []byte) bool {
 	}
 	w.host = append(append(w.host[:0], host...), ':')
 	w.host = strconv.AppendUint(w.host, uint64(port), 10)
-	if w.own[string(w.host)] {
+	if w.ours[string(w.host)] {
 		return true
 	}
 	a, err := netip.ParseAddr(string(host))
-	return err == nil && a.Is6() && w.own[netip.AddrPortFrom(a, port).String()]
+	return err == nil && a.Is6() && w.ours[netip.AddrPortFrom(a, port).String()]
 }

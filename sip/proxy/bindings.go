@@ -23,6 +23,7 @@ type Binding struct {
 	CallID  string    `json:"call_id"`
 	CSeq    uint32    `json:"cseq"`
 	Expires time.Time `json:"expires"`
+	Agent   string    `json:"agent,omitempty"` // User-Agent
 
 	flow flow
 	key  string // what of the same AOR it replaces
@@ -263,7 +264,7 @@ func (w *worker) learn(phone flow, register []byte, now time.Time) {
 		} else if seconds <= 0 {
 			seconds = max(asked, minExpires)
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: uint32(cseq), key: bindingKey(uri, params)}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: uint32(cseq), Agent: string(q.get(userAgent)), key: bindingKey(uri, params)}
 		if seconds > 0 { // what is told again within moments is not looked at
 			x.Expires = now.Add(time.Duration(seconds)*time.Second + sameAgain)
 		}

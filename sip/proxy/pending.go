@@ -201,6 +201,9 @@ func (p *Proxy) sweep(ctx context.Context) {
 				w.toPBX(o.in, o.to, now)
 			}
 		}
+		for _, o := range p.own.due(now) {
+			w.send(o.to, append(w.out[:0], o.sent...))
+		}
 		for key, o := range p.pending.overdue(now) {
 			if o.to.owes(now) >= failAfter && !o.to.down.Swap(true) {
 				p.log.Warn("a PBX does not answer; another is tried", "address", o.to.addr)
@@ -267,16 +270,16 @@ func (p *Proxy) probe(ctx context.Context) {
 			}
 			if t.down.Load() || now.Sub(last[t]) >= probeWell {
 				last[t] = now
-				w.ask(t, n, now)
+				w.knock(t, n, now)
 			}
 		}
 		w.flush()
 	}
 }
 
-// ask sends an OPTIONS to a PBX. Its answer is for ourselves, so its Via leads
+// knock sends an OPTIONS to a PBX. Its answer is for ourselves, so its Via leads
 // nowhere.
-func (w *worker) ask(t *target, n int, now time.Time) {
+func (w *worker) knock(t *target, n int, now time.Time) {
 	l := w.leg(t.flow())
 	b := append(w.out[:0], "OPTIONS sip:"...)
 	b = t.addr.AppendTo(b)

@@ -103,6 +103,7 @@ type Proxy struct {
 	bindings  bindings
 	lines     atomic.Pointer[lines]
 	nonces    nonces
+	own       ownRequests
 	callers   atomic.Pointer[callers]
 	numbers   []string
 	places    atomic.Pointer[map[string]Place]
@@ -113,9 +114,9 @@ type Proxy struct {
 	allow         []netip.Prefix
 	emergencies   emergencies
 	after         func(time.Duration, func()) // as time.AfterFunc
-	own           map[string]bool             // our hosts and ports, in lower case
+	ours          map[string]bool             // our hosts and ports, in lower case
 	conns         conns
-	count         struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
+	count         struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics, shown, notShown atomic.Uint64 }
 }
 
 // leg is one of our sockets.
@@ -130,7 +131,7 @@ type leg struct {
 
 // New opens the sockets. The error names the address that could not be had.
 func New(cfg Config) (*Proxy, error) {
-	p := &Proxy{cfg: cfg, own: map[string]bool{}, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }}
+	p := &Proxy{cfg: cfg, ours: map[string]bool{}, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }}
 	p.init()
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
@@ -177,6 +178,7 @@ func (p *Proxy) init() {
 	p.told.init()
 	p.bindings.init()
 	p.emergencies.byKey = map[txn]*emergency{}
+	p.own.byKey = map[txn]*ownRequest{}
 }
 
 // needUDP opens a socket for PBXs over UDP if phones are not heard by one: at the
@@ -254,9 +256,9 @@ func (p *Proxy) listen(s string) error {
 	}
 	host := p.host(l)
 	l.advertised = net.JoinHostPort(host, strconv.Itoa(int(l.addr.Port())))
-	p.own[strings.ToLower(l.advertised)] = true
-	p.own[l.addr.String()] = true
-	p.own[net.JoinHostPort(p.toward(), strconv.Itoa(int(l.addr.Port())))] = true
+	p.ours[strings.ToLower(l.advertised)] = true
+	p.ours[l.addr.String()] = true
+	p.ours[net.JoinHostPort(p.toward(), strconv.Itoa(int(l.addr.Port())))] = true
 	p.legs = append(p.legs, l)
 	return nil
 }

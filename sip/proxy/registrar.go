@@ -122,7 +122,7 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
 			fail = &fault{423, "Interval Too Brief", "Min-Expires: " + strconv.Itoa(minExpires)}
 			return
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: uint32(cseq), key: bindingKey(uri, params), Expires: now}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: uint32(cseq), Agent: string(m.get(userAgent)), key: bindingKey(uri, params), Expires: now}
 		for _, o := range old {
 			if o.key == x.key && o.CallID == id && o.CSeq > x.CSeq { // an older one that is late
 				fail = &fault{500, "Server Internal Error", ""}

@@ -15,6 +15,8 @@ type Counts struct {
 	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
 	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
 	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
+	Shown      uint64 `json:"shown"`       // lines that a phone has shown on its display
+	NotShown   uint64 `json:"not_shown"`   // and that it has not
 }
 
 // State is how a proxy is.
@@ -49,5 +51,6 @@ func (p *Proxy) Counts() Counts {
 	return Counts{
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
 		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
+		Shown: c.shown.Load(), NotShown: c.notShown.Load(),
 	}
 }
