@@ -233,6 +233,11 @@ func (k *sipKeeper) diagnose() pathReport {
 	for _, u := range s.Upstream {
 		say(!u.Up, "the PBX at "+u.Address+" does not answer, or wants nothing for a while", "see whether it runs and takes SIP from here; sip: {upstream: [...]} names it")
 	}
+	say(s.Dropped > 0, fmt.Sprintf("%d messages of the SIP path were not observed: serve did not take them in time", s.Dropped),
+		"phones register again by themselves; if it grows, see what keeps serve busy: the database first")
+	if left := s.Expires.Sub(k.now()); !s.Expires.IsZero() {
+		say(left < 30*24*time.Hour, "the certificate of sip.tls expires on "+s.Expires.UTC().Format(time.DateOnly), "replace the files; they are read again by themselves")
+	}
 	say(d.Told == 0, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
 	say(s.Counts.Panics > 0, fmt.Sprintf("%d messages could not be handled because of a defect in Perch", s.Counts.Panics),
 		"the log has the hash of each and the place: please report it, see SECURITY.md")

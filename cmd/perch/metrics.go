@@ -157,6 +157,7 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	count(sipDesc, c.Unsent, "not sent")
 	count(sipDesc, c.FailedOver, "failed over")
 	count(sipDesc, c.Panics, "panicked")
+	count(sipDesc, s.Dropped, "not observed")
 	count(sipDesc, c.Shown, "shown")
 	count(sipDesc, c.NotShown, "not_shown")
 	for _, u := range s.Upstream {

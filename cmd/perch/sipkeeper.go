@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,7 +222,13 @@ func (k *sipKeeper) spawn() error {
 // run hands on what is observed until ctx ends, and ends the SIP path then. If that
 // process dies it is started again.
 func (k *sipKeeper) run(ctx context.Context) error {
-	k.seat = k.turns.sit(sipInterface)
+	var parts []string
+	for _, s := range k.sites {
+		if name := sipInterface + ":" + s.Site; !slices.Contains(parts, name) {
+			parts = append(parts, name)
+		}
+	}
+	k.seat = k.turns.sit(sipInterface, parts...)
 	defer k.turns.leave(k.seat)
 	context.AfterFunc(ctx, k.end)
 	var telling sync.WaitGroup

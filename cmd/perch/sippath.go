@@ -77,7 +77,11 @@ func (c *sipPathCmd) Run(env *environment) error {
 	spec.Proxy.Observe, spec.Proxy.Emergency, spec.Proxy.Log = out.offer, out.alarm, log
 	p, err := proxy.New(spec.Proxy)
 	if err == nil {
-		out.state = p.State
+		out.state = func() proxy.State {
+			s := p.State()
+			s.Dropped = out.dropped.Load()
+			return s
+		}
 		out.lines, out.show = p.SetLines, p.Show
 		out.roll = newRoll(spec.Callers, p, log)
 		out.register = newRegister(spec.Phones, p, log)

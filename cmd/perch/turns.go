@@ -34,6 +34,7 @@ type turns struct {
 // seat is one interface's.
 type seat struct {
 	name    string
+	parts   []string // names of parts of it, which is listened to as a whole
 	waiting []turn
 	last    time.Time // stamp of what came in last
 	left    bool      // nothing more comes
@@ -49,10 +50,10 @@ type turn struct {
 func newTurns(to audience, now func() time.Time) *turns { return &turns{to: to, now: now} }
 
 // sit makes the seat of one more interface.
-func (t *turns) sit(name string) *seat {
+func (t *turns) sit(name string, parts ...string) *seat {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &seat{name: name}
+	s := &seat{name: name, parts: parts}
 	t.seats = append(t.seats, s)
 	slices.SortFunc(t.seats, func(a, b *seat) int { return strings.Compare(a.name, b.name) })
 	return s
@@ -103,6 +104,9 @@ func (t *turns) deliver() {
 			t.to.observe(next.o)
 		} else {
 			t.to.hearing(first.name, next.hearing, next.at)
+			for _, part := range first.parts {
+				t.to.hearing(part, next.hearing, next.at)
+			}
 		}
 	}
 }

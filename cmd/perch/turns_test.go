@@ -117,6 +117,17 @@ func TestOneTurn(t *testing.T) {
 	})
 }
 
+// Of an interface with parts all are listened to, or none.
+func TestParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, at, _ := table()
+		s := at.sit("sip", "sip:a", "sip:b")
+		at.hearing(s, true)
+		at.leave(s)
+		m.want(t, "sip true from 0@0, sip:a true from 0@0, sip:b true from 0@0, sip false from 0@0, sip:a false from 0@0, sip:b false from 0@0")
+	})
+}
+
 // Who is flooded does not wait, and does not grow.
 func TestTurnsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -68,6 +68,12 @@ func (b *bindings) put(list []Binding, now time.Time) bool {
 	return true
 }
 
+func (b *bindings) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.n
+}
+
 // drop removes all bindings of an AOR.
 func (b *bindings) drop(aor sip.AOR) {
 	b.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -16,10 +17,12 @@ import (
 type certificate struct {
 	certFile, keyFile string
 
-	mu     sync.Mutex
-	last   *cryptotls.Certificate
-	stamps [2]time.Time // of the files
-	looked time.Time
+	mu      sync.Mutex
+	log     *slog.Logger
+	refused string // why the files that are there now are of no use
+	last    *cryptotls.Certificate
+	stamps  [2]time.Time // of the files
+	looked  time.Time
 }
 
 // lookAgain is how often the files are looked at, at most.
@@ -42,7 +45,7 @@ func (c *certificate) load(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.certFile, err)
 	}
-	c.last, c.stamps = &pair, stamps
+	c.last, c.stamps, c.refused = &pair, stamps, ""
 	return nil
 }
 
@@ -51,15 +54,31 @@ func (c *certificate) get(*cryptotls.ClientHelloInfo) (*cryptotls.Certificate, e
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.looked) >= lookAgain {
-		if err := c.load(now); err != nil && c.last == nil {
+		err := c.load(now)
+		if err != nil && c.last == nil {
 			return nil, err
+		}
+		if err != nil && c.refused != err.Error() {
+			c.log.Warn("a replaced certificate is of no use; the one before is kept", "error", err)
+			c.refused = err.Error()
 		}
 	}
 	return c.last, nil
 }
 
+// expires returns when the one in use does.
+func (c *certificate) expires() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last.Leaf == nil {
+		return time.Time{}
+	}
+	return c.last.Leaf.NotAfter
+}
+
 // tlsConfigs returns what listeners and connections to PBXs are configured with.
-func (cfg *Config) tlsConfigs() (server, client *cryptotls.Config, err error) {
+func (p *Proxy) tlsConfigs() (server, client *cryptotls.Config, err error) {
+	cfg := &p.cfg
 	client = &cryptotls.Config{MinVersion: cryptotls.VersionTLS12}
 	if cfg.CAFile != "" {
 		pem, err := os.ReadFile(cfg.CAFile)
@@ -74,10 +93,11 @@ func (cfg *Config) tlsConfigs() (server, client *cryptotls.Config, err error) {
 	if cfg.CertFile == "" {
 		return nil, client, nil
 	}
-	c := &certificate{certFile: cfg.CertFile, keyFile: cfg.KeyFile}
+	c := &certificate{certFile: cfg.CertFile, keyFile: cfg.KeyFile, log: p.log}
 	if err := c.load(time.Now()); err != nil {
 		return nil, nil, err
 	}
+	p.certificate = c
 	return &cryptotls.Config{MinVersion: cryptotls.VersionTLS12, GetCertificate: c.get}, client, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -80,7 +81,10 @@ func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := writeCertificate(t, dir, 1)
 	pbx := newPeer(t)
-	p := start(t, Config{Listen: []string{"tls:127.0.0.1:0", "udp:127.0.0.1:0"}, CertFile: cert, KeyFile: key}, "udp:"+pbx.addr().String())
+	var log lockedBuffer
+	p := start(t, Config{
+		Listen: []string{"tls:127.0.0.1:0", "udp:127.0.0.1:0"}, CertFile: cert, KeyFile: key, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	}, "udp:"+pbx.addr().String())
 	phone := trusting(t, cert, p.Addr(0).String())
 	if _, err := phone.Write([]byte(strings.Replace(request("REGISTER", "a"), "SIP/2.0/UDP", "SIP/2.0/TLS", 1))); err != nil {
 		t.Fatal(err)
@@ -102,26 +106,51 @@ func TestTLS(t *testing.T) {
 		t.Errorf("got Via %q", via)
 	}
 
-	later := time.Now().Add(5 * time.Second)
-	writeCertificate(t, dir, 2)
-	for _, name := range []string{cert, key} {
-		if err := os.Chtimes(name, later, later); err != nil {
-			t.Fatal(err)
+	replaced := func(after time.Duration) {
+		t.Helper()
+		later := time.Now().Add(after)
+		for _, name := range []string{cert, key} {
+			if err := os.Chtimes(name, later, later); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	for range 100 {
+	serial := func() int64 {
+		t.Helper()
 		c, err := cryptotls.Dial("tcp", p.Addr(0).String(), &cryptotls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		serial := c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
-		_ = c.Close()
-		if serial == 2 {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 	}
-	t.Error("the new certificate is not used")
+	await := func(what string, is func() bool) {
+		t.Helper()
+		for range 100 {
+			if is() {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Errorf("no %s", what)
+	}
+	writeCertificate(t, dir, 2)
+	replaced(5 * time.Second)
+	await("new certificate", func() bool { return serial() == 2 })
+	if s := p.State(); s.Expires.Before(time.Now()) {
+		t.Errorf("it expires at %v", s.Expires)
+	}
+	// One that is of no use is told of once, and the last one goes on.
+	if err := os.WriteFile(key, []byte("no key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replaced(10 * time.Second)
+	const refused = "a replaced certificate is of no use"
+	await("word of a key that is none", func() bool { return serial() == 2 && strings.Contains(log.String(), refused) })
+	time.Sleep(lookAgain + 100*time.Millisecond)
+	if serial() != 2 || strings.Count(log.String(), refused) != 1 {
+		t.Errorf("got certificate %d, and the log says\n%s", serial(), log.String())
+	}
 }
 
 // A PBX over TLS must have a certificate for its name.

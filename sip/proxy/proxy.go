@@ -111,6 +111,7 @@ type Proxy struct {
 	elsewhereSite Site
 	serverTLS     *cryptotls.Config // nil: no certificate
 	clientTLS     *cryptotls.Config
+	certificate   *certificate // nil: none
 	allow         []netip.Prefix
 	emergencies   emergencies
 	after         func(time.Duration, func()) // as time.AfterFunc
@@ -142,7 +143,7 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	p.upstreams.log, p.upstreams.lookUp = p.log, net.DefaultResolver
 	var err error
-	if p.serverTLS, p.clientTLS, err = cfg.tlsConfigs(); err != nil {
+	if p.serverTLS, p.clientTLS, err = p.tlsConfigs(); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	for _, s := range cfg.Upstream {

@@ -25,6 +25,10 @@ type State struct {
 	Upstream    []UpstreamState `json:"upstream"`
 	Connections int             `json:"connections"`
 	Callers     int             `json:"callers"` // phones of which it is known where they are
+	Bindings    int             `json:"bindings"`
+	Dropped     uint64          `json:"dropped"` // observations that nobody took in time
+	// Expires is when our certificate does; zero: there is none.
+	Expires time.Time `json:"certificate_expires,omitzero"`
 }
 
 // UpstreamState is how a PBX is.
@@ -41,6 +45,10 @@ func (p *Proxy) State() State {
 	}
 	if c := p.callers.Load(); c != nil {
 		s.Callers = len(c.all)
+	}
+	s.Bindings = p.bindings.len()
+	if p.certificate != nil {
+		s.Expires = p.certificate.expires()
 	}
 	return s
 }
