@@ -17,18 +17,34 @@ const (
 	udp transport = iota
 	tcp
 	tls
+	ws
+	wss
 	transports
 )
 
 var (
-	transportNames  = [transports]string{"udp", "tcp", "tls"}
-	viaTransports   = [transports]string{"UDP", "TCP", "TLS"}
-	defaultPorts    = [transports]uint16{5060, 5060, 5061}
-	transportOfName = map[string]transport{"udp": udp, "tcp": tcp, "tls": tls}
+	transportNames  = [transports]string{"udp", "tcp", "tls", "ws", "wss"}
+	viaTransports   = [transports]string{"UDP", "TCP", "TLS", "WS", "WSS"}
+	defaultPorts    = [transports]uint16{5060, 5060, 5061, 80, 443}
+	transportOfName = map[string]transport{"udp": udp, "tcp": tcp, "tls": tls, "ws": ws, "wss": wss}
 )
 
-// String returns the name in URIs and in the configuration.
+// String returns the name in the configuration.
 func (t transport) String() string { return transportNames[t] }
+
+// inURI is the name in a URI (RFC 7118 section 4.2: WebSockets have one).
+func (t transport) inURI() string {
+	if t == wss {
+		t = ws
+	}
+	return transportNames[t]
+}
+
+// secure reports whether the transport needs our certificate.
+func (t transport) secure() bool { return t == tls || t == wss }
+
+// web reports whether it is one of WebSockets.
+func (t transport) web() bool { return t == ws || t == wss }
 
 // flow is a way to somebody: through which port of ours, to which address, and by
 // which connection (RFC 5626 section 3.1). It is comparable.

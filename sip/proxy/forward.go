@@ -382,7 +382,7 @@ func (w *worker) entry(b []byte, phone, side flow) []byte {
 	b = w.sealer.seal(append(b, "<sip:"...), towards, phone, netip.Addr{})
 	b = append(append(b, '@'), w.leg(side).advertised...)
 	if side.transport != udp {
-		b = append(append(b, ";transport="...), side.transport.String()...)
+		b = append(append(b, ";transport="...), side.transport.inURI()...)
 	}
 	return append(b, ";lr>"...)
 }

@@ -158,5 +158,12 @@ func (w *worker) datagram(l *leg, from netip.AddrPort, b []byte) {
 	if !w.admits(from.Addr()) {
 		return
 	}
-	w.handle(flow{transport: udp, port: l.addr.Port(), peer: from}, b, true)
+	in := flow{transport: udp, port: l.addr.Port(), peer: from}
+	if isSTUN(b) {
+		if answer := stunAnswer(w.out[:0], b, from); len(answer) > 0 {
+			w.send(in, answer)
+		}
+		return
+	}
+	w.handle(in, b, true)
 }

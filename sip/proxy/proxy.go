@@ -86,7 +86,7 @@ type Config struct {
 // Observation is a REGISTER as a phone sent it, or its answer as the PBX gave it.
 type Observation struct {
 	Time        time.Time
-	Transport   string // "udp", "tcp", "tls"
+	Transport   string // "udp", "tcp", "tls", "ws", "wss"
 	Source      netip.AddrPort
 	Destination netip.AddrPort
 	Message     []byte // during the call only
@@ -214,7 +214,7 @@ func cutAddress(s string) (t transport, hostport string, err error) {
 	name, hostport, _ := strings.Cut(s, ":")
 	t, ok := transportOfName[strings.ToLower(name)]
 	if !ok {
-		return 0, "", errors.New("want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT")
+		return 0, "", errors.New("want udp:HOST:PORT, or tcp:, tls:, ws: or wss:")
 	}
 	if _, _, err := net.SplitHostPort(hostport); err != nil {
 		return 0, "", err
@@ -244,7 +244,7 @@ func (p *Proxy) listen(s string) error {
 			return cause(err)
 		}
 		l.addr = l.listener.Addr().(*net.TCPAddr).AddrPort()
-		if t == tls {
+		if t.secure() {
 			if p.serverTLS == nil {
 				return errors.Join(errNoCertificate, l.listener.Close())
 			}
@@ -308,6 +308,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 	for _, l := range p.legs {
 		if l.packets != nil {
 			running.Go(func() { p.readPackets(l) })
+		} else if l.transport.web() {
+			running.Go(func() { p.acceptWeb(l) })
 		} else {
 			running.Go(func() { p.accept(l, &running) })
 		}
@@ -375,7 +377,7 @@ func (c *Config) Check() error {
 	}
 	for _, l := range c.Listen {
 		t, _, err := cutAddress(l)
-		if err == nil && t == tls && (c.CertFile == "" || c.KeyFile == "") {
+		if err == nil && t.secure() && (c.CertFile == "" || c.KeyFile == "") {
 			err = errNoCertificate
 		}
 		if err != nil {

@@ -84,8 +84,8 @@ func (u *upstreams) add(s string) error {
 func cutUpstream(s string) (t transport, hostport string, err error) {
 	name, host, _ := strings.Cut(s, ":")
 	t, ok := transportOfName[strings.ToLower(name)]
-	if !ok {
-		return 0, "", errors.New("want udp:HOST:PORT or tcp:HOST:PORT, or without a port for SRV records")
+	if !ok || t.web() {
+		return 0, "", errors.New("want udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT, or without a port for SRV records")
 	}
 	if _, _, err := net.SplitHostPort(host); err == nil {
 		return t, host, nil
