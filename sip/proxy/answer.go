@@ -102,23 +102,23 @@ func (w *worker) response(in flow) {
 	}
 	if e := w.emergencies.of(key); e != nil {
 		if !w.emergencyAnswer(e, v.branch[len(cookie)+txnLen+markLen]) {
-			w.pass(to)
+			w.hand(to)
 		}
 		return
 	}
 	_, method := m.sequence()
 	if string(method) == "REGISTER" && m.status < 200 {
-		w.pass(to)
+		w.hand(to)
 		return // its end is still owed
 	}
 	o := w.pending.take(key)
-	if o != nil && m.status == 503 && w.elsewhere(key, o) {
+	if o != nil && o.to != nil && m.status == 503 && w.elsewhere(key, o) {
 		return
 	}
 	if string(method) == "REGISTER" {
 		w.registered(to, o)
 	}
-	w.pass(to)
+	w.hand(to)
 }
 
 // elsewhere tries another PBX for a request that one has no room for (RFC 3261
@@ -145,8 +145,8 @@ func firstWord(b []byte) []byte {
 	return b
 }
 
-// pass passes the response at hand on, without our Via.
-func (w *worker) pass(to flow) {
+// hand hands the response at hand on, without our Via.
+func (w *worker) hand(to flow) {
 	m := &w.m
 	if len(m.vias) == 1 {
 		w.count.forged.Add(1) // nobody asked

@@ -88,6 +88,6 @@ func (w *worker) callBack(in flow) bool {
 	w.edits.replace(w.m.uri, func(b []byte) []byte { return append(b, x.URI...) })
 	w.recordRoute(in, x.flow, x.flow)
 	w.via(in, x.flow)
-	w.send(x.flow, w.edits.apply(w.out[:0], w.m.raw))
+	w.pass(in, x.flow)
 	return true
 }

@@ -140,7 +140,20 @@ func (w *worker) request(in flow) {
 		w.recordRoute(in, toward, phone)
 	}
 	w.via(in, toward)
-	w.send(toward, w.edits.apply(w.out[:0], m.raw))
+	w.pass(in, toward)
+}
+
+// pass sends the request at hand as it was edited. Over UDP it is sent again if
+// whoever sent it does not do that.
+func (w *worker) pass(in, toward flow) {
+	b := w.edits.apply(w.out[:0], w.m.raw)
+	if in.transport != udp && toward.transport == udp && !w.m.is("ACK") {
+		if w.m.is("CANCEL") {
+			w.pending.take(w.key) // its INVITE, which nobody heard
+		}
+		w.pending.repeat(w.key, in, toward, b, time.Now())
+	}
+	w.send(toward, b)
 }
 
 // toPBX sends the request at hand, whose Routes were looked at, to a PBX.

@@ -38,6 +38,10 @@ type owed struct {
 	tried []*target // before that
 	at    time.Time // when it was sent there
 	tries int       // how often it was sent again, for a phone that does not do that
+
+	// Of a request to a phone, which waits for nobody else: what was sent, and where to.
+	sent   []byte
+	toward flow
 }
 
 // pending are the requests that are not answered yet.
@@ -89,7 +93,7 @@ func (p *pending) isHere(key txn) bool {
 	return ok
 }
 
-// of returns where a transaction goes already; nil if it is new.
+// of returns the PBX that a transaction goes to already; nil if it is new.
 func (p *pending) of(key txn) *target {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,6 +112,16 @@ func (p *pending) add(key txn, in flow, raw []byte, says saying, to *target, now
 	}
 }
 
+// repeat notes what was sent to a phone over UDP for somebody who has a connection,
+// and so does not send it again.
+func (p *pending) repeat(key txn, in, toward flow, sent []byte, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.room(key, sent) {
+		p.put(key, &owed{in: in, sent: slices.Clone(sent), toward: toward, at: now})
+	}
+}
+
 // room reports whether a request that is not there yet may be kept.
 func (p *pending) room(key txn, raw []byte) bool {
 	return p.byTxn[key] == nil && len(p.byTxn) < maxOwed && p.octets+len(raw) <= maxOwedOctets
@@ -115,7 +129,7 @@ func (p *pending) room(key txn, raw []byte) bool {
 
 func (p *pending) put(key txn, o *owed) {
 	p.byTxn[key] = o
-	p.octets += len(o.raw)
+	p.octets += len(o.raw) + len(o.sent)
 }
 
 // take takes a request out that was answered; nil if it was before.
@@ -131,7 +145,7 @@ func (p *pending) take(key txn) *owed {
 
 func (p *pending) drop(key txn, o *owed) {
 	delete(p.byTxn, key)
-	p.octets -= len(o.raw)
+	p.octets -= len(o.raw) + len(o.sent)
 }
 
 // move notes that a request, which was taken out, goes to another PBX now.
@@ -157,6 +171,12 @@ func (p *pending) overdue(now time.Time) map[txn]*owed {
 	defer p.mu.Unlock()
 	var out map[txn]*owed
 	for key, o := range p.byTxn {
+		if o.to == nil {
+			if now.Sub(o.at) >= ownTimeout {
+				p.drop(key, o)
+			}
+			continue
+		}
 		if now.Sub(o.at) < failAfter && !o.to.down.Load() {
 			continue
 		}
@@ -169,14 +189,14 @@ func (p *pending) overdue(now time.Time) map[txn]*owed {
 	return out
 }
 
-// repeats returns the requests that are to be sent again: of phones that have a
-// connection and so do not do that, to PBXs that do not have one (RFC 3261 section
+// repeats returns the requests that are to be sent again: of those who have a
+// connection and so do not do that, to those who do not have one (RFC 3261 section
 // 17.1.1.2: after T1, and then after twice as long each time).
 func (p *pending) repeats(now time.Time) (out []*owed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.byTxn {
-		if o.in.transport != udp && o.to.transport == udp && now.Sub(o.at) >= (500*time.Millisecond)<<o.tries {
+		if o.in.transport != udp && (o.to == nil || o.to.transport == udp) && now.Sub(o.at) >= (500*time.Millisecond)<<o.tries {
 			o.tries++
 			out = append(out, o)
 		}
@@ -197,7 +217,9 @@ func (p *Proxy) sweep(ctx context.Context) {
 		}
 		now := time.Now()
 		for _, o := range p.pending.repeats(now) {
-			if w.recall(o.in, o.raw) {
+			if o.to == nil {
+				w.send(o.toward, append(w.out[:0], o.sent...))
+			} else if w.recall(o.in, o.raw) {
 				w.toPBX(o.in, o.to, now)
 			}
 		}

@@ -405,3 +405,106 @@ func TestAnothersEntry(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// What a PBX sends over a connection to a phone that has none is sent again until the
+// phone says something; an ACK is not.
+func TestRepeated(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := start(t, Config{}, "tcp:"+l.Addr().String())
+	phone := newPeer(t)
+	phone.send(p.Addr(0), request("REGISTER", "a"))
+	pbx, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pbx.Close()
+	registered := readMessage(t, pbx)
+	for isProbe(registered) {
+		registered = readMessage(t, pbx)
+	}
+	invite := func(method, id string) string {
+		return compose(method+" sip:1@127.0.0.1 SIP/2.0", "Via: SIP/2.0/TCP "+l.Addr().String()+";branch=z9hG4bK"+id, "Route: "+field(t, registered, "Path"),
+			"From: <sip:b@b>;tag=3", "To: <sip:a@b>", "Call-ID: "+id, "CSeq: 7 "+method, "Content-Length: 0")
+	}
+	say := func(message string) {
+		if _, err := pbx.Write([]byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(invite("INVITE", "c"))
+	got := phone.recv()
+	for range 2 {
+		if again := phone.recv(); again != got {
+			t.Errorf("again got\n%s\nwant\n%s", again, got)
+		}
+	}
+	say(invite("CANCEL", "c"))
+	if c := phone.recv(); !strings.HasPrefix(c, "CANCEL ") {
+		t.Fatalf("got\n%s", c)
+	}
+	c := phone.recv()
+	if !strings.HasPrefix(c, "CANCEL ") {
+		t.Errorf("got\n%s\nwant the CANCEL again, and its INVITE no more", c)
+	}
+	phone.respond(c, "200 OK")
+	say(invite("ACK", "d"))
+	if a := phone.recv(); !strings.HasPrefix(a, "ACK ") {
+		t.Errorf("got\n%s", a)
+	}
+	if again, err := phone.read(1200 * time.Millisecond); err == nil {
+		t.Errorf("got\n%s\nwant nothing more", again)
+	}
+}
+
+// A message of 64 KiB passes, over UDP and over a connection, octet for octet; a longer one
+// has no room in a datagram.
+func TestLongest(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	overTCP := start(t, Config{Listen: []string{"tcp:127.0.0.1:0"}}, "tcp:"+l.Addr().String())
+	phone, err := net.Dial("tcp", overTCP.Addr(0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer phone.Close()
+	long := func(size int, via string) string {
+		head := strings.Replace(strings.TrimSuffix(request("MESSAGE", "a"), "\r\n"), "SIP/2.0/UDP", "SIP/2.0/"+via, 1) + "Content-Type: text/plain\r\n"
+		n := size - len(head) - len("Content-Length: 65000\r\n\r\n")
+		return head + fmt.Sprintf("Content-Length: %d\r\n\r\n", n) + strings.Repeat("0123456789abcde\n", n/16+1)[:n]
+	}
+	body := func(m string) string { _, b, _ := strings.Cut(m, "\r\n\r\n"); return b }
+	const most = MaxMessage - 1
+	sent := long(most, "TCP")
+	go func() { _, _ = phone.Write([]byte(sent)) }()
+	pbx, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pbx.Close()
+	_ = pbx.SetReadDeadline(time.Now().Add(5 * time.Second))
+	var got []byte
+	b := make([]byte, 1<<16)
+	for !strings.HasSuffix(string(got), body(sent)) {
+		n, err := pbx.Read(b)
+		if err != nil {
+			t.Fatalf("%d octets: %v", len(got), err)
+		}
+		got = append(got, b[:n]...)
+	}
+
+	over, peer := newPeer(t), newPeer(t)
+	p := start(t, Config{}, upstreamsOf(peer)...)
+	const datagram = 65507 - 400 // what is added to it has room
+	sent = long(datagram, "UDP")
+	over.send(p.Addr(0), sent)
+	if got := peer.recv(); body(got) != body(sent) || len(got) <= datagram {
+		t.Errorf("got %d octets of %d", len(got), len(sent))
+	}
+}

@@ -252,7 +252,7 @@ func (w *worker) toPhone(in flow, x *Binding) {
 		})
 	}
 	w.via(in, x.flow)
-	w.send(x.flow, w.edits.apply(w.out[:0], m.raw))
+	w.pass(in, x.flow)
 }
 
 // hostIsOurs reports whether the host of a From or To is ours.
