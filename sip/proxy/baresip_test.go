@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"perch/sip"
 )
 
 // baresip is a phone that is told what to do, and tells what it does, over its
@@ -165,6 +167,46 @@ func TestBaresip(t *testing.T) {
 			walk(startBaresip(t, "alice", tc.alice, p.Addr(0)), startBaresip(t, "bob", tc.bob, p.Addr(0)))
 			if c := p.Counts(); c.Malformed+c.NotSIP+c.Forged+c.Unsent+c.Answered != 0 {
 				t.Errorf("got %+v, want messages forwarded alone", c)
+			}
+		})
+	}
+}
+
+// A phone transfers its call to a third one (RFC 3515, RFC 5589): with a PBX and
+// without one.
+func TestTransfer(t *testing.T) {
+	for _, pbx := range []bool{true, false} {
+		t.Run(fmt.Sprint("a PBX ", pbx), func(t *testing.T) {
+			port := freePort(t)
+			cfg := Config{Realm: "example.com", Listen: []string{fmt.Sprint("udp:127.0.0.1:", port), fmt.Sprint("tcp:127.0.0.1:", port)}}
+			var upstream []string
+			if pbx {
+				upstream = []string{"udp:" + startKamailio(t).String()}
+			}
+			p := start(t, cfg, upstream...)
+			var phones []*baresip
+			var known []Line
+			for _, user := range []string{"alice", "bob", "carol"} {
+				known = append(known, HashLine(sip.AOR("sip:"+user+"@example.com"), user, "example.com", "not-a-secret"))
+			}
+			p.SetLines(known)
+			for i, user := range []string{"alice", "bob", "carol"} {
+				phones = append(phones, startBaresip(t, user, []string{"udp", "tcp", "udp"}[i], p.Addr(0)))
+			}
+			alice, bob, carol := phones[0], phones[1], phones[2]
+			for _, b := range phones {
+				b.await("REGISTER_OK")
+			}
+			alice.tell("dial", "sip:bob@example.com")
+			alice.await("CALL_ESTABLISHED")
+			bob.await("CALL_ESTABLISHED")
+			alice.tell("transfer", "sip:carol@example.com")
+			carol.await("CALL_ESTABLISHED")
+			bob.await("CALL_ESTABLISHED")
+			carol.tell("hangup", "")
+			bob.await("CALL_CLOSED")
+			if c := p.Counts(); c.Malformed+c.NotSIP+c.Forged+c.Unsent+c.Panics != 0 {
+				t.Errorf("got %+v", c)
 			}
 		})
 	}
