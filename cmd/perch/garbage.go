@@ -17,17 +17,23 @@ const (
 	garbagePercent = 50
 )
 
+// The same for the SIP path, which makes little that lives.
+const (
+	pathSpare   = 12 << 20
+	pathPercent = 100
+)
+
 // leastHeap is what Go takes for live before the first collection, and at least.
 const leastHeap = 4 << 20
 
 // lean keeps garbage within those bounds until the function that it returns is
 // called. GOGC in the environment has the last word.
-func lean() (restore func()) {
+func lean(spare uint64, percent int) (restore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	before := debug.SetGCPercent(percentFor(0))
-	w := &gcWatch{}
+	w := &gcWatch{spare: spare, percent: percent}
+	before := debug.SetGCPercent(w.percentFor(0))
 	w.arm()
 	return func() {
 		w.mu.Lock()
@@ -38,13 +44,16 @@ func lean() (restore func()) {
 }
 
 // percentFor returns GOGC for a heap of which so many octets are live.
-func percentFor(live uint64) int {
-	return max(garbagePercent, int(spare*100/max(live, leastHeap)))
+func (w *gcWatch) percentFor(live uint64) int {
+	return max(w.percent, int(w.spare*100/max(live, leastHeap)))
 }
 
 // gcWatch sets GOGC anew after each collection, of which it learns by an object of
 // its own that nothing refers to.
 type gcWatch struct {
+	spare   uint64
+	percent int
+
 	mu      sync.Mutex
 	stopped bool
 }
@@ -62,7 +71,7 @@ func (w *gcWatch) collected() {
 	if w.stopped {
 		return
 	}
-	debug.SetGCPercent(percentFor(readGC("/gc/heap/live:bytes")))
+	debug.SetGCPercent(w.percentFor(readGC("/gc/heap/live:bytes")))
 	w.arm()
 }
 

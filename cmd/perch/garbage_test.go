@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// replayWatch is that of a replay.
+var replayWatch = &gcWatch{spare: spare, percent: garbagePercent}
+
 func TestPercentFor(t *testing.T) {
 	for _, c := range []struct {
 		live uint64
@@ -19,7 +22,7 @@ func TestPercentFor(t *testing.T) {
 		{80 << 20, 50},
 		{4 << 30, 50},
 	} {
-		if got := percentFor(c.live); got != c.want {
+		if got := replayWatch.percentFor(c.live); got != c.want {
 			t.Errorf("percentFor(%d MiB) = %d, want %d", c.live>>20, got, c.want)
 		}
 	}
@@ -33,9 +36,9 @@ func TestLean(t *testing.T) {
 	}
 	percent := func() int { return int(readGC("/gc/gogc:percent")) }
 	before := percent()
-	restore := lean()
-	if got := percent(); got != percentFor(0) {
-		t.Errorf("at first GOGC is %d, want %d", got, percentFor(0))
+	restore := lean(spare, garbagePercent)
+	if got := percent(); got != replayWatch.percentFor(0) {
+		t.Errorf("at first GOGC is %d, want %d", got, replayWatch.percentFor(0))
 	}
 	// Twice: the watch arms itself again.
 	var kept [][]byte
@@ -43,7 +46,7 @@ func TestLean(t *testing.T) {
 		kept = append(kept, make([]byte, 48<<20))
 		live := uint64(len(kept)) * 48 << 20
 		runtime.GC()
-		most := percentFor(live)
+		most := replayWatch.percentFor(live)
 		for end := time.Now().Add(10 * time.Second); percent() > most; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("with %d MiB live GOGC is still %d, want at most %d", live>>20, percent(), most)

@@ -30,7 +30,7 @@ type replayCmd struct {
 
 // Run is the command.
 func (c *replayCmd) Run(env *environment) (err error) {
-	defer lean()()
+	defer lean(spare, garbagePercent)()
 	ctx := context.Background()
 	c.noMails = c.DB == "" && c.Mail == ""
 	s, err := c.open(ctx, c.DB == "")

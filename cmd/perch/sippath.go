@@ -71,6 +71,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	defer lean(pathSpare, pathPercent)()
 	said := json.NewEncoder(env.stdout)
 	out := newOutlet(spec.ID)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")

@@ -15,12 +15,12 @@ import (
 // An ACK is never answered.
 func (w *worker) answer(in flow, f *fault) {
 	if !w.m.is("ACK") {
-		w.send(in, w.reply(in, f))
+		w.send(in, w.reply(in, f, nil))
 	}
 }
 
-// reply composes the answer to the request at hand.
-func (w *worker) reply(in flow, f *fault) []byte {
+// reply composes the answer to the request at hand; more are whole headers.
+func (w *worker) reply(in flow, f *fault, more []byte) []byte {
 	m := &w.m
 	w.edits.reset()
 	w.received(in, &w.edits)
@@ -43,7 +43,7 @@ func (w *worker) reply(in flow, f *fault) []byte {
 		b = append(append(b, f.header...), "\r\n"...)
 	}
 	w.count.answered.Add(1)
-	return append(b, "Content-Length: 0\r\n\r\n"...)
+	return append(append(b, more...), "Content-Length: 0\r\n\r\n"...)
 }
 
 // line appends a header as it came, with what is changed in it.

@@ -25,8 +25,10 @@ type Binding struct {
 	Expires time.Time `json:"expires"`
 	Agent   string    `json:"agent,omitempty"` // User-Agent
 
-	flow flow
-	key  string // what of the same AOR it replaces
+	flow  flow
+	key   string // what of the same AOR it replaces
+	raw   string // its value of Contact, whole; empty: it was not here that it registered
+	asked int    // its expires; -1: it has none
 }
 
 // What is kept of bindings, at most.
@@ -101,9 +103,37 @@ func (b *bindings) set(aor sip.AOR, list []Binding) {
 	b.byAOR[aor] = list
 }
 
+// refresh prolongs the one binding of an AOR, if nothing else changes: as nearly every
+// REGISTER does. It is false if something does.
+func (b *bindings) refresh(aor sip.AOR, raw []byte, in flow, id []byte, cseq uint32, general, most int, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.byAOR[aor]
+	if len(list) != 1 {
+		return false
+	}
+	x := &list[0]
+	seconds := x.asked
+	if seconds < 0 {
+		seconds = general
+	}
+	if seconds < 0 {
+		seconds = defaultExpires
+	}
+	if x.raw != string(raw) || x.flow != in || x.CallID != string(id) || cseq < x.CSeq || seconds < minExpires || !x.Expires.After(now) {
+		return false
+	}
+	x.CSeq, x.Expires = cseq, now.Add(time.Duration(min(seconds, most))*time.Second)
+	b.changed = true
+	return true
+}
+
 // of returns the bindings of an AOR that hold, the last one the latest; none of whose
 // user alone is the AOR's unless it is the only one.
-func (b *bindings) of(aor sip.AOR, now time.Time) []Binding {
+func (b *bindings) of(aor sip.AOR, now time.Time) []Binding { return b.appendOf(nil, aor, now) }
+
+// appendOf is of, appending them.
+func (b *bindings) appendOf(out []Binding, aor sip.AOR, now time.Time) []Binding {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := b.byAOR[aor]
@@ -112,10 +142,9 @@ func (b *bindings) of(aor sip.AOR, now time.Time) []Binding {
 			list = b.byAOR[like[0]]
 		}
 	}
-	var out []Binding
-	for _, x := range list {
-		if x.Expires.After(now) {
-			out = append(out, x)
+	for i := range list {
+		if list[i].Expires.After(now) {
+			out = append(out, list[i])
 		}
 	}
 	return out
@@ -211,13 +240,32 @@ const (
 	defaultExpires = 3600
 )
 
+// generalExpires is what the header Expires says, in seconds; -1: there is none.
+func (m *message) generalExpires() int {
+	if n, err := strconv.ParseUint(string(m.get(expires)), 10, 32); err == nil {
+		return int(n)
+	}
+	return -1
+}
+
+// onlyContact returns the one Contact of a message; nil if there are more or none.
+func (m *message) onlyContact() (raw []byte) {
+	n := 0
+	m.values(contact, func(_ header, at span) bool {
+		raw = m.text(at)
+		n++
+		return n < 2
+	})
+	if n != 1 {
+		return nil
+	}
+	return raw
+}
+
 // contacts reads the Contacts of a message of a registration. Seconds are as the
 // message says, -1 if it does not.
 func (m *message) contacts(take func(uri, params string, seconds int)) {
-	general := -1
-	if n, err := strconv.ParseUint(string(m.get(expires)), 10, 32); err == nil {
-		general = int(n)
-	}
+	general := m.generalExpires()
 	m.values(contact, func(_ header, at span) bool {
 		b, seconds := m.text(at), general
 		uri, rest := string(address(b)), b

@@ -183,30 +183,62 @@ func readDigest(b []byte) (d digest, ok bool) {
 		return d, false
 	}
 	for b = b[len(scheme):]; len(b) > 0; {
-		p := b
-		if i := sip.IndexOutside(b, ','); i >= 0 {
-			p, b = b[:i], b[i+1:]
-		} else {
-			b = nil
+		equals := bytes.IndexByte(b, '=')
+		if equals < 0 {
+			break
 		}
-		key, value, _ := bytes.Cut(p, []byte("="))
-		key, value = bytes.TrimSpace(key), bytes.TrimSpace(value)
-		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = value[1 : len(value)-1] // no name or password of a line has an escape
+		key, value := bytes.Trim(b[:equals], ", \t\r\n"), bytes.TrimLeft(b[equals+1:], " \t\r\n")
+		end := -1
+		if len(value) > 0 && value[0] == '"' { // no name or password of a line has an escape
+			value = value[1:]
+			end = bytes.IndexByte(value, '"')
+		} else if end = bytes.IndexByte(value, ','); end < 0 {
+			end = len(value)
 		}
-		for _, f := range [...]struct {
-			name string
-			to   *[]byte
-		}{
-			{"username", &d.user}, {"realm", &d.realm}, {"nonce", &d.nonce}, {"uri", &d.uri}, {"response", &d.response},
-			{"algorithm", &d.algorithm}, {"cnonce", &d.cnonce}, {"nc", &d.nc}, {"qop", &d.qop},
-		} {
-			if bytes.EqualFold(key, []byte(f.name)) {
-				*f.to = value
-			}
+		if end < 0 {
+			return d, false
+		}
+		if to := d.field(key); to != nil {
+			*to = bytes.TrimRight(value[:end], " \t\r\n")
+		}
+		b = value[end:]
+		if len(b) > 0 {
+			b = b[1:] // the quote or the comma
 		}
 	}
 	return d, true
+}
+
+// field is where a parameter is kept; nil if it is not read.
+func (d *digest) field(key []byte) *[]byte {
+	var name [len("algorithm")]byte
+	if len(key) > len(name) {
+		return nil
+	}
+	for i, c := range key {
+		name[i] = c | 0x20 // letters in lower case
+	}
+	switch string(name[:len(key)]) {
+	case "username":
+		return &d.user
+	case "realm":
+		return &d.realm
+	case "nonce":
+		return &d.nonce
+	case "uri":
+		return &d.uri
+	case "response":
+		return &d.response
+	case "algorithm":
+		return &d.algorithm
+	case "cnonce":
+		return &d.cnonce
+	case "nc":
+		return &d.nc
+	case "qop":
+		return &d.qop
+	}
+	return nil
 }
 
 // check looks at the credentials that the request at hand has for our realm; line

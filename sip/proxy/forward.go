@@ -31,6 +31,8 @@ type worker struct {
 	asked   message // another one, that an answer belongs to
 	md5     hash.Hash
 	sha256  hash.Hash
+	text    []byte // room for headers
+	found   []Binding
 	out     []byte // room for the next message that is sent
 	sent    []batch
 	host    []byte // for looking up

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,11 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
 	m := &w.m
 	number, _ := m.sequence()
 	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	raw := m.onlyContact()
+	if raw != nil && w.bindings.refresh(aor, raw, in, m.get(callID), uint32(cseq), m.generalExpires(), most, now) {
+		w.accepted(in, aor, now)
+		return true
+	}
 	id := string(m.get(callID))
 	var list []Binding
 	var fail *fault
@@ -128,6 +134,9 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
 				fail = &fault{500, "Server Internal Error", ""}
 			}
 		}
+		if x.raw, x.asked = string(raw), -1; bytes.Contains(bytes.ToLower(raw), []byte("expires")) {
+			x.asked = seconds // which is its own, before the header's
+		}
 		if seconds > 0 {
 			x.Expires = now.Add(time.Duration(min(seconds, most)) * time.Second)
 		}
@@ -149,16 +158,19 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
 
 // accepted answers with the bindings that there are now, and tells of it.
 func (w *worker) accepted(in flow, aor sip.AOR, now time.Time) {
-	var h strings.Builder
-	outbound := false
-	for _, x := range w.bindings.of(aor, now) {
-		h.WriteString("Contact: <" + x.URI + ">" + x.Params + ";expires=" + strconv.Itoa(int(x.Expires.Sub(now)/time.Second)) + "\r\n")
-		outbound = outbound || x.flow == in && param(x.Params, "reg-id") != ""
+	h, outbound := w.text[:0], false
+	w.found = w.bindings.appendOf(w.found[:0], aor, now)
+	for n := range w.found {
+		x := &w.found[n]
+		h = append(append(append(append(h, "Contact: <"...), x.URI...), '>'), x.Params...)
+		h = append(strconv.AppendInt(append(h, ";expires="...), int64(x.Expires.Sub(now)/time.Second), 10), "\r\n"...)
+		outbound = outbound || x.flow == in && strings.Contains(x.Params, "reg-id") && param(x.Params, "reg-id") != ""
 	}
 	if outbound { // RFC 5626 section 6
-		h.WriteString("Require: outbound\r\nFlow-Timer: 120\r\n")
+		h = append(h, "Require: outbound\r\nFlow-Timer: 120\r\n"...)
 	}
-	answer := w.reply(in, &fault{200, "OK", strings.TrimSuffix(h.String(), "\r\n")})
+	w.text = h
+	answer := w.reply(in, &fault{200, "OK", ""}, h)
 	says := w.m.saying()
 	if w.cfg.Observe != nil && !w.told.again(toldOf{in, says.line}, says.sum, now) {
 		w.observe(in, w.m.raw, answer, now, now)

@@ -98,7 +98,7 @@ func TestRegistrar(t *testing.T) {
 	}
 	challenge := phone.ask(at, register(aor, "a", 1, phone.addr()))
 	wantStatus(t, challenge, "401")
-	for _, tc := range []struct{ name, credentials, status string }{
+	for i, tc := range []struct{ name, credentials, status string }{
 		{"another password", credentials(challenge, "101", "wrong", "SHA-256", 1), "403"},
 		{"another line's user", credentials(challenge, "u102", "nor-this", "SHA-256", 1), "403"},
 		{"another method", answerTo(t, challenge, "INVITE", "sip:example.com", "101", "not-a-secret", "MD5", 1), "403"},
@@ -110,7 +110,7 @@ func TestRegistrar(t *testing.T) {
 		{"SHA-256", credentials(challenge, "101", "not-a-secret", "SHA-256", 2), "200"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := phone.ask(at, register(aor, "b", 10+int(time.Now().UnixNano()%1e6), phone.addr(), tc.credentials))
+			got := phone.ask(at, register(aor, "b", 10+i, phone.addr(), tc.credentials))
 			wantStatus(t, got, tc.status)
 			if tc.status == "200" {
 				want := fmt.Sprintf("<sip:101@%v>;methods=\"INVITE, ACK\";expires=", phone.addr())
@@ -374,6 +374,26 @@ func TestRefreshElsewhere(t *testing.T) {
 		b.w.m.read([]byte(tc.register))
 		if got := b.w.isRefresh(tc.from, "sip:101@example.com", tc.at); got != tc.want {
 			t.Errorf("%s: got %v", tc.name, got)
+		}
+	}
+}
+
+// How phones write their credentials.
+func TestReadDigest(t *testing.T) {
+	want := digest{user: []byte("101"), realm: []byte("a, b"), nonce: []byte("n=="), uri: []byte("sip:x"), response: []byte("0f"), algorithm: []byte("MD5"), cnonce: []byte("c"), nc: []byte("00000001"), qop: []byte("auth")}
+	for _, text := range []string{
+		`Digest username="101", realm="a, b", nonce="n==", uri="sip:x", response="0f", algorithm=MD5, cnonce="c", nc=00000001, qop=auth`,
+		`DIGEST  qop=auth,nc=00000001,cnonce="c",algorithm="MD5",response="0f",uri="sip:x",nonce="n==",realm="a, b",username="101"`,
+		"Digest Username = \"101\" ,\r\n REALM=\"a, b\",opaque=\"\",nonce=\"n==\",uri=\"sip:x\",response=\"0f\",Algorithm=MD5,cnonce=\"c\",nc=00000001 , qop=auth , auth-param=1",
+	} {
+		got, ok := readDigest([]byte(text))
+		if !ok || fmt.Sprintf("%s", got) != fmt.Sprintf("%s", want) {
+			t.Errorf("%s:\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"Basic QWxhZGRpbg==", "Digest", `Digest username="101`} {
+		if got, ok := readDigest([]byte(text)); ok {
+			t.Errorf("%s: got %s", text, got)
 		}
 	}
 }

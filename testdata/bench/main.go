@@ -40,6 +40,7 @@ var figures = []struct {
 	measure func(*bench) error
 }{
 	{"F1", (*bench).f1},
+	{"F2", (*bench).f2},
 	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},

@@ -46,16 +46,15 @@ func (b *bench) f1() error {
 	var ours, theirs []time.Duration
 	var ratios []float64
 	for range b.pairs {
-		u, err := b.underLoad(upstream, b.serveUpstream)
+		u, err := b.underLoad(upstream.port(), nil, b.serveUpstream)
 		if err != nil {
 			return fmt.Errorf("perch: %w", err)
 		}
-		t, err := b.underLoad(upstream, func(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
+		t, err := b.underLoad(upstream.port(), nil, func(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
 			conf := filepath.Join(dir, "kamailio.cfg")
 			text := strings.ReplaceAll(kamailioConfig, "UPSTREAM", strconv.Itoa(upstream))
 			err := os.WriteFile(conf, []byte(text), 0o644)
-			return exec.Command(kamailio, "-DD", "-E", "-f", conf, "-x", "fm", "-m", "1024", "-M", "32", "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"),
-				"-l", fmt.Sprint("udp:127.0.0.1:", listen)), func() error { return nil }, err
+			return kamailioUnder(kamailio, dir, conf, listen), func() error { return nil }, err
 		})
 		if err != nil {
 			return fmt.Errorf("kamailio: %w", err)
@@ -71,15 +70,25 @@ func (b *bench) f1() error {
 	return nil
 }
 
-// serveUpstream prepares a serve in front of a registrar. The check asks it how many
-// phones it knows.
+// kamailioUnder is Kamailio with a configuration.
+func kamailioUnder(kamailio, dir, conf string, listen int) *exec.Cmd {
+	return exec.Command(kamailio, "-DD", "-E", "-f", conf, "-x", "fm", "-m", "1024", "-M", "32", "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"),
+		"-l", fmt.Sprint("udp:127.0.0.1:", listen))
+}
+
+// serveUpstream prepares a serve in front of a registrar.
 func (b *bench) serveUpstream(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
+	return b.serve(dir, fmt.Sprintf("sip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [\"udp:127.0.0.1:%d\"]}\n", listen, upstream))
+}
+
+// serve prepares a serve. The check asks it how many phones it knows.
+func (b *bench) serve(dir, sip string) (*exec.Cmd, func() error, error) {
 	portal, err := freePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [\"udp:127.0.0.1:%d\"]}\n",
-		filepath.Join(dir, "perch.db"), filepath.Join(dir, "s.sock"), portal, listen, upstream)
+	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\n%s",
+		filepath.Join(dir, "perch.db"), filepath.Join(dir, "s.sock"), portal, sip)
 	name := filepath.Join(dir, "perch.yaml")
 	err = os.WriteFile(name, []byte(conf), 0o644)
 	check := func() error {
@@ -99,7 +108,7 @@ func (b *bench) serveUpstream(dir string, listen, upstream int) (*exec.Cmd, func
 }
 
 // underLoad starts a server, measures what the phones' REGISTERs cost it, and ends it.
-func (b *bench) underLoad(upstream *registrar, prepare func(dir string, listen, upstream int) (*exec.Cmd, func() error, error)) (time.Duration, error) {
+func (b *bench) underLoad(upstream int, with func(*office), prepare func(dir string, listen, upstream int) (*exec.Cmd, func() error, error)) (time.Duration, error) {
 	dir, err := os.MkdirTemp(b.dir, "f1")
 	if err != nil {
 		return 0, err
@@ -109,7 +118,7 @@ func (b *bench) underLoad(upstream *registrar, prepare func(dir string, listen, 
 	if err != nil {
 		return 0, err
 	}
-	cmd, check, err := prepare(dir, listen, upstream.port())
+	cmd, check, err := prepare(dir, listen, upstream)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +128,7 @@ func (b *bench) underLoad(upstream *registrar, prepare func(dir string, listen, 
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	cost, err := measureLoad(cmd.Process.Pid, listen, check)
+	cost, err := measureLoad(cmd.Process.Pid, listen, with, check)
 	err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM))
 	if waited := cmd.Wait(); err == nil && waited != nil {
 		err = waited
@@ -130,13 +139,16 @@ func (b *bench) underLoad(upstream *registrar, prepare func(dir string, listen, 
 	return cost, nil
 }
 
-func measureLoad(pid, listen int, check func() error) (time.Duration, error) {
+func measureLoad(pid, listen int, with func(*office), check func() error) (time.Duration, error) {
 	target := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: listen}
 	load, err := newOffice(target)
 	if err != nil {
 		return 0, err
 	}
 	defer load.close()
+	if with != nil {
+		with(load)
+	}
 	if err := load.run(1); err != nil { // whether it is there
 		return 0, err
 	}
@@ -154,8 +166,9 @@ func measureLoad(pid, listen int, check func() error) (time.Duration, error) {
 
 // office are phones that register.
 type office struct {
-	conns []*net.UDPConn
-	next  int
+	conns   []*net.UDPConn
+	next    int
+	digests []credentials // of each phone; nil: they are not challenged
 }
 
 func newOffice(target *net.UDPAddr) (*office, error) {
@@ -187,7 +200,11 @@ func (l *office) run(n int) error {
 			in := make([]byte, 4096)
 			for k := first; k < first+n && errs[i] == nil; k++ {
 				if phone := k % registrants; phone%len(l.conns) == i {
-					errs[i] = register(c, phone, k, in)
+					if l.digests != nil {
+						errs[i] = l.registerDigest(c, phone, k, in)
+					} else {
+						errs[i] = register(c, phone, k, in)
+					}
 				}
 			}
 		})
@@ -196,17 +213,26 @@ func (l *office) run(n int) error {
 	return errors.Join(errs...)
 }
 
-// register sends a REGISTER until it is answered, and wants a 200.
+// register sends a REGISTER, and wants a 200.
 func register(c *net.UDPConn, phone, n int, in []byte) error {
+	got, err := askRegistrar(c, phone, n, "", in)
+	if err == nil && !bytes.HasPrefix(got, []byte("SIP/2.0 200 ")) {
+		err = fmt.Errorf("answered by %q", got[:min(len(got), 60)])
+	}
+	return err
+}
+
+// askRegistrar sends a REGISTER until it is answered, and returns the answer.
+func askRegistrar(c *net.UDPConn, phone, n int, more string, in []byte) ([]byte, error) {
 	at := c.LocalAddr().String()
 	request := fmt.Appendf(nil, "REGISTER sip:pbx.example.com SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%d;rport\r\nMax-Forwards: 70\r\n"+
 		"From: <sip:%d@pbx.example.com>;tag=%d\r\nTo: <sip:%d@pbx.example.com>\r\nCall-ID: %d@%s\r\nCSeq: %d REGISTER\r\n"+
 		"Contact: <sip:%d@%s>;+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-%012d>\"\r\nExpires: 3600\r\nUser-Agent: Phone/1.0 001565%06x\r\n"+
-		"Supported: path, outbound, gruu\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO\r\nContent-Length: 0\r\n\r\n",
-		at, n, phone, n, phone, phone, at, n+1, phone, at, phone, phone)
+		"Supported: path, outbound, gruu\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO\r\n%sContent-Length: 0\r\n\r\n",
+		at, n, phone, n, phone, phone, at, n+1, phone, at, phone, phone, more)
 	for range 20 {
 		if _, err := c.Write(request); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
-			return err
+			return nil, err
 		}
 		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 		for {
@@ -220,13 +246,10 @@ func register(c *net.UDPConn, phone, n int, in []byte) error {
 			if !bytes.Contains(in[:got], fmt.Appendf(nil, "branch=z9hG4bK%d;", n)) {
 				continue // of one that was sent twice
 			}
-			if !bytes.HasPrefix(in[:got], []byte("SIP/2.0 200 ")) {
-				return fmt.Errorf("answered by %q", in[:min(got, 60)])
-			}
-			return nil
+			return in[:got], nil
 		}
 	}
-	return errors.New("a REGISTER was not answered")
+	return nil, errors.New("a REGISTER was not answered")
 }
 
 // registrar answers each REGISTER by a 200.
