@@ -92,7 +92,7 @@ func measureHeap(c campus, bootstrap bool) error {
 			count[ev.Name]++
 		}
 	})
-	if err := hear(e, c); err != nil {
+	if err := hear(e, c, 0); err != nil {
 		return err
 	}
 	after, afterPSS := live()
@@ -142,13 +142,14 @@ type hearing struct {
 	engine  *gateway.Engine
 	decoder *discovery.Decoder
 	frames  int
+	later   time.Duration // than the trunk's own time
 }
 
 // WriteFrame observes a frame.
 func (h *hearing) WriteFrame(t time.Time, frame []byte, _ int) error {
 	h.frames++
 	h.decoder.Decode(&discovery.Frame{
-		Time: t, Number: h.frames, File: "trunk", LinkType: uint16(capture.Ethernet), Data: frame,
+		Time: t.Add(h.later), Number: h.frames, File: "trunk", LinkType: uint16(capture.Ethernet), Data: frame,
 	}, h.engine.Observe)
 	if h.frames%4096 == 0 {
 		return h.Flush()
@@ -160,9 +161,9 @@ func (h *hearing) WriteFrame(t time.Time, frame []byte, _ int) error {
 func (h *hearing) Flush() error { return h.engine.Commit(context.Background()) }
 
 // hear has each phone take its lease through its relay and register, and waits
-// until all have settled.
-func hear(e *gateway.Engine, c campus) error {
-	h := &hearing{engine: e, decoder: discovery.NewDecoder(discovery.DecoderConfig{})}
+// until all have settled; all that so much later than the trunk's own time.
+func hear(e *gateway.Engine, c campus, later time.Duration) error {
+	h := &hearing{engine: e, later: later, decoder: discovery.NewDecoder(discovery.DecoderConfig{})}
 	t := newTrunk(c, h, 8*c.phones, 100*time.Microsecond)
 	for p := range c.phones {
 		t.sip.number = p
@@ -170,7 +171,7 @@ func hear(e *gateway.Engine, c campus) error {
 		t.register(p)
 	}
 	for at := t.clock; at.Before(t.clock.Add(10 * time.Minute)); at = at.Add(time.Second) {
-		e.Advance(at)
+		e.Advance(at.Add(later))
 		if err := h.Flush(); err != nil {
 			return err
 		}

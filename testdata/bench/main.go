@@ -41,6 +41,8 @@ var figures = []struct {
 }{
 	{"F1", (*bench).f1},
 	{"F2", (*bench).f2},
+	{"F3", (*bench).f3},
+	{"storm", (*bench).storm},
 	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
@@ -49,6 +51,8 @@ var figures = []struct {
 	{"F9", (*bench).f9},
 	{"F10", (*bench).f10},
 	{"F11", (*bench).f11},
+	{"F12", (*bench).f12},
+	{"F13", (*bench).f13},
 }
 
 func main() {
@@ -69,10 +73,14 @@ func run() error {
 	flag.IntVar(&b.heapPhones, "heap-phones", 1_000_000, "`phones` of F4")
 	heap := flag.String("heap", "", "measure F4 in this process: `known` or bootstrap")
 	chosen := flag.String("figure", "all", "comma-separated `figures` to measure; none only writes the trunk")
+	filled := flag.String("fill", "", "make a `database` of -heap-phones phones: F12 runs itself so")
 	reader := flag.String("live-reader", "", "listen to an `interface` and say what was heard: F8 runs itself so")
 	flag.Parse()
 	if *heap != "" {
 		return measureHeap(campus{b.heapPhones}, *heap == "bootstrap")
+	}
+	if *filled != "" {
+		return fill(*filled, campus{b.heapPhones})
 	}
 	if *reader != "" {
 		return readLive(*reader)

@@ -168,11 +168,12 @@ func measureLoad(pid, listen int, with func(*office), check func() error) (time.
 type office struct {
 	conns   []*net.UDPConn
 	next    int
+	phones  int
 	digests []credentials // of each phone; nil: they are not challenged
 }
 
 func newOffice(target *net.UDPAddr) (*office, error) {
-	l := &office{}
+	l := &office{phones: registrants}
 	for i := range inFlight {
 		c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 1, 0, byte(1+i))}, target)
 		if err != nil {
@@ -199,7 +200,7 @@ func (l *office) run(n int) error {
 		all.Go(func() {
 			in := make([]byte, 4096)
 			for k := first; k < first+n && errs[i] == nil; k++ {
-				if phone := k % registrants; phone%len(l.conns) == i {
+				if phone := k % l.phones; phone%len(l.conns) == i {
 					if l.digests != nil {
 						errs[i] = l.registerDigest(c, phone, k, in)
 					} else {
@@ -274,22 +275,27 @@ func (r *registrar) answer() {
 		if err != nil {
 			return
 		}
-		out = append(out[:0], "SIP/2.0 200 OK\r\n"...)
-		for line := range bytes.SplitSeq(in[:n], []byte("\r\n")) {
-			name, _, _ := bytes.Cut(line, []byte(":"))
-			switch string(name) {
-			case "Via", "From", "Call-ID", "CSeq", "Path":
-				out = append(append(out, line...), "\r\n"...)
-			case "To":
-				out = append(append(out, line...), ";tag=r\r\n"...)
-			case "Contact":
-				out = append(append(out, line...), ";expires=3600\r\n"...)
-			}
-		}
-		if _, err := r.WriteToUDPAddrPort(append(out, "Content-Length: 0\r\n\r\n"...), from); err != nil {
+		if _, err := r.WriteToUDPAddrPort(answerTo(out[:0], in[:n]), from); err != nil {
 			return
 		}
 	}
+}
+
+// answerTo appends a 200 for a request.
+func answerTo(out, request []byte) []byte {
+	out = append(out, "SIP/2.0 200 OK\r\n"...)
+	for line := range bytes.SplitSeq(request, []byte("\r\n")) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch string(name) {
+		case "Via", "From", "Call-ID", "CSeq", "Path", "Record-Route":
+			out = append(append(out, line...), "\r\n"...)
+		case "To":
+			out = append(append(out, line...), ";tag=r\r\n"...)
+		case "Contact":
+			out = append(append(out, line...), ";expires=3600\r\n"...)
+		}
+	}
+	return append(out, "Content-Length: 0\r\n\r\n"...)
 }
 
 func freePort() (int, error) {

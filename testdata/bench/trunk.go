@@ -82,10 +82,13 @@ func writeTrunk(w io.Writer, c campus, frames int) (tally, error) {
 	return t.tally, t.out.Flush()
 }
 
+// trunkStart is when the hour begins.
+var trunkStart = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+
 func newTrunk(c campus, out frameWriter, limit int, step time.Duration) *trunk {
 	return &trunk{
 		campus: c, out: out, limit: limit, step: step,
-		clock: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC),
+		clock: trunkStart,
 		tally: tally{active: make([]bool, c.phones)},
 	}
 }

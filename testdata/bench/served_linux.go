@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// served is a serve that runs, in a session of its own.
+type served struct {
+	cmd    *exec.Cmd
+	out    bytes.Buffer
+	dir    string
+	sip    int // port
+	portal int
+}
+
+// startServe starts a serve before PBXs, a list of YAML, and waits until its SIP path
+// answers. In dir there may be a database already.
+func (b *bench) startServe(upstream, dir string) (*served, error) {
+	s := &served{dir: dir}
+	var err error
+	if dir == "" {
+		if s.dir, err = os.MkdirTemp(b.dir, "serve"); err != nil {
+			return nil, err
+		}
+	}
+	if s.sip, err = freePort(); err != nil {
+		return nil, err
+	}
+	if s.portal, err = freePort(); err != nil {
+		return nil, err
+	}
+	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [%s]}\n",
+		filepath.Join(s.dir, "perch.db"), filepath.Join(s.dir, "s.sock"), s.portal, s.sip, upstream)
+	name := filepath.Join(s.dir, "perch.yaml")
+	if err := os.WriteFile(name, []byte(conf), 0o644); err != nil {
+		return nil, err
+	}
+	s.cmd = exec.Command(b.perch, "serve", "-config", name)
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.WaitDelay = &s.out, &s.out, 5*time.Second
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return s, s.cmd.Start()
+}
+
+func (s *served) pid() int { return s.cmd.Process.Pid }
+
+func (s *served) target() *net.UDPAddr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.sip} }
+
+// check asks whether it knows so many phones.
+func (s *served) check(phones int) error {
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.portal))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if want := fmt.Sprintf("\nperch_phones %d\n", phones); err == nil && !bytes.Contains(text, []byte(want)) {
+		at := bytes.Index(text, []byte("\nperch_phones "))
+		err = fmt.Errorf("want %q in its metrics, got %q", want, text[max(at, 0):min(max(at, 0)+len(want)+8, len(text))])
+	}
+	return err
+}
+
+// end ends it, and prints what it said if it did not end well.
+func (s *served) end() {
+	err := s.cmd.Process.Signal(syscall.SIGTERM)
+	if err = errors.Join(err, s.cmd.Wait()); err != nil {
+		fmt.Fprintf(os.Stderr, "perch serve: %v\n%s", err, s.out.String())
+	}
+}
