@@ -394,3 +394,23 @@ func TestFindCaller(t *testing.T) {
 		}
 	}
 }
+
+// What a PBX says that was tried because another one is silent is the answer: nobody
+// waits for the silent one.
+func TestEmergencyBusy(t *testing.T) {
+	p, phone, pbx, _ := helpSite(t, 2)
+	pbx[0].ill = true
+	phone.send(p.Addr(0), helpCall("sip:911@example.com", "sip:alice@example.com", "a"))
+	first := pbx[0].recv()
+	got := pbx[1].recv()
+	pbx[1].respond(got, "486 Busy Here")
+	wantStatus(t, phone.recv(), "486")
+	// Whoever rings after that is told that it is too late.
+	pbx[0].respond(first, "180 Ringing")
+	for range 5 {
+		if c := pbx[0].recv(); strings.HasPrefix(c, "CANCEL ") {
+			return
+		}
+	}
+	t.Error("the late one rings on")
+}

@@ -89,7 +89,7 @@ func (p *Proxy) hurry(e *emergency) {
 
 // settled reports whether a leg goes on: somebody has said something other than no.
 func (e *emergency) settled() bool {
-	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.provisional && !l.final })
+	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.provisional && !l.final && !l.cancelled })
 }
 
 // further sends the call in the next way: as the phone wrote it to the same PBX,
@@ -162,7 +162,7 @@ func (w *worker) emergencyAnswer(e *emergency, mark byte) (taken bool) {
 		if l.cancelled {
 			return true
 		}
-		if n < len(e.legs)-1 { // late: another leg took its place
+		if n < len(e.legs)-1 || e.final { // late: another leg took its place
 			w.cancelLeg(l)
 			return true
 		}
@@ -177,7 +177,7 @@ func (w *worker) emergencyAnswer(e *emergency, mark byte) (taken bool) {
 	}
 	again := l.final
 	l.final = true
-	others := slices.ContainsFunc(e.legs, func(o emergencyLeg) bool { return !o.final })
+	others := e.settled() // of those that say nothing nobody knows whether they ever will
 	answer := slices.Clone(w.m.raw)
 	if l.adds > nothing && slices.Contains(refusals, status) && !e.final || status == 503 || others || l.cancelled {
 		w.acknowledge(l, answer)
