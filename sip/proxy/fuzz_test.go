@@ -22,6 +22,7 @@ var (
 func newBench() *bench {
 	p := &Proxy{cfg: Config{Key: [32]byte{1}}, own: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers, allow: PrivateNetworks}
 	p.log = p.logger()
+	p.limit()
 	p.after = func(time.Duration, func()) {} // nothing is sent by itself
 	p.conns.init()
 	p.pending.init()

@@ -54,6 +54,10 @@ const (
 	geolocation
 	expires
 	userAgent
+	authorization
+	proxyAuthorization
+	authenticate
+	proxyAuthenticate
 	names
 )
 
@@ -70,7 +74,8 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"from": from, "f": from, "to": to, "t": to, "call-id": callID, "i": callID, "cseq": cseq, "contact": contact, "m": contact,
 		"content-length": contentLength, "l": contentLength, "content-type": contentType, "c": contentType,
 		"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
-		"expires": expires, "user-agent": userAgent,
+		"expires": expires, "user-agent": userAgent, "authorization": authorization, "proxy-authorization": proxyAuthorization,
+		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}
@@ -78,7 +83,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 }()
 
 // maxName is how long the name of a header is that is read.
-const maxName = len("content-length")
+const maxName = len("proxy-authorization")
 
 // once are the headers of which a message has one at most (RFC 3261 section 20).
 var once = [names]bool{maxForwards: true, from: true, to: true, callID: true, cseq: true, contentLength: true, contentType: true}

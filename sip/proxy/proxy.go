@@ -97,7 +97,12 @@ type Proxy struct {
 	after       func(time.Duration, func()) // as time.AfterFunc
 	own         map[string]bool             // our hosts and ports, in lower case
 	conns       conns
-	count       struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64 }
+	admission   admission
+	clock       func() int64 // nanoseconds since the proxy was made
+	count       struct {
+		forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics atomic.Uint64
+		crowded, banned, spared, guesses, unanswered                                          atomic.Uint64
+	}
 }
 
 // leg is one of our sockets.
@@ -114,6 +119,7 @@ type leg struct {
 func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{cfg: cfg, own: map[string]bool{}, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) }}
 	p.log = p.logger()
+	p.limit()
 	p.conns.init()
 	p.pending.init()
 	p.told.init()
@@ -176,6 +182,13 @@ func (p *Proxy) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return p.cfg.Log
+}
+
+// limit prepares what limits sources.
+func (p *Proxy) limit() {
+	began := time.Now()
+	p.clock = func() int64 { return int64(time.Since(began)) }
+	p.admission.init(p.log, func(s source) bool { return p.callers.Load().from(s) })
 }
 
 // cutAddress cuts "udp:host:port".

@@ -15,6 +15,11 @@ type Counts struct {
 	Strangers  uint64 `json:"strangers"`   // datagrams and connections from networks that are not allowed
 	FailedOver uint64 `json:"failed_over"` // requests that were tried at another PBX
 	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
+	Crowded    uint64 `json:"crowded"`     // messages dropped unread, of sources over their limit
+	Banned     uint64 `json:"banned"`      // messages dropped unread, of sources that are banned
+	Spared     uint64 `json:"spared"`      // messages of calls for help that passed though their source is one of those
+	Guesses    uint64 `json:"guesses"`     // REGISTERs refused here, after too many that the PBX refused
+	Unanswered uint64 `json:"unanswered"`  // requests whose answer would have been larger
 }
 
 // State is how a proxy is.
@@ -23,6 +28,7 @@ type State struct {
 	Upstream    []UpstreamState `json:"upstream"`
 	Connections int             `json:"connections"`
 	Callers     int             `json:"callers"` // phones of which it is known where they are
+	Banned      Banned          `json:"banned"`
 }
 
 // UpstreamState is how a PBX is.
@@ -33,7 +39,7 @@ type UpstreamState struct {
 
 // State returns how the proxy is.
 func (p *Proxy) State() State {
-	s := State{Counts: p.Counts(), Connections: p.conns.len()}
+	s := State{Counts: p.Counts(), Connections: p.conns.len(), Banned: p.admission.banned(p.clock())}
 	for _, t := range p.upstreams.list() {
 		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
 	}
@@ -49,5 +55,6 @@ func (p *Proxy) Counts() Counts {
 	return Counts{
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
 		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
+		Crowded: c.crowded.Load(), Banned: c.banned.Load(), Spared: c.spared.Load(), Guesses: c.guesses.Load(), Unanswered: c.unanswered.Load(),
 	}
 }
