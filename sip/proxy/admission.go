@@ -172,8 +172,17 @@ func (a *admission) remember(v *standing, s source, now int64) bool {
 	if !a.listed(s) {
 		return false
 	}
-	v.known = now + knownFor
+	v.become(now)
 	return true
+}
+
+// become makes a source a known one, or keeps it one. What it took as a stranger is paid
+// for: a second of that would be more than a known one may owe.
+func (v *standing) become(now int64) {
+	if v.known <= now {
+		v.due = now
+	}
+	v.known = now + knownFor
 }
 
 // spend is admit for a message of a connection, which waits instead of being lost.

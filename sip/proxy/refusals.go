@@ -130,7 +130,7 @@ func (a *admission) accept(s source, aor uint64, now int64) {
 	set := a.sources.lock(uint64(s))
 	defer set.mu.Unlock()
 	if v := a.sources.put(set, uint64(s), rankKnown, now); v != nil {
-		v.known = now + knownFor
+		v.become(now)
 		if v.doubts != nil {
 			v.doubts.forgive(uint32(aor))
 		}
