@@ -46,8 +46,12 @@ const (
 	// knownFor is how long a source is known by a REGISTER that was accepted. Few are
 	// refreshed less often than once in an hour.
 	knownFor = 2 * hour
-	// maxPause is how long a connection is not read on when its source is over its limit.
-	maxPause = second / 4
+	// maxAhead is how far the connections of a source may be over its limit, and so how long
+	// one is not read on at most. One alone never is: what is read at a time is paid for in
+	// less than a second.
+	maxAhead = 10 * second
+	// crowdedPause is how long one is not read on when all strangers are over theirs.
+	crowdedPause = second / 4
 )
 
 // source is who something comes from: an IPv4 address, or the first half of an IPv6
@@ -185,26 +189,33 @@ func (v *standing) become(now int64) {
 	v.known = now + knownFor
 }
 
-// spend is admit for a message of a connection, which waits instead of being lost.
+// spend is admit for a message of a connection, which waits instead of being lost, unless
+// many connections of its source do.
 func (a *admission) spend(s source, now int64) (wait int64, is verdict) {
 	set := a.sources.lock(uint64(s))
 	defer set.mu.Unlock()
 	v := a.sources.put(set, uint64(s), rankStranger, now)
-	switch {
-	case v == nil:
+	if v == nil {
 		return 0, admitted // connections are few
+	}
+	at := strangerRate
+	switch {
 	case v.known > now:
-		return knownRate.owe(&v.due, now, maxPause), admitted
+		at = knownRate
 	case v.banned > now:
 		return 0, barred
 	}
-	if strangersRate.takeShared(&a.strangers, now) {
-		wait = strangerRate.owe(&v.due, now, maxPause)
-	} else {
-		wait = maxPause
+	wait, ok := at.owe(&v.due, now, maxAhead)
+	if v.known <= now && !strangersRate.takeShared(&a.strangers, now) {
+		wait = max(wait, crowdedPause)
 	}
-	if wait > 0 && a.remember(v, s, now) {
-		wait = 0
+	switch {
+	case wait == 0:
+		return 0, admitted
+	case v.known <= now && a.remember(v, s, now):
+		return 0, admitted
+	case !ok:
+		return wait, crowded
 	}
 	return wait, admitted
 }

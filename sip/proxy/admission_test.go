@@ -199,8 +199,8 @@ func TestBans(t *testing.T) {
 		{"fast, one target", time.Millisecond, same, 31},
 		{"fast, many", time.Millisecond, different, 21},
 		{"one a minute, many", time.Minute, different, 21},
-		{"one in three minutes, many", 170 * time.Second, different, 21},
-		{"one in four minutes, many", 4 * time.Minute, different, 0},
+		{"one in eight minutes, many", 8 * time.Minute, different, 22}, // the first ban is over then
+		{"one in ten minutes, many", 10 * time.Minute, different, 0},
 		{"a phone with a wrong password, once in two minutes", 2 * time.Minute, same, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func (r *reader) more(until time.Time) error {
 // pause holds what comes until the source has waited, or somebody calls for help. It is
 // false at the connection's end.
 func (r *reader) pause() bool {
-	until := time.Now().Add(time.Duration(min(r.wait, maxPause)))
+	until := time.Now().Add(time.Duration(r.wait))
 	r.wait = 0
 	looked := 0
 	for time.Now().Before(until) {
@@ -76,7 +76,7 @@ func (r *reader) takes(from netip.Addr, message []byte) bool {
 	}
 	wait, is := r.admission.spend(r.from, r.now)
 	r.wait = max(r.wait, wait)
-	if is == barred || r.hurry && wait > 0 {
+	if is != admitted || r.hurry && wait > 0 {
 		line, _, _ := cutLine(message, 0)
 		return r.passes(r.from, from, line, message, is)
 	}

@@ -22,11 +22,11 @@ var (
 const (
 	// maxRefused is how many different targets may be refused to a source within
 	// refusedFor, and maxRefusedKnown to one from which somebody registers, where only
-	// REGISTERs for lines that it does not hold count. Who tries one in three minutes or
+	// REGISTERs for lines that it does not hold count. Who tries one in eight minutes or
 	// more often is found out.
 	maxRefused      = 20
 	maxRefusedKnown = 32
-	refusedFor      = hour
+	refusedFor      = 3 * hour
 	// A ban is so long, the next one twice that, until longestBan; after bansForgotten
 	// without one it is so long again.
 	shortestBan   = 5 * minute

@@ -121,11 +121,15 @@ func (r rate) take(due *int64, now int64) bool {
 // over reports whether none may come now.
 func (r rate) over(due, now int64) bool { return due-now > r.burst-r.each }
 
-// owe takes one in any case, and returns how long it should have waited; limit is how
-// much may be owed.
-func (r rate) owe(due *int64, now, limit int64) (wait int64) {
-	*due = min(max(*due, now)+r.each, now+r.burst+limit)
-	return max(*due-now-r.burst, 0)
+// owe takes one that may come too early, and returns how long it should have waited. It is
+// false if that were longer than limit.
+func (r rate) owe(due *int64, now, limit int64) (wait int64, ok bool) {
+	d := max(*due, now) + r.each
+	if wait = max(d-now-r.burst, 0); wait > limit {
+		return limit, false
+	}
+	*due = d
+	return wait, true
 }
 
 // takeShared is take for a number that others take from at the same time.
