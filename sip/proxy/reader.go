@@ -28,11 +28,8 @@ type reader struct {
 // read reads on, after the pause that is due. It is false at the connection's end.
 func (r *reader) read() bool {
 	r.hurry = false
-	if r.wait > 0 && !r.pause() {
-		return false
-	}
-	if r.hurry {
-		return true
+	if r.wait > 0 {
+		return r.pause() // what was held meanwhile comes first
 	}
 	return r.more(r.patience) == nil
 }
