@@ -45,6 +45,7 @@ var programs = []struct{ name, pkg string }{
 	{"kamailio", "kamailio"},
 	{"sipp", "sip-tester"},
 	{"baresip", "baresip-core"},
+	{"svwar", "sipvicious"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 
