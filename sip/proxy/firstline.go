@@ -78,7 +78,7 @@ func (w *worker) deserves() bool {
 		return help
 	case pleaToken:
 		_, inDialog := tagOf(w.m.get(to))
-		return inDialog && ofCall(w.m.method)
+		return inDialog
 	}
 	return true
 }
