@@ -146,15 +146,19 @@ func (a *admission) admit(s source, now int64) verdict {
 	set := a.sources.lock(uint64(s))
 	defer set.mu.Unlock()
 	v := a.sources.put(set, uint64(s), rankStranger, now)
-	switch {
-	case v == nil:
+	if v == nil {
 		if strangersRate.takeShared(&a.strangers, now) {
 			return admitted
 		}
 		return crowded
-	case v.known <= now && v.banned > now:
-		return barred
-	case v.known <= now:
+	}
+	switch {
+	case v.known > now:
+	case v.banned > now:
+		if !a.remember(v, s, now) {
+			return barred
+		}
+	default:
 		d := v.due
 		if strangerRate.take(&d, now) && strangersRate.takeShared(&a.strangers, now) {
 			v.due = d
@@ -202,7 +206,7 @@ func (a *admission) spend(s source, now int64) (wait int64, is verdict) {
 	switch {
 	case v.known > now:
 		at = knownRate
-	case v.banned > now:
+	case v.banned > now && !a.remember(v, s, now):
 		return 0, barred
 	}
 	wait, ok := at.owe(&v.due, now, maxAhead)

@@ -111,6 +111,12 @@ func TestSpare(t *testing.T) {
 // a start.
 func TestRoll(t *testing.T) {
 	p := newBench().w.Proxy
+	for i := range 50 {
+		p.admission.refuse(src("10.0.0.9"), uint64(i), true, 0)
+	}
+	if is := p.admission.admit(src("10.0.0.9"), 0); is != barred {
+		t.Fatalf("got %v before the roll is there, want a ban", is)
+	}
 	phone := aliceDesk
 	phone.Sources = []netip.Addr{netip.MustParseAddr("10.0.0.9")}
 	p.SetCallers([]Caller{phone})

@@ -282,11 +282,12 @@ func (w *worker) target() uint64 {
 
 // credentials reports whether the request at hand carries some.
 func (w *worker) credentials() bool {
-	if _, ok := w.m.find(authorization); ok {
-		return true
+	for i := range w.m.headers {
+		if n := w.m.headers[i].name; n == authorization || n == proxyAuthorization {
+			return true
+		}
 	}
-	_, ok := w.m.find(proxyAuthorization)
-	return ok
+	return false
 }
 
 // mayRegister reports whether the REGISTER at hand is passed on. One that is sent
