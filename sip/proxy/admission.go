@@ -47,8 +47,8 @@ const (
 	// refreshed less often than once in an hour.
 	knownFor = 2 * hour
 	// maxAhead is how far the connections of a source may be over its limit, and so how long
-	// one is not read on at most. One alone never is: what is read at a time is paid for in
-	// less than a second.
+	// one is not read on at most. One alone never is: what is read at a time is paid for
+	// within seconds. Of many together what is too much is dropped.
 	maxAhead = 10 * second
 	// crowdedPause is how long one is not read on when all strangers are over theirs.
 	crowdedPause = second / 4

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	cryptotls "crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -324,21 +325,31 @@ func TestHelpInAFlood(t *testing.T) {
 // Over a connection what is too much waits, and all of it comes in the end; but for a
 // call for help, which does not wait.
 func TestPause(t *testing.T) {
+	for _, over := range []string{"tcp", "tls"} {
+		t.Run(over, func(t *testing.T) { pauseOver(t, over) })
+	}
+}
+
+func pauseOver(t *testing.T, over string) {
 	pbx := newPeer(t)
-	p := start(t, Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}}, "udp:"+pbx.addr().String())
+	cert, key := writeCertificate(t, t.TempDir(), 1)
+	p := start(t, Config{Listen: []string{over + ":127.0.0.1:0", "udp:127.0.0.1:0"}, CertFile: cert, KeyFile: key}, "udp:"+pbx.addr().String())
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}}
 	c, err := d.Dial("tcp", p.Addr(0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	if over == "tls" {
+		c = cryptotls.Client(c, &cryptotls.Config{InsecureSkipVerify: true})
+	}
 	defer c.Close()
 	for range 1024 {
 		p.admission.spend(src("127.0.0.3"), p.clock())
 	}
-	const n = 400 // at 256 in a second, but for what is read at once
+	const n = 300 // at 256 in a second, but for what is read at once
 	var all strings.Builder
 	for i := range n {
-		all.WriteString(strings.Replace(as("REGISTER", fmt.Sprint(i), fmt.Sprintf("sip:%d@b", i)), "UDP", "TCP", 1))
+		all.WriteString(strings.Replace(as("REGISTER", fmt.Sprint(i), fmt.Sprintf("sip:%d@b", i)), "UDP", strings.ToUpper(over), 1))
 	}
 	go func() { _, _ = c.Write([]byte(all.String())) }()
 	ids := map[string]bool{}
@@ -352,7 +363,7 @@ func TestPause(t *testing.T) {
 			pbx.respond(m, "486 Busy Here")
 		}
 	}
-	if _, err := c.Write([]byte(strings.Replace(as("REGISTER", "last", "sip:last@b")+helpCall("sip:911@pbx", "sip:a@b", "help"), "UDP", "TCP", 2))); err != nil {
+	if _, err := c.Write([]byte(strings.Replace(as("REGISTER", "last", "sip:last@b")+helpCall("sip:911@pbx", "sip:a@b", "help"), "UDP", strings.ToUpper(over), 2))); err != nil {
 		t.Fatal(err)
 	}
 	for m := ""; !strings.HasPrefix(m, "INVITE sip:911@pbx "); {
@@ -440,5 +451,34 @@ func TestManyConnections(t *testing.T) {
 	}
 	if want := 1024 + 256*int(maxAhead/second); taken != want {
 		t.Errorf("got %d, want %d", taken, want)
+	}
+}
+
+// A storm is no flood: a thousand phones behind one gateway that is not known yet, all in
+// the same second, and 50 000 phones, each at its own address, in 30 s.
+func TestStorm(t *testing.T) {
+	b := newBench()
+	aor := func(i int) string { return fmt.Sprintf("sip:%d@b", i) }
+	const phones = 1000
+	for _, round := range []struct {
+		status string
+		more   []string
+	}{{"401 Unauthorized", nil}, {"200 OK", []string{wrong}}} {
+		got := asked(b, phones, second/phones, func(i int) string { return as("REGISTER", fmt.Sprint("x", len(round.more), "x", i), aor(i), round.more...) }, round.status)
+		if got != phones {
+			t.Errorf("%s: %d of %d REGISTERs passed", round.status, got, phones)
+		}
+	}
+	a, lost := newAdmission(), 0
+	for i := range 50_000 {
+		now := int64(i) * 30 * second / 50_000
+		for range 3 { // one is sent twice
+			if a.admit(source(0x0a000000+i), now) != admitted {
+				lost++
+			}
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d messages were dropped", lost)
 	}
 }

@@ -8,6 +8,9 @@
 // reached. It keeps nothing itself, so a phone does not notice when it is started
 // again.
 //
+// Before anything is read its source is held to limits (admission.go), and whom the PBX
+// refuses too often is not heard for a while (refusals.go). Calls for help pass.
+//
 // Where nothing has to be changed a message passes octet for octet. Of REGISTERs that
 // are accepted, and their answers, the proxy hands over a copy, and never waits for
 // whoever takes it.
