@@ -464,7 +464,9 @@ func TestStorm(t *testing.T) {
 		status string
 		more   []string
 	}{{"401 Unauthorized", nil}, {"200 OK", []string{wrong}}} {
-		got := asked(b, phones, second/phones, func(i int) string { return as("REGISTER", fmt.Sprint("x", len(round.more), "x", i), aor(i), round.more...) }, round.status)
+		got := asked(b, phones, second/phones, func(i int) string {
+			return as("REGISTER", fmt.Sprint("x", len(round.more), "x", i), aor(i), round.more...)
+		}, round.status)
 		if got != phones {
 			t.Errorf("%s: %d of %d REGISTERs passed", round.status, got, phones)
 		}
