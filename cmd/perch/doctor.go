@@ -243,6 +243,11 @@ func (k *sipKeeper) diagnose() pathReport {
 		"the log has the hash of each and the place: please report it, see SECURITY.md")
 	say(s.Counts.Strangers > 0, fmt.Sprintf("%d messages and connections came from networks that are not in sip.allow", s.Counts.Strangers),
 		"if they are phones, add their network; if not, nobody was answered")
+	say(s.Banned.Count > 0, fmt.Sprintf("%d sources are not heard for a while, but for emergency calls, as the PBX refused them too often: %s", s.Banned.Count, strings.Join(s.Banned.Sources, ", ")),
+		"if one is a phone, put its password right: it is heard again within the hour; if not, somebody is scanning for lines and passwords")
+	say(s.Counts.Guesses > 0, fmt.Sprintf("%d REGISTERs were refused here, after too many that the PBX refused", s.Counts.Guesses),
+		"a phone has a wrong password, or somebody guesses; the PBX's log says of which line")
+	say(s.Counts.Crowded > 0, fmt.Sprintf("%d messages were dropped unread, as their sources sent too many", s.Counts.Crowded), "see who floods; docs/hostile.md has the limits")
 	return d
 }
 

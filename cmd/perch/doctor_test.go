@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"perch/discovery"
+	"perch/sip/proxy"
 )
 
 func TestFindings(t *testing.T) {
@@ -167,6 +168,24 @@ func TestDoctorTellsOfPerch(t *testing.T) {
 		}
 		if !strings.Contains(out.String(), x.want) {
 			t.Errorf("JSON %v: got\n%s\nwant %q in it", x.r.JSON, out.String(), x.want)
+		}
+	}
+}
+
+// What is banned now is told with its address, and what was dropped by how much.
+func TestPathFindings(t *testing.T) {
+	k := &sipKeeper{}
+	k.state.Store(&proxy.State{
+		Counts: proxy.Counts{Guesses: 5, Crowded: 7}, Banned: proxy.Banned{Count: 2, Sources: []string{"10.0.0.9", "2001:db8::/64"}},
+	})
+	var got []string
+	for _, s := range k.diagnose().Findings {
+		got = append(got, s.What)
+	}
+	all := strings.Join(got, "\n")
+	for _, want := range []string{"2 sources are not heard", "10.0.0.9, 2001:db8::/64", "5 REGISTERs were refused here", "7 messages were dropped unread"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("got\n%s\nwant %q in it", all, want)
 		}
 	}
 }

@@ -45,6 +45,7 @@ var (
 	sipDesc      = prometheus.NewDesc("perch_sip_messages_total", "SIP messages that came, by what was done with them.", []string{"what"}, nil)
 	upstreamDesc = prometheus.NewDesc("perch_sip_upstream_up", "1 for a PBX that answers.", []string{"upstream"}, nil)
 	sipConnsDesc = prometheus.NewDesc("perch_sip_connections", "Connections of phones and to PBXs.", nil, nil)
+	bannedDesc   = prometheus.NewDesc("perch_sip_banned", "Sources that are not heard now, but for emergency calls.", nil, nil)
 	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
 	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
@@ -73,7 +74,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
-		sipDesc, upstreamDesc, sipConnsDesc, callersDesc,
+		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, bannedDesc,
 	} {
 		to <- d
 	}
@@ -160,6 +161,11 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	count(sipDesc, s.Dropped, "not observed")
 	count(sipDesc, c.Shown, "shown")
 	count(sipDesc, c.NotShown, "not_shown")
+	count(sipDesc, c.Crowded, "over the limit")
+	count(sipDesc, c.Banned, "from a banned source")
+	count(sipDesc, c.Spared, "passed for an emergency call")
+	count(sipDesc, c.Guesses, "REGISTER refused here")
+	count(sipDesc, c.Unanswered, "left unanswered")
 	for _, u := range s.Upstream {
 		up := 0.0
 		if u.Up {
@@ -169,6 +175,7 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(sipConnsDesc, prometheus.GaugeValue, float64(s.Connections))
 	to <- prometheus.MustNewConstMetric(callersDesc, prometheus.GaugeValue, float64(s.Callers))
+	to <- prometheus.MustNewConstMetric(bannedDesc, prometheus.GaugeValue, float64(s.Banned.Count))
 }
 
 // collectEars tells what was heard on each interface.

@@ -12,38 +12,83 @@ import (
 )
 
 // answer answers a request without keeping anything of it (RFC 3261 section 16.11).
-// An ACK is never answered.
+// An ACK is never answered. Over UDP whoever nobody registers from may be somebody else
+// than it says: what is sent there is no larger than what came. What can be done without
+// is left out of it then, and if that is not enough it is not sent.
 func (w *worker) answer(in flow, f *fault) {
-	if !w.m.is("ACK") {
-		w.send(in, w.reply(in, f, nil))
+	if w.m.is("ACK") {
+		return
 	}
+	b := w.compose(w.out[:0], in, f, full, nil)
+	if in.transport == udp && len(b) > len(w.m.raw) && !f.challenge() && !w.trusted(in.peer.Addr()) {
+		for left := full + 1; left <= leastOfAll && len(b) > len(w.m.raw); left++ {
+			b = w.compose(b[:0], in, f, left, nil)
+		}
+		if w.out = b; len(b) > len(w.m.raw) {
+			w.count.unanswered.Add(1)
+			return
+		}
+	}
+	w.count.answered.Add(1)
+	w.send(in, b)
 }
 
-// reply composes the answer to the request at hand; more are whole headers.
+// trusted reports whether somebody at an address was heard by a PBX, or is one.
+func (w *worker) trusted(a netip.Addr) bool {
+	return w.upstreams.at(a) || w.admission.knows(sourceOf(a), w.now)
+}
+
+// How much of an answer is left out, one after the other.
+const (
+	full       = iota
+	lengthless // a datagram ends where it ends (RFC 3261 section 18.3)
+	undetailed // what is wrong with the request
+	reasonless // the reason phrase, which may be empty (section 25.1)
+	headerless // the header that says more
+	leastOfAll // the tag of who answers, by which forked answers are told apart
+)
+
+// reply is an answer as a whole, for who has proved who it is; more are whole headers.
 func (w *worker) reply(in flow, f *fault, more []byte) []byte {
+	w.count.answered.Add(1)
+	return w.compose(w.out[:0], in, f, full, more)
+}
+
+// compose appends the answer to the request at hand; more are whole headers.
+func (w *worker) compose(b []byte, in flow, f *fault, left int, more []byte) []byte {
 	m := &w.m
 	w.edits.reset()
 	w.received(in, &w.edits)
-	b := append(w.out[:0], version+" "...)
+	reason := f.reason
+	if left >= undetailed {
+		reason, _, _ = strings.Cut(reason, " (")
+	}
+	if left >= reasonless {
+		reason = ""
+	}
+	b = append(b, version+" "...)
 	b = strconv.AppendInt(b, int64(f.status), 10)
-	b = append(append(append(b, ' '), f.reason...), "\r\n"...)
+	b = append(append(append(b, ' '), reason...), "\r\n"...)
 	for _, h := range m.headers {
 		switch h.name {
 		case via, from, callID, cseq:
 			b = w.line(b, h)
 		case to:
 			b = w.line(b, h)
-			if _, tagged := tagOf(m.value(h)); !tagged {
+			if _, tagged := tagOf(m.value(h)); !tagged && left < leastOfAll {
 				b = w.tag(bytes.TrimRight(b, "\r\n"))
 				b = append(b, "\r\n"...)
 			}
 		}
 	}
-	if f.header != "" {
+	if f.header != "" && left < headerless {
 		b = append(append(b, f.header...), "\r\n"...)
 	}
-	w.count.answered.Add(1)
-	return append(append(b, more...), "Content-Length: 0\r\n\r\n"...)
+	b = append(b, more...)
+	if left < lengthless {
+		b = append(b, "Content-Length: 0\r\n"...)
+	}
+	return append(b, "\r\n"...)
 }
 
 // line appends a header as it came, with what is changed in it.
@@ -89,7 +134,8 @@ func (w *worker) response(in flow) {
 		w.count.forged.Add(1)
 		return
 	}
-	if t := w.upstreams.target(in); t != nil && (t.silent.Load() != 0 || t.down.Load()) {
+	t := w.upstreams.target(in)
+	if t != nil && (t.silent.Load() != 0 || t.down.Load()) {
 		if t.down.Load() {
 			w.log.Info("a PBX answers again", "address", t.addr)
 		}
@@ -107,6 +153,9 @@ func (w *worker) response(in flow) {
 		return
 	}
 	_, method := m.sequence()
+	if t != nil {
+		w.judge(to, key, method)
+	}
 	if string(method) == "REGISTER" && m.status < 200 {
 		w.hand(to)
 		return // its end is still owed

@@ -44,16 +44,18 @@ type callers struct {
 	bySource map[netip.Addr][]*Caller
 	byAOR    map[string][]*Caller
 	all      map[string]*Caller
+	sources  map[source]bool
 }
 
 // SetCallers replaces all callers.
 func (p *Proxy) SetCallers(list []Caller) {
-	c := &callers{map[netip.Addr][]*Caller{}, map[string][]*Caller{}, map[string]*Caller{}}
+	c := &callers{map[netip.Addr][]*Caller{}, map[string][]*Caller{}, map[string]*Caller{}, map[source]bool{}}
 	for i := range list {
 		x := &list[i]
 		c.all[x.Phone] = x
 		for _, a := range x.Sources {
 			c.bySource[a] = append(c.bySource[a], x)
+			c.sources[sourceOf(a)] = true
 		}
 		for _, a := range x.AORs {
 			a = strings.ToLower(a)
@@ -93,4 +95,12 @@ func (c *callers) find(source netip.Addr, aor, contact string) (*Caller, string)
 		return all[0], foundByAOR
 	}
 	return nil, ""
+}
+
+// from reports whether a phone registers from a source.
+func (c *callers) from(s source) bool { return c != nil && c.sources[s] }
+
+// holds reports whether a phone registers an AOR, in lower case, from an address.
+func (c *callers) holds(a netip.Addr, aor string) bool {
+	return c != nil && slices.ContainsFunc(c.byAOR[aor], func(x *Caller) bool { return slices.Contains(x.Sources, a) })
 }

@@ -161,7 +161,10 @@ func (p *Proxy) accept(l *leg, running *sync.WaitGroup) {
 			continue
 		}
 		from, ok := n.RemoteAddr().(*net.TCPAddr)
-		if !ok || !p.admits(from.AddrPort().Addr().Unmap()) {
+		if ok {
+			ok, _ = p.admits(from.AddrPort().Addr().Unmap())
+		}
+		if !ok {
 			_ = n.Close()
 			continue
 		}
@@ -180,22 +183,15 @@ func (p *Proxy) serve(x *conn, t transport, port uint16) {
 	go x.send()
 	peer := x.net.RemoteAddr().(*net.TCPAddr).AddrPort()
 	in := flow{transport: t, port: port, peer: netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()), conn: x.id}
-	w := p.newWorker()
-	var cut stream
-	b := make([]byte, 32<<10)
-	_ = x.net.SetReadDeadline(time.Now().Add(firstMessage))
-	for first := true; ; {
-		n, err := x.net.Read(b)
-		if err != nil {
-			return
-		}
-		pings, err := cut.feed(b[:n], func(message []byte) {
-			if w.handle(in, message, false) && first {
-				first = false
-				_ = x.net.SetReadDeadline(time.Time{}) // its keep-alives, or TCP's, tell whether it is there
+	r := reader{worker: p.newWorker(), conn: x, from: sourceOf(in.peer.Addr()), pbx: port == 0 || p.upstreams.at(in.peer.Addr())}
+	r.patience = time.Now().Add(firstMessage)
+	for r.read() {
+		pings, err := r.cut.feed(nil, func(message []byte) {
+			if r.takes(in.peer.Addr(), message) && r.handle(in, message, false) {
+				r.patience = time.Time{} // its keep-alives, or TCP's, tell whether it is there
 			}
 		})
-		w.flush()
+		r.flush()
 		for range pings {
 			_ = p.conns.write(x.id, []byte("\r\n")) // RFC 5626 section 3.5.1
 		}

@@ -38,8 +38,8 @@ func HashLine(aor sip.AOR, user, realm, password string) Line {
 	return Line{AOR: aor, User: user, MD5: hex.EncodeToString(m[:]), SHA256: hex.EncodeToString(s[:])}
 }
 
-// lines are those that may register here, as they are looked for.
-type lines struct {
+// listed are the lines that may register here, as they are looked for.
+type listed struct {
 	byAOR    map[sip.AOR]*Line
 	byNumber map[string][]*Line // by the user part of the AOR
 	byUser   map[string][]*Line
@@ -47,7 +47,7 @@ type lines struct {
 
 // SetLines replaces the lines that may register here.
 func (p *Proxy) SetLines(list []Line) {
-	l := &lines{map[sip.AOR]*Line{}, map[string][]*Line{}, map[string][]*Line{}}
+	l := &listed{map[sip.AOR]*Line{}, map[string][]*Line{}, map[string][]*Line{}}
 	for i := range list {
 		x := &list[i]
 		l.byAOR[x.AOR] = x
@@ -59,7 +59,7 @@ func (p *Proxy) SetLines(list []Line) {
 
 // of returns a line: by its AOR, or by its user part if the host is one of ours and
 // no other line has it. Nil: there is none.
-func (l *lines) of(aor sip.AOR, ours bool) *Line {
+func (l *listed) of(aor sip.AOR, ours bool) *Line {
 	if l == nil {
 		return nil
 	}
@@ -72,14 +72,14 @@ func (l *lines) of(aor sip.AOR, ours bool) *Line {
 	return nil
 }
 
-// verdict is what credentials are.
-type verdict uint8
+// proof is what credentials are.
+type proof uint8
 
 const (
-	none  verdict = iota // there are none, or they are not for us
-	stale                // right, but of a nonce that is too old
-	right
-	wrong
+	unproved   proof = iota // there are none, or they are not for us
+	proofStale              // right, but of a nonce that is too old
+	proved
+	disproved
 )
 
 // How long a nonce is good, and how many are known for which one has answered.
@@ -243,7 +243,7 @@ func (d *digest) field(key []byte) *[]byte {
 
 // check looks at the credentials that the request at hand has for our realm; line
 // returns the line that a user's name is of, nil if there is none.
-func (w *worker) check(kind name, in flow, line func(user string) *Line, now time.Time) (*Line, verdict) {
+func (w *worker) check(kind name, in flow, line func(user string) *Line, now time.Time) (*Line, proof) {
 	m := &w.m
 	for _, h := range m.headers {
 		if h.name != kind {
@@ -255,22 +255,22 @@ func (w *worker) check(kind name, in flow, line func(user string) *Line, now tim
 		}
 		l := line(string(d.user))
 		if !w.proves(&d, l) {
-			return nil, wrong
+			return nil, disproved
 		}
 		n, at, ours := w.openNonce(d.nonce, in.peer.Addr())
 		age := now.Sub(at)
 		if !ours || age > nonceLife || age < -nonceLife {
-			return l, stale
+			return l, proofStale
 		}
 		count, err := strconv.ParseUint(string(d.nc), 16, 32)
 		sum := fnv.New64a()
 		sum.Write(w.key[:])
 		if err != nil || count == 0 || !w.nonces.use(n, uint32(count), sum.Sum64(), now) {
-			return l, stale
+			return l, proofStale
 		}
-		return l, right
+		return l, proved
 	}
-	return nil, none
+	return nil, unproved
 }
 
 // proves reports whether a digest is that of the line's password (RFC 7616 section

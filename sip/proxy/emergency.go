@@ -74,11 +74,7 @@ func (w *worker) dialled(at *Site) (string, bool) {
 	scheme, rest, _ := bytes.Cut(u, []byte(":"))
 	switch {
 	case bytes.EqualFold(scheme, []byte("urn")):
-		const sos = "service:sos"
-		if len(rest) >= len(sos) && bytes.EqualFold(rest[:len(sos)], []byte(sos)) && (len(rest) == len(sos) || rest[len(sos)] == '.') {
-			return string(u), true
-		}
-		return "", false
+		return string(u), isSOS(rest)
 	case bytes.EqualFold(scheme, []byte("tel")):
 		rest, _, _ = bytes.Cut(rest, []byte(";"))
 	default:
@@ -96,6 +92,13 @@ func (w *worker) dialled(at *Site) (string, bool) {
 		return r
 	}, string(rest))
 	return number, slices.Contains(w.numbersOf(at), number)
+}
+
+// isSOS reports whether what stands behind urn: is an emergency service (RFC 5031
+// section 4.2).
+func isSOS(b []byte) bool {
+	const sos = "service:sos"
+	return len(b) >= len(sos) && bytes.EqualFold(b[:len(sos)], []byte(sos)) && (len(b) == len(sos) || b[len(sos)] == '.')
 }
 
 // emergency sends an INVITE for help. It is false if it is no new one: then it goes

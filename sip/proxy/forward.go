@@ -36,11 +36,14 @@ type worker struct {
 	out     []byte // room for the next message that is sent
 	sent    []batch
 	host    []byte // for looking up
+	now     int64  // when what is at hand came, by clock
+	plea    plea   // by which it is read, if its source is not heard
 }
 
 func (p *Proxy) newWorker() *worker {
 	return &worker{
 		Proxy: p, legMark: marks[0], sealer: newSealer(p.cfg.Key[:]), md5: md5.New(), sha256: sha256.New(), sent: make([]batch, len(p.legs)),
+		now: p.clock(),
 	}
 }
 
@@ -58,6 +61,10 @@ func (w *worker) handle(in flow, b []byte, datagram bool) (isSIP bool) {
 		return false
 	}
 	f = first(f, w.m.validate(datagram))
+	if w.plea != noPlea && w.m.request && (f != nil || !w.deserves(in.peer.Addr())) {
+		w.count.crowded.Add(1)
+		return true
+	}
 	switch {
 	case f == nil && w.m.request:
 		w.request(in)
@@ -117,6 +124,10 @@ func (w *worker) request(in flow) {
 	default:
 		now, key := time.Now(), w.key
 		t := w.pending.of(key)
+		if t == nil && m.is("REGISTER") && !w.mayRegister(in) {
+			w.answer(in, &fault{503, "Service Unavailable", retryLater})
+			return
+		}
 		if t == nil {
 			t = w.upstreams.choose(m, nil, now)
 		}
@@ -169,6 +180,9 @@ func (w *worker) toPBX(in flow, t *target, now time.Time) {
 	w.via(in, toward)
 	if !w.m.is("ACK") {
 		t.asked(now)
+	}
+	if w.credentials() {
+		w.admission.carried(w.key)
 	}
 	w.send(toward, w.edits.apply(w.out[:0], w.m.raw))
 }

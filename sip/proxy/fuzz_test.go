@@ -20,7 +20,7 @@ var (
 )
 
 func newBench() *bench {
-	p := &Proxy{cfg: Config{Key: [32]byte{1}}, ours: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers, allow: PrivateNetworks}
+	p := &Proxy{cfg: Config{Key: [32]byte{1}}, ours: map[string]bool{"192.0.2.5:5060": true}, numbers: DefaultEmergencyNumbers, anyNumbers: DefaultEmergencyNumbers, allow: PrivateNetworks}
 	p.init()
 	p.after = func(time.Duration, func()) {} // nothing is sent by itself
 	p.legs = []*leg{{transport: udp, addr: netip.MustParseAddrPort("192.0.2.5:5060"), advertised: "192.0.2.5:5060"}}

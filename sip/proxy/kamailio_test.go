@@ -111,8 +111,13 @@ func testdata(t *testing.T, name string) string {
 // startKamailio starts a PBX and returns where it listens, over UDP and TCP.
 func startKamailio(t *testing.T, flags ...string) netip.AddrPort {
 	t.Helper()
+	return startKamailioAt(t, netip.AddrFrom4([4]byte{127, 0, 0, 1}), flags...)
+}
+
+func startKamailioAt(t *testing.T, ip netip.Addr, flags ...string) netip.AddrPort {
+	t.Helper()
 	need(t, "kamailio", "kamailio")
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(freePort(t)))
+	addr := netip.AddrPortFrom(ip, uint16(freePort(t)))
 	dir := t.TempDir()
 	spawn(t, "kamailio", append([]string{
 		"-DD", "-E", "-f", testdata(t, "kamailio.cfg"), "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "4",

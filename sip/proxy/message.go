@@ -59,6 +59,8 @@ const (
 	geolocationRouting
 	assertedIdentity
 	preferredIdentity
+	authenticate
+	proxyAuthenticate
 	names
 )
 
@@ -78,6 +80,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"expires": expires, "user-agent": userAgent,
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
 		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity,
+		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}

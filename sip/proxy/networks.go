@@ -15,19 +15,18 @@ var PrivateNetworks = func() (out []netip.Prefix) {
 	return out
 }()
 
-// admits reports whether anything is taken from an address.
-func (p *Proxy) admits(a netip.Addr) bool {
+// admits reports whether anything is taken from an address, and whether a PBX is there,
+// to which no limit applies.
+func (p *Proxy) admits(a netip.Addr) (ok, pbx bool) {
 	a = a.WithZone("")
+	if p.upstreams.at(a) {
+		return true, true
+	}
 	for _, n := range p.allow {
 		if n.Contains(a) {
-			return true
-		}
-	}
-	for _, t := range p.upstreams.list() {
-		if t.addr.Addr() == a {
-			return true
+			return true, false
 		}
 	}
 	p.count.strangers.Add(1)
-	return false
+	return false, false
 }

@@ -123,6 +123,7 @@ func (p *Proxy) readPackets(l *leg) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
+		w.now = p.clock() // for all of them
 		for i := range max(n, 0) {
 			from, ok := msgs[i].Addr.(*net.UDPAddr)
 			if !ok {
@@ -142,6 +143,7 @@ func (p *Proxy) readSingly(l *leg, w *worker) {
 			return
 		}
 		if err == nil {
+			w.now = p.clock()
 			w.datagram(l, from, b[:n])
 			w.flush()
 		}
@@ -155,15 +157,21 @@ func (w *worker) datagram(l *leg, from netip.AddrPort, b []byte) {
 		return
 	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	if !w.admits(from.Addr()) {
+	ok, pbx := w.admits(from.Addr())
+	if !ok {
 		return
 	}
 	in := flow{transport: udp, port: l.addr.Port(), peer: from}
 	if isSTUN(b) {
-		if answer := stunAnswer(w.out[:0], b, from); len(answer) > 0 {
-			w.send(in, answer)
-		}
+		w.stun(in, b)
 		return
 	}
-	w.handle(in, b, true)
+	line := firstLine(b)
+	if line == nil {
+		w.count.notSIP.Add(1)
+		return
+	}
+	if w.plea = noPlea; pbx || w.lets(from.Addr(), line, b) {
+		w.handle(in, b, true)
+	}
 }

@@ -8,6 +8,9 @@
 // reached. It keeps nothing itself, so a phone does not notice when it is started
 // again.
 //
+// Before anything is read its source is held to limits (admission.go), and whom the PBX
+// refuses too often is not heard for a while (refusals.go). Calls for help pass.
+//
 // Where nothing has to be changed a message passes octet for octet. Of REGISTERs that
 // are accepted, and their answers, the proxy hands over a copy, and never waits for
 // whoever takes it.
@@ -94,19 +97,21 @@ type Observation struct {
 
 // Proxy forwards SIP.
 type Proxy struct {
-	cfg       Config
-	log       *slog.Logger
-	legs      []*leg
-	upstreams upstreams
-	pending   pending
-	told      told
-	bindings  bindings
-	lines     atomic.Pointer[lines]
-	nonces    nonces
-	own       ownRequests
-	callers   atomic.Pointer[callers]
-	numbers   []string
-	places    atomic.Pointer[map[string]Place]
+	cfg        Config
+	log        *slog.Logger
+	legs       []*leg
+	upstreams  upstreams
+	alone      bool // there are none: this is the registrar
+	pending    pending
+	told       told
+	bindings   bindings
+	lines      atomic.Pointer[listed]
+	nonces     nonces
+	own        ownRequests
+	callers    atomic.Pointer[callers]
+	numbers    []string
+	anyNumbers []string // those of all sites
+	places     atomic.Pointer[map[string]Place]
 	// elsewhereSite is that of phones of whose site nothing is said.
 	elsewhereSite Site
 	serverTLS     *cryptotls.Config // nil: no certificate
@@ -117,7 +122,12 @@ type Proxy struct {
 	after         func(time.Duration, func()) // as time.AfterFunc
 	ours          map[string]bool             // our hosts and ports, in lower case
 	conns         conns
-	count         struct{ forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics, shown, notShown atomic.Uint64 }
+	admission     admission
+	clock         func() int64 // nanoseconds since the proxy was made
+	count         struct {
+		forwarded, answered, malformed, notSIP, forged, unsent, strangers, failedOver, panics, shown, notShown atomic.Uint64
+		crowded, banned, spared, guesses, unanswered                                                           atomic.Uint64
+	}
 }
 
 // leg is one of our sockets.
@@ -137,9 +147,13 @@ func New(cfg Config) (*Proxy, error) {
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
 	}
-	p.elsewhereSite.Name = cfg.Site
+	p.elsewhereSite.Name, p.alone = cfg.Site, len(cfg.Upstream) == 0
 	if p.numbers = cfg.Numbers; p.numbers == nil {
 		p.numbers = DefaultEmergencyNumbers
+	}
+	p.anyNumbers = slices.Clone(p.numbers)
+	for i := range cfg.Sites {
+		p.anyNumbers = append(p.anyNumbers, cfg.Sites[i].Numbers...)
 	}
 	p.upstreams.log, p.upstreams.lookUp = p.log, net.DefaultResolver
 	var err error
@@ -174,6 +188,7 @@ func (p *Proxy) init() {
 		p.cfg.Algorithms = defaultAlgorithms
 	}
 	p.log = p.logger()
+	p.limit()
 	p.conns.init()
 	p.pending.init()
 	p.told.init()
@@ -207,6 +222,13 @@ func (p *Proxy) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return p.cfg.Log
+}
+
+// limit prepares what limits sources.
+func (p *Proxy) limit() {
+	began := time.Now()
+	p.clock = func() int64 { return int64(time.Since(began)) }
+	p.admission.init(p.log, func(s source) bool { return p.callers.Load().from(s) })
 }
 
 // cutAddress cuts "udp:host:port".

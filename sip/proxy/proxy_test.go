@@ -296,7 +296,11 @@ func TestForged(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := strings.LastIndexByte(vias[0][:strings.LastIndex(vias[0], ";")], '.') + 3
-	changed := vias[0][:i] + string(vias[0][i]^1) + vias[0][i+1:]
+	other := "A"
+	if vias[0][i] == 'A' {
+		other = "B"
+	}
+	changed := vias[0][:i] + other + vias[0][i+1:]
 	pbx.send(p.Addr(0), answer(changed))
 	pbx.send(p.Addr(0), answer("SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1"))
 	phone.silent()

@@ -20,8 +20,7 @@ const maxExpiresAway = 120
 // here does with the request at hand what is to be done without a PBX. It is false
 // if that is for the PBX.
 func (w *worker) here(in flow) bool {
-	alone := len(w.upstreams.names) == 0
-	now := time.Now()
+	alone, now := w.alone, time.Now()
 	switch {
 	case !alone && w.upstreams.anyWell(now) && !w.pending.isHere(w.key):
 		return false
@@ -54,6 +53,9 @@ func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 	if !alone && line == nil {
 		return false
 	}
+	if !w.mayRegister(in) {
+		return w.refuse(in, &fault{503, "Service Unavailable", retryLater})
+	}
 	l, v := w.check(authorization, in, func(user string) *Line {
 		if line != nil && line.User == user {
 			return line
@@ -61,11 +63,13 @@ func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 		return nil
 	}, now)
 	switch {
-	case v == none || v == stale:
-		return w.refuse(in, &fault{401, "Unauthorized", w.challenge("WWW-Authenticate", in, v == stale, now)})
-	case v == wrong || l != line:
+	case v == unproved || v == proofStale:
+		return w.refuse(in, &fault{401, "Unauthorized", w.challenge("WWW-Authenticate", in, v == proofStale, now)})
+	case v == disproved || l != line:
+		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), true, w.now)
 		return w.refuse(in, &fault{403, "Forbidden", ""})
 	}
+	w.admission.accept(sourceOf(in.peer.Addr()), w.target(), w.now)
 	return w.bind(in, aor, most, now)
 }
 
@@ -213,6 +217,7 @@ func (w *worker) callHere(in flow, alone bool, now time.Time) bool {
 	case alone && line != nil:
 		return w.refuse(in, &fault{480, "Temporarily Unavailable", ""})
 	case alone:
+		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), false, w.now)
 		return w.refuse(in, &fault{404, "Not Found", ""})
 	}
 	return false
@@ -241,9 +246,10 @@ func (w *worker) calledBy(in flow, alone bool, now time.Time) bool {
 		return nil
 	}, now)
 	switch {
-	case v == none || v == stale:
-		w.refuse(in, &fault{407, "Proxy Authentication Required", w.challenge("Proxy-Authenticate", in, v == stale, now)})
-	case v == wrong || l != line:
+	case v == unproved || v == proofStale:
+		w.refuse(in, &fault{407, "Proxy Authentication Required", w.challenge("Proxy-Authenticate", in, v == proofStale, now)})
+	case v == disproved || l != line:
+		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), false, w.now)
 		w.refuse(in, &fault{403, "Forbidden", ""})
 	default:
 		return true

@@ -17,6 +17,11 @@ type Counts struct {
 	Panics     uint64 `json:"panics"`      // messages that made the proxy panic
 	Shown      uint64 `json:"shown"`       // lines that a phone has shown on its display
 	NotShown   uint64 `json:"not_shown"`   // and that it has not
+	Crowded    uint64 `json:"crowded"`     // messages dropped unread, of sources over their limit
+	Banned     uint64 `json:"banned"`      // messages dropped unread, of sources that are banned
+	Spared     uint64 `json:"spared"`      // messages of calls for help that passed though their source is one of those
+	Guesses    uint64 `json:"guesses"`     // REGISTERs refused here, after too many that the PBX refused
+	Unanswered uint64 `json:"unanswered"`  // requests whose answer would have been larger
 }
 
 // State is how a proxy is.
@@ -29,6 +34,7 @@ type State struct {
 	Dropped     uint64          `json:"dropped"` // observations that nobody took in time
 	// Expires is when our certificate does; zero: there is none.
 	Expires time.Time `json:"certificate_expires,omitzero"`
+	Banned  Banned    `json:"banned"`
 }
 
 // UpstreamState is how a PBX is.
@@ -39,7 +45,7 @@ type UpstreamState struct {
 
 // State returns how the proxy is.
 func (p *Proxy) State() State {
-	s := State{Counts: p.Counts(), Connections: p.conns.len()}
+	s := State{Counts: p.Counts(), Connections: p.conns.len(), Banned: p.admission.banned(p.clock())}
 	for _, t := range p.upstreams.list() {
 		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
 	}
@@ -60,5 +66,6 @@ func (p *Proxy) Counts() Counts {
 		Forwarded: c.forwarded.Load(), Answered: c.answered.Load(), Malformed: c.malformed.Load(),
 		NotSIP: c.notSIP.Load(), Forged: c.forged.Load(), Unsent: c.unsent.Load(), Strangers: c.strangers.Load(), FailedOver: c.failedOver.Load(), Panics: c.panics.Load(),
 		Shown: c.shown.Load(), NotShown: c.notShown.Load(),
+		Crowded: c.crowded.Load(), Banned: c.banned.Load(), Spared: c.spared.Load(), Guesses: c.guesses.Load(), Unanswered: c.unanswered.Load(),
 	}
 }

@@ -28,7 +28,7 @@ var (
 // during the call. It returns how many pings were among them. After an error
 // nothing more can be read.
 func (s *stream) feed(b []byte, take func(message []byte)) (pings int, err error) {
-	s.buf = append(s.buf, b...)
+	s.add(b)
 	b = s.buf
 	for {
 		for len(b) >= 2 && b[0] == '\r' && b[1] == '\n' {
@@ -67,6 +67,24 @@ func (s *stream) feed(b []byte, take func(message []byte)) (pings int, err error
 	}
 	s.buf = append(s.buf[:0], b...)
 	return pings, nil
+}
+
+// add takes octets without looking at them.
+func (s *stream) add(b []byte) { s.buf = append(s.buf, b...) }
+
+// anyLine reports whether something holds for one of the lines from at on that are there
+// whole, and where the next one begins.
+func (s *stream) anyLine(at int, holds func(line []byte) bool) (next int, found bool) {
+	for at < len(s.buf) {
+		line, end, whole := cutLine(s.buf, at)
+		if !whole {
+			break
+		}
+		if at = end; holds(line) {
+			return at, true
+		}
+	}
+	return at, false
 }
 
 // bodyLength returns the Content-Length of a message's headers; 0 if there is none.

@@ -21,6 +21,17 @@ func isSTUN(b []byte) bool {
 	return len(b) >= stunHead && b[0]&0xc0 == 0 && binary.BigEndian.Uint32(b[4:]) == stunCookie
 }
 
+// stun answers one, if its source may be heard.
+func (w *worker) stun(in flow, b []byte) {
+	if w.admission.admit(sourceOf(in.peer.Addr()), w.now) != admitted {
+		w.count.crowded.Add(1)
+		return
+	}
+	if answer := stunAnswer(w.out[:0], b, in.peer); len(answer) > 0 {
+		w.send(in, answer)
+	}
+}
+
 // stunAnswer appends the answer to a Binding request; nothing for any other message,
 // nor for one with an attribute that must be understood (RFC 8489 section 6.3.1), which
 // no keep-alive has. What is longer than its length is none.

@@ -146,6 +146,16 @@ func (u *upstreams) list() []*target {
 	return nil
 }
 
+// at reports whether a PBX is at an address.
+func (u *upstreams) at(a netip.Addr) bool {
+	for _, t := range u.list() {
+		if t.addr.Addr() == a {
+			return true
+		}
+	}
+	return false
+}
+
 // lookUp finds the addresses of a name (RFC 3263 section 4): of a port, or by SRV
 // records, or at the default port.
 func (n *upstreamName) lookUp(ctx context.Context, r resolver) ([]*target, error) {

@@ -14,6 +14,9 @@ type fault struct {
 	header string // a header of the answer that says more, whole; or empty
 }
 
+// challenge reports whether the header is what the answer is for.
+func (f *fault) challenge() bool { return f.status == 401 || f.status == 407 }
+
 // bad is a request that is not as the RFC wants it. What says why; nobody but a
 // programmer will read it.
 func bad(what string) *fault { return &fault{400, "Bad Request (" + what + ")", ""} }

@@ -67,8 +67,10 @@ func (a *allowed) Accept() (net.Conn, error) {
 			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
 			continue
 		}
-		if from, ok := n.RemoteAddr().(*net.TCPAddr); ok && a.proxy.admits(from.AddrPort().Addr().Unmap()) {
-			return n, nil
+		if from, ok := n.RemoteAddr().(*net.TCPAddr); ok {
+			if ok, _ := a.proxy.admits(from.AddrPort().Addr().Unmap()); ok {
+				return n, nil
+			}
 		}
 		_ = n.Close()
 	}
@@ -122,9 +124,28 @@ func (p *Proxy) serveWeb(x *conn, s *websocket.Conn, in flow) {
 			_ = p.conns.write(x.id, []byte("\r\n"))
 			continue
 		}
+		w.now = p.clock()
+		if !w.takesWeb(in.peer.Addr(), b) {
+			continue
+		}
 		if w.handle(in, b, true) {
 			patience.Stop()
 		}
 		w.flush()
 	}
+}
+
+// takesWeb reports whether a message is handled. Of a source that is over its limit the
+// connection is not read on for a while before it is (see reader).
+func (w *worker) takesWeb(from netip.Addr, b []byte) bool {
+	w.plea = noPlea
+	line, _, _ := cutLine(b, 0)
+	wait, is := w.admission.spend(sourceOf(from), w.now)
+	if is != admitted {
+		return w.passes(sourceOf(from), from, line, b, is)
+	}
+	if wait > 0 && !w.maybeHelp(line) {
+		time.Sleep(time.Duration(wait))
+	}
+	return true
 }

@@ -46,6 +46,7 @@ var programs = []struct{ name, pkg string }{
 	{"sipp", "sip-tester"},
 	{"baresip", "baresip-core"},
 	{"linphonec", "linphone-cli"},
+	{"svwar", "sipvicious"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 
