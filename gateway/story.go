@@ -28,6 +28,9 @@ func NewStory(w io.Writer) *Story {
 				return err
 			}
 		}
+		if phone == "" {
+			phone = "-" // it is not known which
+		}
 		_, err := fmt.Fprintf(w, "%s %s %s\n", at.Format(time.TimeOnly), phone, what)
 		return err
 	})
