@@ -149,6 +149,7 @@ func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment
 		reports = s.ears.reports(s.engine.Wires(s.live.clock.now()))
 	}
 	if s.path != nil {
+		whole = append(whole, alarmAilments(s)...)
 		d := s.path.diagnose()
 		whole = append(whole, d.Findings...)
 		if err := r.printPath(env.stdout, d, len(reports) > 0); err != nil {

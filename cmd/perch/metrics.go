@@ -46,6 +46,7 @@ var (
 	upstreamDesc = prometheus.NewDesc("perch_sip_upstream_up", "1 for a PBX that answers.", []string{"upstream"}, nil)
 	sipConnsDesc = prometheus.NewDesc("perch_sip_connections", "Connections of phones and to PBXs.", nil, nil)
 	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
+	helpDesc     = prometheus.NewDesc("perch_emergency_calls", "Calls for help that are kept: those that nobody has acknowledged, and the others, tests among them.", []string{"state"}, nil)
 	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -73,7 +74,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
-		sipDesc, upstreamDesc, sipConnsDesc, callersDesc,
+		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, helpDesc,
 	} {
 		to <- d
 	}
@@ -89,6 +90,8 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(phonesDesc, c.Phones)
 	gauge(promptsDesc, c.Prompts)
 	gauge(claimsDesc, c.Claims)
+	gauge(helpDesc, c.Waiting, "unacknowledged")
+	gauge(helpDesc, c.Emergencies-c.Waiting, "other")
 	gauge(pendingDesc, s.engine.Pending())
 	failing := 0
 	if s.live.trouble() != nil {

@@ -33,6 +33,7 @@ import (
 type sipKeeper struct {
 	spec  sipSpec
 	sites []sipSiteConfig
+	site  string // of what is in none of them
 	turns *turns
 	now   func() time.Time
 	log   *slog.Logger
@@ -41,6 +42,8 @@ type sipKeeper struct {
 	decoder *discovery.Decoder
 	engine  *gateway.Engine
 	alarms  *alarms
+	help    func(gateway.EmergencyCall)
+	calls   chan gateway.EmergencyCall // on their way to the engine
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
@@ -58,7 +61,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), sites: c.SIP.Sites, site: c.Site, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -78,8 +81,8 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 }
 
 // serves says for whom the SIP path observes.
-func (k *sipKeeper) serves(e *gateway.Engine, to *turns, now func() time.Time) {
-	k.engine, k.turns, k.now = e, to, now
+func (k *sipKeeper) serves(e *gateway.Engine, to *turns, now func() time.Time, help func(gateway.EmergencyCall)) {
+	k.engine, k.turns, k.now, k.help = e, to, now, help
 }
 
 // giveUp ends a SIP path that was started for a serve that cannot be; one that was
@@ -219,7 +222,11 @@ func (k *sipKeeper) run(ctx context.Context) error {
 	context.AfterFunc(ctx, k.end)
 	var telling sync.WaitGroup
 	telling.Go(func() { k.alarms.run(ctx) })
-	defer telling.Wait()
+	telling.Go(func() { k.tellEngine(ctx) })
+	defer func() {
+		telling.Wait()
+		k.tellRest()
+	}()
 	wait := 10 * time.Millisecond
 	for {
 		k.turns.hearing(k.seat, true)
