@@ -42,3 +42,8 @@ CREATE TABLE emergencies (
 
 -- The call that a mail tells of; 0: of none.
 ALTER TABLE mails ADD COLUMN emergency_id BIGINT NOT NULL DEFAULT 0;
+
+-- Mails of calls for help go out before all others that wait.
+ALTER TABLE outbox ADD COLUMN turn BIGINT NOT NULL DEFAULT 1; -- 0: at once; 1: in order of id
+DROP INDEX outbox_waiting;
+CREATE INDEX outbox_waiting ON outbox (turn, mail_id, due) WHERE state = 'waiting';
