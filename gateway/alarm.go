@@ -215,22 +215,24 @@ func (e *Engine) Alerts(reader string) (Alerts, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var out Alerts
-	of := map[string]bool{}
-	for _, s := range e.alarmSites() {
-		if c := e.contacts(s); c.has(reader) {
-			of[s], out.Sites = true, append(out.Sites, s)
+	of := map[string]bool{} // by site, whether the reader is its contact
+	learns := func(site string) bool {
+		is, known := of[site]
+		if !known {
+			c := e.contacts(site)
+			is = c.has(reader)
+			of[site] = is
 		}
+		return is
 	}
-	for _, c := range e.cfg.Alarm.Contacts { // a site that the directory does not list yet
-		if c.has(reader) && c.Site != "" && !of[c.Site] {
-			of[c.Site], out.Sites = true, append(out.Sites, c.Site)
-		}
+	sites := e.alarmSites()
+	for _, c := range e.cfg.Alarm.Contacts {
+		sites = append(sites, c.Site) // which the directory may not list yet
 	}
-	slices.Sort(out.Sites)
+	out.Sites = slices.DeleteFunc(sorted(sites), func(site string) bool { return !learns(site) })
 	for _, x := range slices.Backward(e.emergencies) {
-		c := e.contacts(x.Site)
 		switch {
-		case !c.has(reader):
+		case !learns(x.Site):
 		case x.Waits():
 			out.Waiting = append(out.Waiting, *x)
 		case len(out.Recent) < recentAlerts:
