@@ -109,10 +109,6 @@
     try {
       const url = `${calls.dataset.live}?tag=${calls.dataset.tag}`;
       const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      if (answer.status === 403) {
-        location.reload(); // the link is void, and the page says so
-        return;
-      }
       if (!answer.ok) {
         throw new Error(answer.statusText);
       }
@@ -164,5 +160,12 @@
   }
   show();
   tick();
-  new Worker(document.currentScript.src).onmessage = look;
+  const byItself = () => setInterval(look, 2000);
+  try {
+    const clock = new Worker(document.currentScript.src);
+    clock.onmessage = look;
+    clock.onerror = byItself;
+  } catch {
+    byItself();
+  }
 })();
