@@ -23,6 +23,7 @@ type sipSite struct {
 	dir, config string
 	pbx, perch  string // addresses
 	log         *os.File
+	inbox       *inbox
 }
 
 func newSIPSite(t *testing.T) *sipSite {
@@ -50,7 +51,12 @@ func newSIPSite(t *testing.T) *sipSite {
 		}
 		return err == nil
 	})
-	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), "")
+	if s.inbox, err = newInbox(); err != nil {
+		t.Fatal(err)
+	}
+	go s.inbox.serve()
+	t.Cleanup(func() { _ = s.inbox.close() })
+	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), s.inbox.url())
 	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]}\nalarm: {contacts: [{site: hq, to: [desk@example.com]}]}\n", s.perch, s.pbx)
 	maps := filepath.Join(s.dir, "map")
 	for name, text := range map[string]string{
@@ -165,9 +171,31 @@ func (s *sipSite) mails(query string) (n int) {
 func (s *sipSite) alerts(email string) string {
 	s.t.Helper()
 	_, token, ok := strings.Cut(strings.TrimSpace(s.command("alerts", "link", "-for", email)), "/e/")
+	if !ok {
+		s.t.Fatal("no link")
+	}
+	return s.open(token)
+}
+
+// mailed is the text of the mail to the front desk whose subject begins so; empty if
+// none came in.
+func (s *sipSite) mailed(subject string) string {
+	s.inbox.mu.Lock()
+	defer s.inbox.mu.Unlock()
+	for _, m := range s.inbox.mails {
+		if strings.HasPrefix(m.Subject, subject) && strings.Contains(m.To, "desk@example.com") {
+			return string(m.text)
+		}
+	}
+	return ""
+}
+
+// open is the page of calls for help that a token opens.
+func (s *sipSite) open(token string) string {
+	s.t.Helper()
 	jar, err := cookiejar.New(nil)
-	if !ok || err != nil {
-		s.t.Fatal("no link", err)
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	resp, err := (&http.Client{Jar: jar}).Get(s.portal() + "/e/" + token)
 	if err != nil {
@@ -261,6 +289,12 @@ func TestSIPPath(t *testing.T) {
 	s.await("its mail", func() bool {
 		return s.mails("SELECT count(*) FROM mails WHERE purpose = 'emergency' AND recipient = 'desk@example.com' AND emergency_id = 1") == 1
 	})
+	s.await("its mail, handed over", func() bool { return s.mailed("EMERGENCY CALL 911 at Third floor") != "" })
+	_, token, _ := strings.Cut(s.mailed("EMERGENCY CALL 911 at Third floor"), "http://127.0.0.1:1/e/")
+	token, _, _ = strings.Cut(token, "\n")
+	if page := s.open(strings.TrimSpace(token)); !strings.Contains(page, "<title>(1) EMERGENCY CALL</title>") {
+		t.Errorf("the mail's link %q leads to\n%s", token, page)
+	}
 	if page := s.alerts("desk@example.com"); !strings.Contains(page, "<title>(1) EMERGENCY CALL</title>") || !strings.Contains(page, "Third floor") || !strings.Contains(page, "answered (200)") {
 		t.Errorf("the page says\n%s", page)
 	}
