@@ -194,12 +194,21 @@ func (r *alertsLinkRequest) carryOut(_ context.Context, s *session, env *environ
 	return err
 }
 
-// alarmAilments says what is amiss with calls for help: those that wait, and sites
-// of which nobody would be told.
-func alarmAilments(s *session) []symptom {
+// alarmAilments says what is amiss with calls for help: those that wait, contacts
+// whom no mail reaches, and sites of which nobody would be told.
+func alarmAilments(ctx context.Context, s *session) []symptom {
 	var out []symptom
 	if n := s.engine.Count().Waiting; n > 0 {
 		out = append(out, symptom{fmt.Sprintf("%d emergency calls have not been acknowledged", n), "see to them: perch alerts list; perch alerts ack ID -by NAME"})
+	}
+	refused, err := s.undeliverable(ctx)
+	if err != nil {
+		out = append(out, symptom{"it is not known whether mail reaches the contacts for emergency calls: " + err.Error(), "see the log of serve"})
+	}
+	for _, email := range s.engine.Readers(gateway.MailEmergency, 0) {
+		if u, is := refused[email]; is {
+			out = append(out, symptom{fmt.Sprintf("mail to %s, a contact for emergency calls, is refused: %s", email, u.Reply), "correct the address in alarm: {contacts: ...} or users.csv, or name somebody else"})
+		}
 	}
 	for _, c := range s.config.Alarm.Contacts {
 		if c.Site != "" && !s.hasSite(c.Site) {

@@ -165,3 +165,50 @@ func (s *brokenStore) Commit(ctx context.Context, b *gateway.Batch) error {
 	}
 	return s.Memory.Commit(ctx, b)
 }
+
+// doctor speaks of calls that wait, of contacts whom no mail reaches, and of sites of
+// which nobody would be told.
+func TestAlarmAilments(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	liveDatabase(t, db, "confirm")
+	conf := defaults()
+	conf.Site = "hq"
+	conf.Alarm.Contacts = []contactConfig{{Site: "elsewhere", To: []string{"desk@example.com"}}}
+	s, err := openSession(t.Context(), conf, db, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.store.Close()
+	said := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, a := range alarmAilments(t.Context(), s) {
+			if a.Remedy == "" {
+				t.Errorf("%q has no remedy", a.What)
+			}
+			got = append(got, a.What)
+		}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	unknown := `alarm.contacts names site "elsewhere", which is not in the directory`
+	nobody := []string{"nobody is told by mail of an emergency call from a site that is not known", `nobody is told by mail of an emergency call from site "hq"`}
+	said(unknown, nobody[0], nobody[1])
+	s.engine.Emergency(gateway.EmergencyCall{Name: "a", Dialled: "911", Site: "elsewhere"}, s.engine.Now())
+	if err := s.engine.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	box := s.store.(gateway.Outbox)
+	at := s.engine.Now()
+	mails, err := box.Lease(t.Context(), at, at.Add(time.Minute), 9)
+	if err != nil || len(mails) == 0 || mails[0].Purpose != gateway.MailEmergency {
+		t.Fatalf("leased %+v, %v", mails, err)
+	}
+	if _, err := box.Record(t.Context(), gateway.Outcome{
+		Mail: mails[0].ID, Attempt: mails[0].Attempt, To: mails[0].To, State: gateway.DeliveryRefused, At: at, Reply: "550 no such user",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	said("1 emergency calls have not been acknowledged", "mail to desk@example.com, a contact for emergency calls, is refused: 550 no such user", unknown, nobody[0], nobody[1])
+}

@@ -80,7 +80,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	}
 	v.listen()
 	if c.path != nil {
-		for _, a := range alarmAilments(s) {
+		for _, a := range alarmAilments(ctx, s) {
 			log.Warn(a.What, "hint", a.Remedy)
 		}
 		c.path.serves(s.engine, v.turns, s.live.clock.now, s.live.help)
