@@ -14,7 +14,9 @@ const (
 	dueSettle dueWhat = iota
 	dueExpiry
 	dueAskAgain
-	dueMail // of an open prompt whose mail was put off
+	dueMail   // of an open prompt whose mail was put off
+	dueRemind // of an emergency call that nobody has acknowledged
+	dueForget // the oldest emergency calls
 )
 
 // due is one deadline. Deadlines are never removed: one that no longer holds is
@@ -23,13 +25,18 @@ type due struct {
 	at     discovery.Instant
 	what   dueWhat
 	phone  *phone // of dueSettle; one that was dropped is due at no time
-	prompt int64  // of the others
+	prompt int64  // of the others; of dueRemind the emergency call
 }
 
 // holds reports whether the deadline still is one.
 func (d due) holds(e *Engine) bool {
-	if d.what == dueSettle {
+	switch d.what {
+	case dueSettle:
 		return d.phone.Due == d.at
+	case dueRemind:
+		return e.emergency(d.prompt).remindedAt(d.at)
+	case dueForget:
+		return e.forgetting == d.at
 	}
 	q := e.prompts[d.prompt]
 	switch d.what {

@@ -20,6 +20,9 @@ type pending struct {
 	prompts map[int64]bool
 	claims  map[int64]bool
 	answers map[int64]bool
+
+	emergencies map[int64]bool // changed, or gone
+
 	changes []provisioning.Changes
 	events  []Event
 	mails   []Mail
@@ -35,6 +38,9 @@ func newPending() pending {
 		prompts: map[int64]bool{},
 		claims:  map[int64]bool{},
 		answers: map[int64]bool{},
+
+		emergencies: map[int64]bool{},
+
 		sources: map[string]bool{},
 	}
 }
@@ -138,7 +144,7 @@ func (e *Engine) sealAll() (*Batch, error) {
 
 func (b *pending) empty() bool {
 	return len(b.events)+len(b.mails)+len(b.changes)+len(b.phones)+
-		len(b.prompts)+len(b.claims)+len(b.answers) == 0 && !b.typed && !b.keyed
+		len(b.prompts)+len(b.claims)+len(b.answers)+len(b.emergencies) == 0 && !b.typed && !b.keyed
 }
 
 // makeBatch turns what is pending into rows, in order of their keys.
@@ -178,6 +184,13 @@ func (e *Engine) makeBatch() (*Batch, error) {
 	}
 	for _, id := range sortedKeys(b.answers) {
 		out.Answers = append(out.Answers, *e.answers[id])
+	}
+	for _, id := range sortedKeys(b.emergencies) {
+		if x := e.emergency(id); x != nil {
+			out.Emergencies = append(out.Emergencies, *x)
+		} else {
+			out.GoneEmergencies = append(out.GoneEmergencies, id)
+		}
 	}
 	return out, nil
 }
@@ -231,6 +244,7 @@ func (e *Engine) load(s State) error {
 			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones.Of(rec.Phone)})
 		}
 	}
+	e.loadEmergencies(s.Emergencies)
 	for _, q := range s.Prompts {
 		if p := e.phones.Of(q.Phone); p != nil && p.Prompt == q.ID && !p.Later.IsZero() {
 			e.agenda.add(due{at: p.Later, what: dueMail, prompt: q.ID})

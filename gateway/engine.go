@@ -40,6 +40,7 @@ type Config struct {
 	Discovery discovery.Config
 	Policy    Policy
 	Renderer  Renderer
+	Alarm     Alarm
 	NoMails   bool         // nobody reads the mails: events tell of them, but no body is written
 	Log       *slog.Logger // nil: the default one
 }
@@ -55,6 +56,7 @@ type Engine struct {
 	sealed     *Batch     // handed to the store, and not known to be durable
 
 	now     time.Time // engine time
+	until   time.Time // that it is on its way to
 	tracker *discovery.Tracker
 	dir     *provisioning.Directory
 	phones  *discovery.PhoneMap[*phone]
@@ -65,6 +67,11 @@ type Engine struct {
 	answers map[int64]*Answer
 	replies map[int64]int64 // prompt: the answer that closed it
 	agenda  agenda
+
+	emergencies []*Emergency          // by ID
+	calls       map[string]*Emergency // the latest of each name
+	forgetting  discovery.Instant     // when the oldest has been kept for long enough; zero: not planned
+
 	ids     Counters
 	typ     DatabaseType
 	key     Key
@@ -95,6 +102,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		claims:  map[int64]*Claim{},
 		answers: map[int64]*Answer{},
 		replies: map[int64]int64{},
+		calls:   map[string]*Emergency{},
 		sources: map[string]Position{},
 		batch:   newPending(),
 	}
@@ -197,6 +205,7 @@ func (e *Engine) next(ageing bool) (time.Time, bool) {
 // runUntil does what falls due before t, or until t if inclusive, one instant
 // after another.
 func (e *Engine) runUntil(t time.Time, inclusive, ageing bool) {
+	e.until = t
 	for {
 		at, ok := e.next(ageing)
 		if !ok || at.After(t) || !inclusive && at.Equal(t) {
@@ -231,6 +240,10 @@ func (e *Engine) fallDue(d due) {
 		e.askAgain(e.prompts[d.prompt])
 	case dueMail:
 		e.mailLater(e.prompts[d.prompt])
+	case dueRemind:
+		e.remind(e.emergency(d.prompt))
+	case dueForget:
+		e.forgetOld()
 	}
 }
 

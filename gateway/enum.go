@@ -32,7 +32,7 @@ var (
 	answerKinds  = []string{"", "confirm", "company", "propose", "personal", "add-personal", "not-moved"}
 	sources      = []string{"", "wiremap", "confirmed", "chosen", "personal", "admin", "default"}
 	deliveries   = []string{"", "waiting", "sent", "refused"}
-	purposes     = []string{"", "prompt", "receipt", "claim", "decision", "notice", "reminder", "digest", "incident"}
+	purposes     = []string{"", "prompt", "receipt", "claim", "decision", "notice", "reminder", "digest", "incident", "emergency"}
 )
 
 // String returns "confirm" or "add".

@@ -23,6 +23,7 @@ type Line struct {
 	Prompt     *LinePrompt        `json:"prompt,omitempty"`
 	Reason     CloseReason        `json:"reason,omitzero"`
 	Claim      *LineClaim         `json:"claim,omitempty"`
+	Emergency  *LineEmergency     `json:"emergency,omitempty"`
 	Assignment *LineAssignment    `json:"assignment,omitempty"`
 	Mail       *LineMail          `json:"mail,omitempty"`
 }
@@ -74,6 +75,28 @@ type LineClaim struct {
 	Reason   string      `json:"reason,omitempty"`
 }
 
+// LineEmergency is a call for help in an event.
+type LineEmergency struct {
+	ID        int64       `json:"id"`
+	Dialled   string      `json:"dialled"`
+	Test      bool        `json:"test,omitempty"`
+	Site      string      `json:"site,omitempty"`
+	AOR       string      `json:"aor,omitempty"`
+	Location  location.ID `json:"location,omitempty"`
+	Version   int64       `json:"version,omitempty"`
+	Sent      bool        `json:"sent,omitempty"` // the location went along
+	Why       string      `json:"why,omitempty"`  // why not, or not any more
+	Status    int64       `json:"status,omitempty"`
+	By        string      `json:"by,omitempty"` // who acknowledged it
+	Reminders int64       `json:"reminders,omitempty"`
+}
+
+func (x *Emergency) line() *LineEmergency {
+	return &LineEmergency{
+		x.ID, x.Dialled, x.Test, x.Site, x.AOR, x.Location, int64(x.Version), x.Sent != "", x.Why, int64(x.Status), x.By, int64(x.Reminders),
+	}
+}
+
 // LineAssignment is an assignment in an event.
 type LineAssignment struct {
 	Location   location.ID      `json:"location,omitempty"`
@@ -92,7 +115,7 @@ type LineMail struct {
 }
 
 // eventOrder is the order of events of one phone within one instant.
-var eventOrder = [...]string{"phone.", "prompt.closed", "prompt.opened", "claim.", "incident.", "assignment.", "mail."}
+var eventOrder = [...]string{"phone.", "prompt.closed", "prompt.opened", "claim.", "incident.", "emergency.", "assignment.", "mail."}
 
 func orderOf(event string) int {
 	return slices.IndexFunc(eventOrder[:], func(prefix string) bool {

@@ -173,13 +173,21 @@ type Count struct {
 	Phones  int // that were seen
 	Prompts int // open
 	Claims  int // open
+
+	Emergencies int // calls for help that are kept, tests among them
+	Waiting     int // of them, that nobody has acknowledged
 }
 
-// Count counts phones, and open prompts and claims.
+// Count counts phones, open prompts and claims, and calls for help.
 func (e *Engine) Count() Count {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := Count{Phones: e.phones.Len()}
+	c := Count{Phones: e.phones.Len(), Emergencies: len(e.emergencies)}
+	for _, x := range e.emergencies {
+		if x.Waits() {
+			c.Waiting++
+		}
+	}
 	for _, q := range e.prompts {
 		if q.Open() {
 			c.Prompts++

@@ -161,6 +161,7 @@ const (
 	MailReminder
 	MailDigest
 	MailIncident
+	MailEmergency
 )
 
 // Mail is one rendered message to one recipient. Body is the whole message,
@@ -176,6 +177,7 @@ type Mail struct {
 	Prompt    int64
 	Claim     int64
 	Answer    int64
+	Emergency int64
 	Body      []byte
 }
 
@@ -231,4 +233,5 @@ type Letter struct {
 	Notice    Notice
 	By        string // who answered, objected or said so: email, or cli:NAME
 	Reason    string // of a rejection
+	Emergency *Emergency
 }

@@ -36,6 +36,9 @@ func (l *Line) appendJSON(b []byte) []byte {
 	if l.Claim != nil {
 		b = l.Claim.appendJSON(appendKey(b, "claim"))
 	}
+	if l.Emergency != nil {
+		b = l.Emergency.appendJSON(appendKey(b, "emergency"))
+	}
 	if l.Assignment != nil {
 		b = l.Assignment.appendJSON(appendKey(b, "assignment"))
 	}
@@ -113,16 +116,29 @@ func (c *LineClaim) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+func (x *LineEmergency) appendJSON(b []byte) []byte {
+	b = append(b, '{')
+	b = strconv.AppendInt(appendKey(b, "id"), x.ID, 10)
+	b = appendText(appendKey(b, "dialled"), x.Dialled)
+	b = appendTrue(b, "test", x.Test)
+	b = appendFilled(b, "site", x.Site)
+	b = appendFilled(b, "aor", x.AOR)
+	b = appendFilled(b, "location", string(x.Location))
+	b = appendCount(b, "version", x.Version)
+	b = appendTrue(b, "sent", x.Sent)
+	b = appendFilled(b, "why", x.Why)
+	b = appendCount(b, "status", x.Status)
+	b = appendFilled(b, "by", x.By)
+	b = appendCount(b, "reminders", x.Reminders)
+	return append(b, '}')
+}
+
 func (a *LineAssignment) appendJSON(b []byte) []byte {
 	b = append(b, '{')
 	b = appendFilled(b, "location", string(a.Location))
 	b = appendText(appendKey(b, "source"), a.Source.String())
-	if a.Unapproved {
-		b = append(appendKey(b, "unapproved"), "true"...)
-	}
-	if a.Unlocated {
-		b = append(appendKey(b, "unlocated"), "true"...)
-	}
+	b = appendTrue(b, "unapproved", a.Unapproved)
+	b = appendTrue(b, "unlocated", a.Unlocated)
 	return append(b, '}')
 }
 
@@ -152,6 +168,22 @@ func appendFilled(b []byte, key, value string) []byte {
 		return b
 	}
 	return appendText(appendKey(b, key), value)
+}
+
+// appendTrue appends a member that is true, and none that is not.
+func appendTrue(b []byte, key string, is bool) []byte {
+	if !is {
+		return b
+	}
+	return append(appendKey(b, key), "true"...)
+}
+
+// appendCount appends a number unless it is zero.
+func appendCount(b []byte, key string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(appendKey(b, key), n, 10)
 }
 
 func appendPrefix(b []byte, key string, p netip.Prefix) []byte {

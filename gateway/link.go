@@ -33,8 +33,8 @@ func (k *Key) UnmarshalText(b []byte) error {
 
 // Link is what the link of one mail opens: one thing, for one person.
 type Link struct {
-	Purpose Purpose // MailPrompt: a prompt; MailClaim: a claim; MailNotice: an answer
-	ID      int64   // of the prompt, claim or answer
+	Purpose Purpose // MailPrompt: a prompt; MailClaim: a claim; MailNotice: an answer; MailEmergency: the alerts
+	ID      int64   // of the prompt, claim or answer; 0 for the alerts
 	User    string  // email
 }
 
@@ -47,9 +47,16 @@ func (m Mail) Link() (Link, bool) {
 		return Link{MailClaim, m.Claim, m.To}, true
 	case (m.Purpose == MailReceipt || m.Purpose == MailNotice) && m.Answer != 0:
 		return Link{MailNotice, m.Answer, m.To}, true
+	case m.Purpose == MailEmergency:
+		return AlertsLink(m.To), true
 	}
 	return Link{}, false
 }
+
+// AlertsLink is the link that opens the alerts of a contact. There is one for all
+// calls, and it works for as long as they are a contact, so that its page can stand
+// open at a front desk.
+func AlertsLink(email string) Link { return Link{Purpose: MailEmergency, User: email} }
 
 // linkVersion is the form of tokens. A new form makes all earlier links void.
 const linkVersion = 1

@@ -26,6 +26,7 @@ func (m *Memory) Load(context.Context) (State, error) {
 	s.Prompts = slices.Clone(s.Prompts)
 	s.Claims = slices.Clone(s.Claims)
 	s.Answers = slices.Clone(s.Answers)
+	s.Emergencies = slices.Clone(s.Emergencies)
 	s.Positions = slices.Clone(s.Positions)
 	return s, nil
 }
@@ -59,6 +60,8 @@ func (m *Memory) Commit(_ context.Context, b *Batch) error {
 	put(&s.Prompts, b.Prompts, func(x Prompt) int64 { return x.ID })
 	put(&s.Claims, b.Claims, func(x Claim) int64 { return x.ID })
 	put(&s.Answers, b.Answers, func(x Answer) int64 { return x.ID })
+	put(&s.Emergencies, b.Emergencies, func(x Emergency) int64 { return x.ID })
+	s.Emergencies = slices.DeleteFunc(s.Emergencies, func(x Emergency) bool { return slices.Contains(b.GoneEmergencies, x.ID) })
 	for _, x := range b.Positions {
 		i := slices.IndexFunc(s.Positions, func(y Position) bool { return y.SHA256 == x.SHA256 })
 		if i < 0 {

@@ -238,8 +238,8 @@ func (e *Engine) retireProposed(c *Claim) {
 	}
 }
 
-// Readers returns the emails of those for whom a link to a prompt, a claim or an
-// answer may have been made.
+// Readers returns the emails of those for whom a link to a prompt, a claim, an
+// answer or the alerts may have been made.
 func (e *Engine) Readers(purpose Purpose, id int64) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -262,6 +262,8 @@ func (e *Engine) Readers(purpose Purpose, id int64) []string {
 			return nil
 		}
 		return e.readersOf(e.phones.Of(a.Phone), a.By)
+	case MailEmergency:
+		return e.alarmReaders()
 	}
 	return nil
 }

@@ -51,7 +51,8 @@ type Backlog struct {
 // goroutines may use it at once.
 type Outbox interface {
 	// Lease takes up to n mails that are due at now and not leased to anybody,
-	// in order of id, and keeps them for the caller until a time. Their attempt
+	// those of calls for help first and then in order of id, and keeps them for the
+	// caller until a time. Their attempt
 	// numbers are durable when it returns.
 	Lease(ctx context.Context, now, until time.Time, n int) ([]Delivery, error)
 	// Record makes an outcome durable. It reports false and changes nothing if

@@ -206,6 +206,9 @@ func (e *Engine) post(p *phone, l Letter) {
 	if l.Answer != nil {
 		m.Answer = l.Answer.ID
 	}
+	if l.Emergency != nil {
+		m.Emergency = l.Emergency.ID
+	}
 	if !e.cfg.NoMails {
 		e.batch.mails = append(e.batch.mails, m)
 	}

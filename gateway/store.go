@@ -28,7 +28,7 @@ const (
 
 // Counters are the last ids given out.
 type Counters struct {
-	Prompt, Claim, Answer, Event, Mail, Location int64
+	Prompt, Claim, Answer, Event, Mail, Location, Emergency int64
 }
 
 // Position is how far a source has been replayed. A source is known by the
@@ -59,6 +59,10 @@ type Batch struct {
 	Prompts   []Prompt        // new or changed, by ID
 	Claims    []Claim
 	Answers   []Answer
+
+	Emergencies     []Emergency // new or changed, by ID
+	GoneEmergencies []int64
+
 	Events    []Event
 	Mails     []Mail
 	Positions []Position
@@ -78,6 +82,8 @@ type State struct {
 	Claims    []Claim
 	Answers   []Answer
 	Positions []Position
+
+	Emergencies []Emergency
 }
 
 // ErrOtherWriter reports that somebody else has written to a database since its

@@ -28,6 +28,9 @@ func NewStory(w io.Writer) *Story {
 				return err
 			}
 		}
+		if phone == "" {
+			phone = "-" // it is not known which
+		}
 		_, err := fmt.Fprintf(w, "%s %s %s\n", at.Format(time.TimeOnly), phone, what)
 		return err
 	})
@@ -87,12 +90,36 @@ func (l *Line) clause() string {
 		return fmt.Sprintf("claim %d approved", l.Claim.ID)
 	case "claim.rejected":
 		return fmt.Sprintf("claim %d rejected (%s)", l.Claim.ID, l.Claim.Reason)
+	case "emergency.opened":
+		return l.Emergency.clause()
+	case "emergency.acknowledged":
+		return fmt.Sprintf("emergency %d acknowledged by %s", l.Emergency.ID, l.Emergency.By)
+	case "emergency.unanswered":
+		return fmt.Sprintf("emergency %d not acknowledged after %d reminders", l.Emergency.ID, l.Emergency.Reminders)
 	case "assignment.changed":
 		return "in force " + l.Assignment.String()
 	case "mail.queued":
 		return fmt.Sprintf("mail %d %s to %s", l.Mail.ID, l.Mail.Purpose, l.Mail.To)
 	}
 	return what
+}
+
+// clause is what the story says of a call for help.
+func (x *LineEmergency) clause() string {
+	s := fmt.Sprintf("emergency %d", x.ID)
+	if x.Test {
+		s += " (a test)"
+	}
+	s += fmt.Sprintf(" %s dialled by %s", x.Dialled, x.AOR)
+	switch {
+	case x.Sent && x.Version > 0:
+		s += fmt.Sprintf(", sent %s version %d", x.Location, x.Version)
+	case x.Sent:
+		s += fmt.Sprintf(", sent %s", x.Location)
+	default:
+		s += ", no location sent"
+	}
+	return s
 }
 
 // String describes an assignment: its location and, in parentheses, what it

@@ -46,6 +46,10 @@ func letters() map[string]gateway.Letter {
 		"decision-approved-moved":  approvedElsewhere(),
 		"decision-rejected":        decision(gateway.ClaimRejected),
 		"decision-rejected-nobody": rejectedToNothing(),
+		"emergency":                emergency(),
+		"emergency-reminder":       emergencyReminder(),
+		"emergency-unknown":        emergencyUnknown(),
+		"emergency-hostile":        hostileEmergency(attack),
 	}
 }
 
@@ -362,5 +366,51 @@ func approvedElsewhere() gateway.Letter {
 func rejectedToNothing() gateway.Letter {
 	l := decision(gateway.ClaimRejected)
 	l.InForce, l.Reason, l.Claim.Reason = "", "", ""
+	return l
+}
+
+// emergency is a call from a phone of which all is known.
+func emergency() gateway.Letter {
+	l := first()
+	l.ID, l.Purpose, l.Time, l.Kind, l.Expires, l.Recipient, l.Prompt = 21, gateway.MailEmergency, at("14:03:23"), 0, time.Time{}, nil, 0
+	l.To = provisioning.User{Email: "desk@example.com"}
+	l.Emergency = &gateway.Emergency{
+		ID: 3, Opened: l.Time, Changed: l.Time, Version: 2, Place: thirdFloor.Name,
+		On: discovery.Network{Level: discovery.LevelPort, Site: "hq", ChassisID: "sw-3fl", PortID: "Gi1/0/7"},
+		EmergencyCall: gateway.EmergencyCall{
+			Name: "1x2y3z", Time: at("14:03:22"), Dialled: "911", Site: "hq", AOR: "sip:1001@pbx.example.com", From: netip.MustParseAddrPort("10.1.2.3:5060"),
+			Found: "source", Phone: l.Phone, Label: l.Label, Network: "hq sw-3fl/Gi1/0/7", Since: at("08:01:12"), Heard: at("13:50:00"),
+			Location: thirdFloor.ID, Address: strings.Join(thirdFloor.Address.Lines(), "\n"), Source: gateway.FromConfirmed, Sent: "<presence/>",
+		},
+	}
+	return l
+}
+
+// emergencyReminder has every warning of a phone that is known.
+func emergencyReminder() gateway.Letter {
+	l := emergency()
+	l.ID, l.Time = 23, at("14:07:23")
+	x := l.Emergency
+	x.Reminders, x.Status, x.Moving, x.Unapproved, x.Unlocated, x.Source = 2, 503, true, true, true, gateway.FromDefault
+	x.Why, x.ELIN = "the PBX answered 488", "+12175550100"
+	return l
+}
+
+// emergencyUnknown is a call from a phone that nobody knows.
+func emergencyUnknown() gateway.Letter {
+	l := emergency()
+	l.Phone, l.Label, l.Model, l.AORs, l.Attachment, l.Evidence = discovery.PhoneID{}, "", "", nil, discovery.Attachment{}, nil
+	l.Emergency = &gateway.Emergency{ID: 4, Opened: l.Time, EmergencyCall: gateway.EmergencyCall{
+		Name: "4", Time: l.Time, Dialled: "112", AOR: "sip:anonymous@anonymous.invalid", From: netip.MustParseAddrPort("[2001:db8::7]:5060"), Why: "it is not known which phone calls", Status: 180,
+	}}
+	return l
+}
+
+// hostileEmergency has the text in every field of a call.
+func hostileEmergency(s string) gateway.Letter {
+	l := hostile(s)
+	l.Purpose, l.Emergency = gateway.MailEmergency, &gateway.Emergency{ID: 2, Place: s, By: s, On: l.From, EmergencyCall: gateway.EmergencyCall{
+		Name: s, Dialled: s, Site: s, AOR: "sip:" + s, Phone: l.Phone, Label: s, Network: s, Location: location.ID(s), Address: s, Sent: s, Why: s, ELIN: s, Moving: true,
+	}}
 	return l
 }

@@ -26,6 +26,7 @@ type message struct {
 	boundary string // 1 to 70 characters; never occurs in quoted-printable
 	text     string // lines end in \n
 	html     string
+	urgent   bool
 }
 
 // bytes writes the message: CRLF line ends, ASCII only.
@@ -44,6 +45,9 @@ func (m *message) bytes() []byte {
 		{"Content-Type", `multipart/alternative; boundary="` + m.boundary + `"`},
 	} {
 		b.WriteString(fold(f.name, f.value))
+	}
+	if m.urgent {
+		b.WriteString(fold("Importance", "high")) // RFC 2156; some mail programs make themselves heard for it
 	}
 	b.WriteString("\r\n")
 	// RFC 2046 section 5.1.4: the plainest alternative comes first.

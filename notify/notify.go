@@ -159,7 +159,7 @@ func (r *Renderer) Render(l gateway.Letter) (subject, messageID string, body []b
 		id: r.messageID(&l),
 		// "=_" cannot occur in quoted-printable (RFC 2045 section 6.7, note 3).
 		boundary: fmt.Sprintf("=_perch_%d_%s", l.ID, r.digest("boundary", &l)),
-		text:     w.text, html: w.html,
+		text:     w.text, html: w.html, urgent: l.Purpose == gateway.MailEmergency,
 	}
 	return subject, m.id, m.bytes(), nil
 }

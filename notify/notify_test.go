@@ -111,6 +111,17 @@ func TestWords(t *testing.T) {
 		{"approved", decision(gateway.ClaimApproved), []string{"was approved by rita@example.com", "The address above."}, []string{"ask you again"}},
 		{"approved after the phone moved on", approvedElsewhere(), []string{"was approved", "This address: HQ, 3rd floor"}, []string{"The address above."}},
 		{"rejected", decision(gateway.ClaimRejected), []string{"was not accepted by rita@example.com", "closed for building work", "we ask you again", "This address: HQ, 3rd floor"}, nil},
+		{"emergency", emergency(),
+			[]string{"dialled 911 on phone “Reception”", "1 Main Street", "Call back: 1001", "14:03:22 UTC", "on its way",
+				"The address was sent with the call.", "A user of the phone confirmed it.", "hq-3f, version 2", "port Gi1/0/7 of switch sw-3fl, site hq", "6 hours before the call",
+				"00:15:65:aa:bb:cc", "perch alerts ack 3", "perch.example.com/e/" + gateway.TokenMark},
+			[]string{"reminder", "has approved", "general address", "did not get through"}},
+		{"emergency, reminder", emergencyReminder(),
+			[]string{"this is reminder 2", "did not get through: refused by the telephone system (503)", "general address of the site", "just been plugged in",
+				"nobody has approved it yet", "went out without it: the PBX answered 488", "+12175550100"}, nil},
+		{"emergency, nothing known", emergencyUnknown(),
+			[]string{"a phone that is not known", "not known which phone called", "Perch sent no address with the call: it is not known which phone calls", "it rings (180)", "2001:db8::7"},
+			[]string{"Location:", "The address was sent"}},
 		{"rejected, nothing in force", rejectedToNothing(), []string{"No reason was given.", "No address."}, []string{"This address:"}},
 	}
 	r := renderer(t)

@@ -43,6 +43,9 @@ type page struct {
 	Decider  string // who approved or rejected
 	Reason   string // of a rejection
 	Wide     bool   // the network is wider than one desk
+
+	Call     *words.Call // for help
+	Reminder int         // the how many-th; 0: none
 }
 
 // page puts a letter into words.
@@ -70,6 +73,10 @@ func (p *page) facts(l *gateway.Letter) {
 	}
 	if l.Answer != nil {
 		p.Personal = l.Answer.Kind == gateway.AnswerPersonal || l.Answer.Kind == gateway.AnswerAddPersonal
+	}
+	if x := l.Emergency; x != nil {
+		p.Call, p.Reminder = words.CallOf(x, words.Second), x.Reminders
+		p.Phone = p.Call.Phone
 	}
 	p.Answered, p.Objected, p.NotMine = l.Notice == gateway.NoticeAnswered, l.Notice == gateway.NoticeObjected, l.Notice == gateway.NoticeNotMine
 }
@@ -119,6 +126,8 @@ func (r *Renderer) link(l gateway.Letter) string {
 		if l.Answer != nil && l.Notice == gateway.NoticeAnswered {
 			path = "/a/"
 		}
+	case gateway.MailEmergency:
+		path = "/e/"
 	}
 	if path == "" {
 		return ""

@@ -24,6 +24,7 @@ var purposes = [...]gateway.Purpose{
 	gateway.MailClaim,
 	gateway.MailDecision,
 	gateway.MailNotice,
+	gateway.MailEmergency,
 }
 
 // sheet is the pair of templates of one purpose.

@@ -25,6 +25,8 @@ func style(name string) (template.CSS, error) {
 		return "margin:0 0 8px;font-size:14px;opacity:.8", nil
 	case "address":
 		return "margin:16px 0;padding:4px 0 4px 16px;border-left:4px solid #1f6fc0;font-size:18px;line-height:1.45", nil
+	case "alarm":
+		return "margin:16px 0;padding:4px 0 4px 16px;border-left:4px solid #d0342c;font-size:20px;line-height:1.4", nil
 	case "list":
 		return "margin:0 0 8px;padding:0 0 0 20px;font-size:14px;opacity:.8", nil
 	case "points":

@@ -48,6 +48,8 @@ func (p *page) heading(why gateway.Purpose) (headline, subject string) {
 		headline = "Withdrawn: your answer for desk phone " + phone
 	case why == gateway.MailNotice:
 		headline = p.By + " says that desk phone " + phone + " is not theirs"
+	case why == gateway.MailEmergency && p.Call != nil:
+		return p.callHeading()
 	case p.Add:
 		headline = "Where is your desk phone " + phone + "?"
 	case p.Place != nil && p.Place.Name != "" && !p.Place.Personal:
@@ -63,6 +65,20 @@ func (p *page) heading(why gateway.Purpose) (headline, subject string) {
 		return headline, oneSpace(headline + " (claim " + strconv.FormatInt(p.Claim, 10) + ")")
 	}
 	return headline, oneSpace(headline)
+}
+
+// callHeading is made to be read on the locked screen of a telephone: what it is,
+// then where.
+func (p *page) callHeading() (headline, subject string) {
+	headline = "Emergency call: " + p.Call.Dialled + " from " + p.Call.Phone.Name
+	subject = "EMERGENCY CALL " + p.Call.Dialled
+	if p.Reminder > 0 {
+		subject += " (reminder " + strconv.Itoa(p.Reminder) + ", not acknowledged)"
+	}
+	if p.Call.Place != "" {
+		subject += " at " + p.Call.Place
+	}
+	return oneSpace(headline), oneSpace(subject + " from " + p.Call.Phone.Name)
 }
 
 // oneSpace leaves one space where several stand. Clean words have no other white

@@ -12,6 +12,9 @@ import (
 //go:embed style.css
 var styleSheet []byte
 
+//go:embed alerts.js
+var alertsScript []byte
+
 // icon is a socket in the wall.
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1259a0"/>` +
 	`<path d="M9 9h14v13h-4v3h-6v-3H9z" fill="none" stroke="#fff" stroke-width="2.5" stroke-linejoin="round"/>` +
@@ -33,6 +36,7 @@ func readAssets() map[string]asset {
 		assets[name] = asset{kind, body, tag, "/" + name + "?v=" + tag}
 	}
 	add("style.css", "text/css; charset=utf-8", styleSheet)
+	add("alerts.js", "text/javascript; charset=utf-8", alertsScript)
 	add("favicon.svg", "image/svg+xml", []byte(icon))
 	add("robots.txt", "text/plain; charset=utf-8", []byte("User-agent: *\nDisallow: /\n"))
 	return assets

@@ -20,14 +20,31 @@ var (
 	prompts = thing{gateway.MailPrompt, "p", "prompts"}
 	claims  = thing{gateway.MailClaim, "c", "claims"}
 	answers = thing{gateway.MailNotice, "a", "answers"}
-	things  = [...]thing{prompts, claims, answers}
+	alerts  = thing{gateway.MailEmergency, "e", "alerts"} // has one page for each contact, and no id
+	things  = [...]thing{prompts, claims, answers, alerts}
 )
 
 // path returns the clean path of one thing, without the portal's prefix.
-func (t thing) path(id int64) string { return "/" + t.long + "/" + strconv.FormatInt(id, 10) }
+func (t thing) path(id int64) string {
+	if t == alerts {
+		return "/" + t.long
+	}
+	return "/" + t.long + "/" + strconv.FormatInt(id, 10)
+}
 
-// cookieAge is how long a browser keeps a token, in seconds: a working day.
-const cookieAge = 8 * 60 * 60
+// How long a browser keeps a token, in seconds: a working day; for the alerts, which
+// stand open at a front desk, as long as browsers keep any (RFC 6265bis section 5.5).
+const (
+	cookieAge       = 8 * 60 * 60
+	alertsCookieAge = 400 * 24 * 60 * 60
+)
+
+func (t thing) age() int {
+	if t == alerts {
+		return alertsCookieAge
+	}
+	return cookieAge
+}
 
 // openLink takes a token out of a link and puts it into a cookie.
 func (h *Handler) openLink(t thing) http.Handler {
@@ -56,7 +73,7 @@ func notOfToken(r rune) bool {
 // opens returns what a token opens, if it is a thing of that kind.
 func (h *Handler) opens(t thing, token string) (gateway.Link, bool) {
 	apart, ok := gateway.ParseToken(token)
-	if !ok || apart.Purpose != t.purpose || apart.ID <= 0 {
+	if !ok || apart.Purpose != t.purpose || apart.ID < 0 || (apart.ID == 0) != (t == alerts) {
 		return gateway.Link{}, false
 	}
 	return h.key.Opens(apart, h.office.Readers(t.purpose, apart.ID))
@@ -66,7 +83,7 @@ func (h *Handler) opens(t thing, token string) (gateway.Link, bool) {
 // that links opened in two tabs do not get into each other's way.
 func (h *Handler) setCookie(w http.ResponseWriter, t thing, id int64, token string) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName(t, id), Value: token, Path: h.prefix + t.path(id), MaxAge: cookieAge,
+		Name: cookieName(t, id), Value: token, Path: h.prefix + t.path(id), MaxAge: t.age(),
 		HttpOnly: true, Secure: h.secure, SameSite: http.SameSiteLaxMode,
 	})
 }

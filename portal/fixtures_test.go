@@ -99,6 +99,15 @@ func (o *office) Review(ctx context.Context, d gateway.Decision) error {
 	return o.commit(ctx, o.Engine.Review(d))
 }
 
+// Acknowledge is taken in also while nothing can be stored.
+func (o *office) Acknowledge(ctx context.Context, a gateway.Acknowledgement) error {
+	err := o.Engine.Acknowledge(a)
+	if o.broken() != nil {
+		return err
+	}
+	return o.commit(ctx, err)
+}
+
 // world is a portal over an engine with a small company: a site with one
 // building of two floors, phones that show up where a test plugs them in, and
 // people who use and review them.
@@ -374,7 +383,7 @@ func (p *person) post(path string, values ...string) page {
 // open follows the link of a mail.
 func (p *person) open(purpose gateway.Purpose, id int64, user string) page {
 	p.t.Helper()
-	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a"}[purpose]
+	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a", gateway.MailEmergency: "e"}[purpose]
 	return p.get("/" + short + "/" + p.w.token(purpose, id, user))
 }
 

@@ -77,6 +77,7 @@ type frame struct {
 	Organization string
 	Prefix       string // of the portal's paths
 	Style        string // path of the stylesheet
+	Script       string // and of the script of the page that has one
 	Path         string // of the thing's page, prefix included
 	Notice       *notice
 	Page         any
@@ -89,7 +90,7 @@ var wide = []string{"prompt", "answered", "over", "claim"}
 func (v *visit) show(status int, sheet, title string, n *notice, page any) {
 	f := frame{
 		Title: title, Failed: status == http.StatusUnprocessableEntity, Wide: slices.Contains(wide, sheet), Organization: v.organization, Prefix: v.prefix,
-		Style: v.prefix + v.assets["style.css"].versioned, Path: v.prefix + v.path, Notice: n, Page: page,
+		Style: v.prefix + v.assets["style.css"].versioned, Script: v.prefix + v.assets["alerts.js"].versioned, Path: v.prefix + v.path, Notice: n, Page: page,
 	}
 	var b bytes.Buffer
 	if err := v.sheets[sheet].ExecuteTemplate(&b, "layout", f); err != nil {

@@ -11,12 +11,14 @@
 //	/p/TOKEN   a question to the users of a phone   /prompts/17
 //	/c/TOKEN   a claim for a reviewer               /claims/3
 //	/a/TOKEN   an answer that was given             /answers/5
+//	/e/TOKEN   the emergency calls of a site        /alerts
 //
 // What the pages refuse to do:
 //
 //   - GET and HEAD change nothing, because mail scanners follow every link before
 //     its reader does. Only a button, that is a POST from these pages, does.
-//   - No page needs JavaScript, loads anything from elsewhere, or may be framed.
+//   - No page needs JavaScript, loads anything from elsewhere, or may be framed. One
+//     has a script, that of the emergency calls, to be heard and up to date.
 //   - A link never shows one person's personal address to another, and a link that
 //     opens nothing never tells why.
 //   - Nothing here decides. The engine does, and says no with a *gateway.Refusal;
@@ -68,6 +70,13 @@ type Office interface {
 	AskAgain(ctx context.Context, prompt int64, by string) error // an expired prompt, by a new mail
 	Object(ctx context.Context, answer int64, by string) error
 	Review(ctx context.Context, d gateway.Decision) error
+
+	// Alerts returns the calls for help that a reader learns of, as soon as they are
+	// known, durable or not; false if the reader is nobody's contact.
+	Alerts(reader string) (gateway.Alerts, bool)
+	// Acknowledge takes in that somebody sees to a call, also while nothing can be
+	// stored: the sound must end.
+	Acknowledge(ctx context.Context, a gateway.Acknowledgement) error
 }
 
 // Config is what the pages are made of. All fields but Organization and Log are
@@ -142,6 +151,8 @@ func (h *Handler) routes() {
 	h.mux.Handle("/claims/{id}", h.behind(claims, showClaim, decideClaim))
 	h.mux.Handle("/claims/{id}/edit", h.behind(claims, showEdit, takeEdit))
 	h.mux.Handle("/answers/{id}", h.behind(answers, showAnswer, objectToAnswer))
+	h.mux.Handle("/alerts", h.behindAlerts(showAlerts, acknowledge))
+	h.mux.Handle("/alerts/live", h.behindAlerts(showLive, nil))
 	h.mux.Handle("/{$}", h.open(showHome))
 	h.mux.Handle("/{name}", h.open(showAsset))
 	h.mux.Handle("/", h.open((*visit).notFound))

@@ -68,6 +68,7 @@ func load(ctx context.Context, q querier) (s gateway.State, found marks, err err
 		func() error { return read(ctx, q, &prompts, all, &s.Prompts) },
 		func() error { return read(ctx, q, &claims, all, &s.Claims) },
 		func() error { return read(ctx, q, &answers, all, &s.Answers) },
+		func() error { return read(ctx, q, &emergencies, all, &s.Emergencies) },
 		func() error { return read(ctx, q, &sources, all, &s.Positions) },
 	)
 	sortProvisional(s.Phones)
@@ -237,6 +238,8 @@ func (w *writer) batch(ctx context.Context, b *gateway.Batch, marks []entry) err
 		func() error { return put(ctx, w, &prompts, b.Prompts) },
 		func() error { return put(ctx, w, &claims, b.Claims) },
 		func() error { return put(ctx, w, &answers, b.Answers) },
+		func() error { return remove(ctx, w, &emergencies, goneEmergencies(b)) },
+		func() error { return put(ctx, w, &emergencies, b.Emergencies) },
 		func() error { return put(ctx, w, &sources, b.Positions) },
 		func() error { return put(ctx, w, &meta, marks) },
 		func() error { return add(ctx, w, &events, b.Events) },
@@ -248,6 +251,14 @@ func (w *writer) batch(ctx context.Context, b *gateway.Batch, marks []entry) err
 			return add(ctx, w, &outbox, parcelsOf(b.Mails))
 		},
 	)
+}
+
+func goneEmergencies(b *gateway.Batch) []gateway.Emergency {
+	gone := make([]gateway.Emergency, len(b.GoneEmergencies))
+	for i, id := range b.GoneEmergencies {
+		gone[i].ID = id
+	}
+	return gone
 }
 
 // splitPhones parts the phones that stay from those that are deleted.

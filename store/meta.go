@@ -47,6 +47,7 @@ func counters(c *gateway.Counters) []number {
 		{eventKey, &c.Event},
 		{"last_mail", &c.Mail},
 		{"last_location", &c.Location},
+		{"last_emergency", &c.Emergency},
 	}
 }
 

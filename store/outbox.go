@@ -20,15 +20,16 @@ type parcel struct {
 	due      time.Time // for the next attempt: the end of a lease counts as well
 	closed   time.Time
 	reply    string
+	turn     int // before those of higher ones
 }
 
 var outbox = table[parcel]{
 	name:    "outbox",
-	columns: []string{"mail_id", "state", "attempt", "lease_end", "due", "closed", "reply"},
+	columns: []string{"mail_id", "state", "attempt", "lease_end", "due", "closed", "reply", "turn"},
 	key:     1,
 	fields: func(dst []any, x *parcel) []any {
 		return append(dst,
-			&x.mail, &x.state, &x.attempt, micros{&x.leaseEnd}, micros{&x.due}, micros{&x.closed}, &x.reply)
+			&x.mail, &x.state, &x.attempt, micros{&x.leaseEnd}, micros{&x.due}, micros{&x.closed}, &x.reply, &x.turn)
 	},
 }
 
@@ -49,20 +50,29 @@ const (
 	refused = "refused"
 )
 
+// turnOf says which mails go out first: those of calls for help, of which somebody
+// must learn at once.
+func turnOf(m gateway.Mail) int {
+	if m.Purpose == gateway.MailEmergency {
+		return 0
+	}
+	return 1
+}
+
 func parcelsOf(mails []gateway.Mail) []parcel {
 	all := make([]parcel, len(mails))
 	for i, m := range mails {
-		all[i] = parcel{mail: m.ID, state: waiting, due: m.Time}
+		all[i] = parcel{mail: m.ID, state: waiting, due: m.Time, turn: turnOf(m)}
 	}
 	return all
 }
 
 // The plus before due keeps both databases from sorting all that are due: read
-// by the index in order of id, the first ones are enough.
+// by the index in order of turn and id, the first ones are enough.
 const (
 	leaseSQL = `UPDATE outbox SET attempt = attempt + 1, lease_end = $1, due = $1
 		WHERE mail_id IN (
-			SELECT mail_id FROM outbox WHERE state = 'waiting' AND +due <= $2 ORDER BY mail_id LIMIT $3)
+			SELECT mail_id FROM outbox WHERE state = 'waiting' AND +due <= $2 ORDER BY turn, mail_id LIMIT $3)
 		RETURNING mail_id, attempt`
 	recordSQL = `UPDATE outbox SET state = $1, lease_end = 0, due = $2, closed = $3, reply = $4
 		WHERE mail_id = $5 AND attempt = $6 AND state = 'waiting' AND lease_end <> 0`
@@ -133,7 +143,7 @@ func (w *writer) lease(ctx context.Context, now, until time.Time, n int) (map[in
 	return attempts, rows.Err()
 }
 
-// deliveries reads the mails of attempts, in order of id.
+// deliveries reads the mails of attempts, in order of turn and id.
 func (w *writer) deliveries(ctx context.Context, attempts map[int64]int) ([]gateway.Delivery, error) {
 	ids := make([]int64, 0, len(attempts))
 	for id := range attempts {
@@ -153,6 +163,7 @@ func (w *writer) deliveries(ctx context.Context, attempts map[int64]int) ([]gate
 			return nil, err
 		}
 	}
+	slices.SortStableFunc(all, func(a, b gateway.Delivery) int { return turnOf(a.Mail) - turnOf(b.Mail) })
 	return all, nil
 }
 

@@ -21,7 +21,7 @@ func fillOutbox(t testing.TB, d *sql.DB, sent, waiting int) {
 			INSERT INTO mails (id, time, purpose, recipient, subject, message_id, prompt_id, claim_id, body, answer_id)
 			SELECT i, i, 'prompt', 'ann@example.com', 's', 'm', 1, 0, $2, 0 FROM n`, []any{sent + waiting, []byte{}}},
 		{`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-			INSERT INTO outbox SELECT i, 'sent', 1, 0, i, i, '250 2.0.0 Ok: queued as 4Bz7' FROM n`, []any{sent + waiting}},
+			INSERT INTO outbox SELECT i, 'sent', 1, 0, i, i, '250 2.0.0 Ok: queued as 4Bz7', 1 FROM n`, []any{sent + waiting}},
 		{"UPDATE outbox SET state = 'waiting' WHERE mail_id > $1", []any{sent}},
 		{"ANALYZE outbox", nil},
 	} {

@@ -294,8 +294,8 @@ func TestPostgresHalfMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Close()
-	statement(t, databaseURL, `DELETE FROM goose_db_version WHERE version_id >= 2;
-		DROP TABLE outbox, undeliverable, lines; ALTER TABLE mails DROP COLUMN answer_id; ALTER TABLE claims DROP COLUMN evidence; ALTER TABLE answers DROP COLUMN rule`)
+	statement(t, databaseURL, `DELETE FROM goose_db_version WHERE version_id > 1;
+		DROP TABLE outbox, undeliverable, emergencies, lines; ALTER TABLE mails DROP COLUMN answer_id, DROP COLUMN emergency_id; ALTER TABLE claims DROP COLUMN evidence; ALTER TABLE answers DROP COLUMN rule`)
 	p = openPostgres(t, databaseURL)
 	if err := p.Commit(t.Context(), batch(2)); err != nil {
 		t.Fatal(err)

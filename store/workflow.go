@@ -50,6 +50,26 @@ var answers = table[gateway.Answer]{
 	},
 }
 
+var emergencies = table[gateway.Emergency]{
+	name: "emergencies",
+	columns: []string{
+		"id", "call", "time", "opened", "changed", "dialled", "test", "site", "aor", "from_address", "found",
+		"phone", "label", "network", "network_on", "since", "heard",
+		"location_id", "version", "place", "address", "source", "moving", "unapproved", "unlocated",
+		"sent", "why", "elin", "pbx", "status",
+		"acknowledged", "acknowledged_by", "acknowledged_via", "reminders", "next",
+	},
+	key: 1,
+	fields: func(dst []any, x *gateway.Emergency) []any {
+		return append(dst,
+			&x.ID, &x.Name, micros{&x.Time}, micros{&x.Opened}, micros{&x.Changed}, &x.Dialled, &x.Test, &x.Site, &x.AOR, word{&x.From}, &x.Found,
+			word{&x.Phone}, &x.Label, &x.Network, objectOf(&x.On), micros{&x.Since}, micros{&x.Heard},
+			&x.Location, &x.Version, &x.Place, &x.Address, word{&x.Source}, &x.Moving, &x.Unapproved, &x.Unlocated,
+			&x.Sent, &x.Why, &x.ELIN, word{&x.PBX}, &x.Status,
+			micros{&x.Acknowledged}, &x.By, &x.Via, &x.Reminders, micros{&x.Next})
+	},
+}
+
 var events = table[gateway.Event]{
 	name:    "events",
 	columns: []string{"id", "time", "event", "phone", "data"},
@@ -62,13 +82,13 @@ var events = table[gateway.Event]{
 var mails = table[gateway.Mail]{
 	name: "mails",
 	columns: []string{
-		"id", "time", "purpose", "recipient", "subject", "message_id", "prompt_id", "claim_id", "body", "answer_id",
+		"id", "time", "purpose", "recipient", "subject", "message_id", "prompt_id", "claim_id", "body", "answer_id", "emergency_id",
 	},
 	key: 1,
 	fields: func(dst []any, x *gateway.Mail) []any {
 		return append(dst,
 			&x.ID, micros{&x.Time}, word{&x.Purpose}, &x.To, &x.Subject, &x.MessageID, &x.Prompt, &x.Claim, blob{&x.Body},
-			&x.Answer)
+			&x.Answer, &x.Emergency)
 	},
 }
 

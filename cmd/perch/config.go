@@ -109,7 +109,16 @@ type mailConfig struct {
 }
 
 type alarmConfig struct {
-	Webhook string `yaml:"webhook"`
+	Webhook   string          `yaml:"webhook"`
+	Contacts  []contactConfig `yaml:"contacts"`
+	Repeat    duration        `yaml:"repeat"`
+	Retention duration        `yaml:"retention"`
+}
+
+type contactConfig struct {
+	Site     string   `yaml:"site"`
+	To       []string `yaml:"to"`
+	Escalate []string `yaml:"escalate"`
 }
 
 type portalConfig struct {
@@ -192,7 +201,7 @@ func (d *duration) UnmarshalYAML(b []byte) error {
 
 // defaults is what holds without a configuration file.
 func defaults() config {
-	p := gateway.DefaultPolicy()
+	p, a := gateway.DefaultPolicy(), gateway.DefaultAlarm()
 	return config{
 		Database: "perch.db",
 		SIP: sipConfig{
@@ -201,6 +210,7 @@ func defaults() config {
 		},
 		Mail:   mailConfig{From: "Perch <perch@example.com>"},
 		Portal: portalConfig{Listen: "127.0.0.1:8080", URL: "https://perch.example.com"},
+		Alarm:  alarmConfig{Repeat: duration(a.Repeat), Retention: duration(a.Retention)},
 		Policy: policyConfig{
 			Bootstrap: !p.NoBootstrap, Settle: duration(p.Settle), SettleUnregistered: duration(p.SettleUnregistered),
 			PromptExpiry: duration(p.PromptExpiry), AskAgain: duration(p.AskAgain),
@@ -275,6 +285,9 @@ func parseConfig(name string, b []byte) (config, error) {
 	if u, err := url.Parse(c.Alarm.Webhook); err != nil || c.Alarm.Webhook != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return c, configFault(name, "alarm.webhook: want a URL with http:// or https://") // it may hold a secret
 	}
+	if what := c.Alarm.check(); what != "" {
+		return c, configFault(name, "alarm.%s", what)
+	}
 	if _, err := c.renderer(); err != nil {
 		return c, configFault(name, "%v", err)
 	}
@@ -291,6 +304,49 @@ func parseConfig(name string, b []byte) (config, error) {
 		}
 	}
 	return c, nil
+}
+
+// The bounds of what alarm: says.
+const (
+	leastRepeat    = 30 * time.Second
+	leastRetention = 24 * time.Hour
+)
+
+// check says what is wrong with the alarms besides the webhook; empty if nothing is.
+func (a *alarmConfig) check() string {
+	switch {
+	case time.Duration(a.Repeat) < leastRepeat:
+		return fmt.Sprintf("repeat: want at least %s, or the mails hide what they tell of", leastRepeat)
+	case time.Duration(a.Retention) < leastRetention:
+		return fmt.Sprintf("retention: want at least %s", leastRetention)
+	}
+	for i := range a.Contacts {
+		c := &a.Contacts[i]
+		if len(c.To) == 0 {
+			return fmt.Sprintf("contacts[%d]: to: want somebody who is told at once", i)
+		}
+		if slices.ContainsFunc(a.Contacts[:i], func(o contactConfig) bool { return o.Site == c.Site }) {
+			return fmt.Sprintf("contacts[%d]: site %q is configured twice", i, c.Site)
+		}
+		for _, list := range [][]string{c.To, c.Escalate} {
+			for j, email := range list {
+				a, err := mail.ParseAddress(email)
+				if err != nil || a.Address != email {
+					return fmt.Sprintf("contacts[%d]: %q is no address such as desk@example.com", i, email)
+				}
+				list[j] = strings.ToLower(email) // as in the directory
+			}
+		}
+	}
+	return ""
+}
+
+func (a *alarmConfig) gateway() gateway.Alarm {
+	out := gateway.Alarm{Repeat: time.Duration(a.Repeat), Retention: time.Duration(a.Retention)}
+	for _, c := range a.Contacts {
+		out.Contacts = append(out.Contacts, gateway.Contact(c))
+	}
+	return out
 }
 
 // envelope is the sender's address alone, for MAIL FROM.
@@ -389,7 +445,7 @@ func (c *config) engine() (gateway.Config, error) {
 			SettleUnregistered: time.Duration(c.Policy.SettleUnregistered),
 			PromptExpiry:       time.Duration(c.Policy.PromptExpiry), AskAgain: time.Duration(c.Policy.AskAgain),
 		},
-		Renderer: r,
+		Renderer: r, Alarm: c.Alarm.gateway(),
 	}, nil
 }
 

@@ -139,7 +139,7 @@ func (p *probe) wires() []discovery.Wire {
 // doctorRequest asks a serve for what it has heard.
 type doctorRequest struct{ JSON bool }
 
-func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment) error {
+func (r *doctorRequest) carryOut(ctx context.Context, s *session, env *environment) error {
 	if s.ears == nil && s.path == nil {
 		return errNoCapture()
 	}
@@ -149,6 +149,7 @@ func (r *doctorRequest) carryOut(_ context.Context, s *session, env *environment
 		reports = s.ears.reports(s.engine.Wires(s.live.clock.now()))
 	}
 	if s.path != nil {
+		whole = append(whole, alarmAilments(ctx, s)...)
 		d := s.path.diagnose()
 		whole = append(whole, d.Findings...)
 		if err := r.printPath(env.stdout, d, len(reports) > 0); err != nil {

@@ -143,6 +143,28 @@ func (l *live) decide(ctx context.Context, do func() error) ([]gateway.Event, er
 	return events, nil
 }
 
+// insist is decide for what must hold at once, also while the database fails: it is
+// stored as soon as that is possible again.
+func (l *live) insist(ctx context.Context, do func() error) error {
+	_, mine, err := l.change(do)
+	l.poke()
+	if l.trouble() != nil {
+		return err
+	}
+	if late := l.wait(ctx, mine); late != nil && l.trouble() == nil {
+		return late
+	}
+	return err
+}
+
+// help takes in a call for help, and what else is known of one; it waits for
+// nothing. Who looks sees the call from then on. Its mails, and its row, wait for the
+// commit, which comes at once if the database can be written.
+func (l *live) help(c gateway.EmergencyCall) {
+	l.take(func() { l.engine.Emergency(c, l.clock.now()) })
+	l.poke()
+}
+
 // change makes a change; it does not wait.
 func (l *live) change(do func() error) (events []gateway.Event, mine uint64, err error) {
 	l.mu.Lock()

@@ -32,6 +32,7 @@ type grammar struct {
 	Explain explainCmd `cmd:"" help:"Tell what was seen of a phone, which rules were tried, what won and why."`
 	Prompts promptsCmd `cmd:"" help:"List and answer prompts."`
 	Claims  claimsCmd  `cmd:"" help:"List, approve and reject claims."`
+	Alerts  alertsCmd  `cmd:"" help:"List and acknowledge calls for help."`
 	Config  configCmd  `cmd:"" help:"Print or check the configuration."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	SIPPath sipPathCmd `cmd:"" name:"sip-path" hidden:""`

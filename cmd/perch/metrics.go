@@ -47,6 +47,7 @@ var (
 	sipConnsDesc = prometheus.NewDesc("perch_sip_connections", "Connections of phones and to PBXs.", nil, nil)
 	bannedDesc   = prometheus.NewDesc("perch_sip_banned", "Sources that are not heard now, but for emergency calls.", nil, nil)
 	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
+	helpDesc     = prometheus.NewDesc("perch_emergency_calls", "Calls for help that are kept: those that nobody has acknowledged, and the others, tests among them.", []string{"state"}, nil)
 	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -74,7 +75,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		phonesDesc, promptsDesc, claimsDesc, failingDesc, pendingDesc, mailsDesc, refusedDesc, infoDesc,
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
-		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, bannedDesc,
+		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, bannedDesc, helpDesc,
 	} {
 		to <- d
 	}
@@ -90,6 +91,8 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(phonesDesc, c.Phones)
 	gauge(promptsDesc, c.Prompts)
 	gauge(claimsDesc, c.Claims)
+	gauge(helpDesc, c.Waiting, "unacknowledged")
+	gauge(helpDesc, c.Emergencies-c.Waiting, "other")
 	gauge(pendingDesc, s.engine.Pending())
 	failing := 0
 	if s.live.trouble() != nil {

@@ -79,7 +79,10 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	}
 	v.listen()
 	if c.path != nil {
-		c.path.serves(s, v.turns, s.live.clock.now)
+		for _, a := range alarmAilments(ctx, s) {
+			log.Warn(a.What, "hint", a.Remedy)
+		}
+		c.path.serves(s, v.turns, s.live.clock.now, s.live.help)
 		v.path, s.path = c.path, c.path
 	}
 	if err := s.engine.Checkpoint(ctx); err != nil {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"perch/gateway"
+	"perch/location"
 	"perch/provisioning"
 	"perch/sip/proxy"
 )
@@ -36,6 +38,56 @@ func (k *sipKeeper) emergency(c *proxy.EmergencyCall) {
 	}
 	k.log.Warn("emergency call", args...)
 	k.alarms.raise(c)
+	select {
+	case k.calls <- k.helpOf(c):
+	default:
+		k.log.Error("an emergency call is neither kept nor told of by mail: too many others wait for that", "call", c.ID, "waiting", len(k.calls))
+	}
+}
+
+// maxCalls is how much of calls for help waits for an engine that is busy, as with a
+// large import.
+const maxCalls = 4096
+
+// tellEngine hands on calls for help until ctx ends.
+func (k *sipKeeper) tellEngine(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case c := <-k.calls:
+			k.help(c)
+		}
+	}
+}
+
+// tellRest hands on what came until the end.
+func (k *sipKeeper) tellRest() {
+	for {
+		select {
+		case c := <-k.calls:
+			k.help(c)
+		default:
+			return
+		}
+	}
+}
+
+// helpOf is a call for help as the engine keeps it.
+func (k *sipKeeper) helpOf(c *proxy.EmergencyCall) gateway.EmergencyCall {
+	x := gateway.EmergencyCall{
+		Name: c.ID, Time: c.Time, Dialled: c.Dialled, Test: c.Test, Site: c.Site, AOR: c.AOR, From: c.From, Found: c.Found,
+		Sent: c.Sent, Why: c.Why, ELIN: c.ELIN, PBX: c.To, Status: c.Status,
+	}
+	if y := c.Caller; y != nil {
+		// What cannot be read is not known: it came from our own engine.
+		_ = x.Phone.UnmarshalText([]byte(y.Phone))
+		_ = x.Source.UnmarshalText([]byte(y.Source))
+		x.Label, x.Network, x.Since, x.Heard = y.Label, y.Network, y.Since, y.Heard
+		x.Location, x.Address = location.ID(y.Location), strings.Join(y.Address.Lines(), "\n")
+		x.Moving, x.Unapproved, x.Unlocated = y.Moving, y.Unapproved, y.Unlocated
+	}
+	return x
 }
 
 // How often the SIP path is told who may call for help, and of how many phones at

@@ -46,6 +46,8 @@ type sipKeeper struct {
 	alarms  *alarms
 	shows   *displays // nil: none
 	live    *live
+	help    func(gateway.EmergencyCall)
+	calls   chan gateway.EmergencyCall // on their way to the engine
 	heard   atomic.Uint64
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
@@ -63,7 +65,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -83,8 +85,8 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 }
 
 // serves says for whom the SIP path observes.
-func (k *sipKeeper) serves(s *session, to *turns, now func() time.Time) {
-	k.engine, k.secret, k.turns, k.now = s.engine, s.openSecret, to, now
+func (k *sipKeeper) serves(s *session, to *turns, now func() time.Time, help func(gateway.EmergencyCall)) {
+	k.engine, k.secret, k.turns, k.now, k.help = s.engine, s.openSecret, to, now, help
 	if k.live = s.live; k.shows != nil {
 		k.live.opened = k.shows.opened
 	}
@@ -238,7 +240,11 @@ func (k *sipKeeper) run(ctx context.Context) error {
 			k.shows.run(ctx, k.live, func(n proxy.Notice) { k.send(&callerNews{Show: []proxy.Notice{n}}) })
 		})
 	}
-	defer telling.Wait()
+	telling.Go(func() { k.tellEngine(ctx) })
+	defer func() {
+		telling.Wait()
+		k.tellRest()
+	}()
 	wait := 10 * time.Millisecond
 	for {
 		k.turns.hearing(k.seat, true)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,7 @@ type sipSite struct {
 	dir, config string
 	pbx, perch  string // addresses
 	log         *os.File
+	inbox       *inbox
 }
 
 func newSIPSite(t *testing.T, more ...string) *sipSite {
@@ -48,8 +51,13 @@ func newSIPSite(t *testing.T, more ...string) *sipSite {
 		}
 		return err == nil
 	})
-	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), "")
-	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]%s}\n", s.perch, s.pbx, strings.Join(more, ""))
+	if s.inbox, err = newInbox(); err != nil {
+		t.Fatal(err)
+	}
+	go s.inbox.serve()
+	t.Cleanup(func() { _ = s.inbox.close() })
+	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), s.inbox.url())
+	s.add("policy: {settle: 500ms}\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: 127.0.0.0/8, site: hq}]%s}\nalarm: {contacts: [{site: hq, to: [desk@example.com]}]}\n", s.perch, s.pbx, strings.Join(more, ""))
 	maps := filepath.Join(s.dir, "map")
 	for name, text := range map[string]string{
 		"sites.csv":     "id,name,subnets\nhq,Headquarters,127.0.0.0/24\n",
@@ -157,6 +165,62 @@ func (s *sipSite) portal() string {
 	return "http://" + c.Portal.Listen
 }
 
+// mails counts rows of the database as they are durable.
+func (s *sipSite) mails(query string) (n int) {
+	s.t.Helper()
+	d, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "perch.db")+"?mode=ro")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.QueryRow(query).Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// alerts is the page of calls for help of a contact, by the link that a command prints.
+func (s *sipSite) alerts(email string) string {
+	s.t.Helper()
+	_, token, ok := strings.Cut(strings.TrimSpace(s.command("alerts", "link", "-for", email)), "/e/")
+	if !ok {
+		s.t.Fatal("no link")
+	}
+	return s.open(token)
+}
+
+// mailed is the text of the mail to the front desk whose subject begins so; empty if
+// none came in.
+func (s *sipSite) mailed(subject string) string {
+	s.inbox.mu.Lock()
+	defer s.inbox.mu.Unlock()
+	for _, m := range s.inbox.mails {
+		if strings.HasPrefix(m.Subject, subject) && strings.Contains(m.To, "desk@example.com") {
+			return string(m.text)
+		}
+	}
+	return ""
+}
+
+// open is the page of calls for help that a token opens.
+func (s *sipSite) open(token string) string {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := (&http.Client{Jar: jar}).Get(s.portal() + "/e/" + token)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
 // path is the process of the SIP path; 0 if there is none.
 func (s *sipSite) path() int {
 	s.t.Helper()
@@ -230,18 +294,42 @@ func TestSIPPath(t *testing.T) {
 	s.await("its location", logged(`phone=00:15:65:aa:00:01 label="Alice's desk" found_by="source and line" location=hq-3f network="hq 127.0.0.0/24"`))
 	s.await("what was sent", logged(`sent=location status=200`))
 
+	s.await("the call among the alerts", func() bool {
+		got := s.command("alerts", "list", "-json")
+		return strings.Contains(got, `"state":"waits","site":"hq"`) && strings.Contains(got, `"location":"hq-3f","version":1,"place":"Third floor"`) && strings.Contains(got, `"status":200`)
+	})
+	s.await("its mail", func() bool {
+		return s.mails("SELECT count(*) FROM mails WHERE purpose = 'emergency' AND recipient = 'desk@example.com' AND emergency_id = 1") == 1
+	})
+	s.await("its mail, handed over", func() bool { return s.mailed("EMERGENCY CALL 911 at Third floor") != "" })
+	_, token, _ := strings.Cut(s.mailed("EMERGENCY CALL 911 at Third floor"), "http://127.0.0.1:1/e/")
+	token, _, _ = strings.Cut(token, "\n")
+	if page := s.open(strings.TrimSpace(token)); !strings.Contains(page, "<title>(1) EMERGENCY CALL</title>") {
+		t.Errorf("the mail's link %q leads to\n%s", token, page)
+	}
+	if page := s.alerts("desk@example.com"); !strings.Contains(page, "<title>(1) EMERGENCY CALL</title>") || !strings.Contains(page, "Third floor") || !strings.Contains(page, "answered (200)") {
+		t.Errorf("the page says\n%s", page)
+	}
+
 	s.await("doctor's word of the SIP path", func() bool {
 		got := s.command("doctor")
 		return strings.Contains(got, "upstream       udp:"+s.pbx+", up") && strings.Contains(got, "registrations  2 told to the engine") &&
-			strings.Contains(got, "callers        2 phones of which")
+			strings.Contains(got, "callers        2 phones of which") && strings.Contains(got, "1 emergency calls have not been acknowledged")
 	})
 	resp, err := http.Get(s.portal() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), `perch_sip_upstream_up{upstream="udp:`+s.pbx+`"} 1`) {
-		t.Errorf("got %v, and no word of the PBX in\n%s", err, b)
+	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), `perch_sip_upstream_up{upstream="udp:`+s.pbx+`"} 1`) ||
+		!strings.Contains(string(b), `perch_emergency_calls{state="unacknowledged"} 1`) {
+		t.Errorf("got %v, and no word of the PBX or the call in\n%s", err, b)
+	}
+	if got := s.command("alerts", "ack", "1", "-by", "Frida Front"); !strings.Contains(got, "emergency 1 acknowledged by Frida Front") {
+		t.Errorf("got\n%s", got)
+	}
+	if page := s.alerts("desk@example.com"); !strings.Contains(page, "<title>Emergency calls</title>") || !strings.Contains(page, "acknowledged by <bdi>Frida Front") {
+		t.Errorf("the page says\n%s", page)
 	}
 
 	call := func() {
@@ -267,6 +355,9 @@ func TestSIPPath(t *testing.T) {
 	if got := s.path(); got != path {
 		t.Errorf("the SIP path is process %d, want %d as before serve was killed", got, path)
 	}
+	s.await("the call that was made while there was no serve", func() bool {
+		return strings.Contains(s.command("alerts", "list", "-json"), `{"id":2,`) && s.mails("SELECT count(*) FROM mails WHERE emergency_id = 2") == 1
+	})
 	call()
 
 	if err := syscall.Kill(path, syscall.SIGKILL); err != nil {

@@ -231,6 +231,8 @@ func sign(r request, who string) {
 		by(&r.Reply.By)
 	case *reviewRequest:
 		by(&r.Decision.By)
+	case *ackRequest:
+		by(&r.Acknowledgement.By)
 	case *disownRequest:
 		by(&r.By)
 	case *objectRequest:
@@ -296,6 +298,11 @@ func (o *office) Object(ctx context.Context, answer int64, by string) error {
 // Review decides a claim.
 func (o *office) Review(ctx context.Context, d gateway.Decision) error {
 	return o.decide(ctx, func() error { return o.Engine.Review(d) })
+}
+
+// Acknowledge takes in that somebody sees to a call for help.
+func (o *office) Acknowledge(ctx context.Context, a gateway.Acknowledgement) error {
+	return o.live.insist(ctx, func() error { return o.Engine.Acknowledge(a) })
 }
 
 func (o *office) decide(ctx context.Context, do func() error) error {

@@ -20,7 +20,7 @@ func fullBatch() *gateway.Batch {
 	phone := discovery.PhoneID{MAC: mac(1)}
 	return &gateway.Batch{
 		Type: gateway.Live, Key: gateway.Key{1, 0xfe, 31: 7}, Time: at(3),
-		Counters: gateway.Counters{Prompt: 1, Claim: 2, Answer: 3, Event: 4, Mail: 5, Location: 6},
+		Counters: gateway.Counters{Prompt: 1, Claim: 2, Answer: 3, Event: 4, Mail: 5, Location: 6, Emergency: 7},
 		Directory: []provisioning.Changes{{Put: provisioning.Content{
 			Sites: []provisioning.Site{{
 				ID: "hq", Name: "Headquarters", DefaultLocation: "hq-1", Timezone: "America/Chicago",
@@ -62,9 +62,27 @@ func fullBatch() *gateway.Batch {
 			ID: 3, Phone: phone, Prompt: 1, Kind: gateway.AnswerAddPersonal, Location: "hq-1", By: "ann@example.com",
 			Time: at(2), Claim: 2, Rule: fullRule(),
 		}},
-		Events:    []gateway.Event{event(4)},
-		Mails:     []gateway.Mail{mail(5)},
-		Positions: []gateway.Position{{SHA256: strings.Repeat("0f", 32), Frames: 12345, Done: true}},
+		Emergencies: []gateway.Emergency{fullEmergency(7)},
+		Events:      []gateway.Event{event(4)},
+		Mails:       []gateway.Mail{mail(5)},
+		Positions:   []gateway.Position{{SHA256: strings.Repeat("0f", 32), Frames: 12345, Done: true}},
+	}
+}
+
+func fullEmergency(id int64) gateway.Emergency {
+	a := fullAttachment()
+	return gateway.Emergency{
+		ID: id, Opened: at(1), Changed: at(2), Version: 2, Place: "Desk 12", Acknowledged: at(3), By: "Ann", Via: "ann@example.com", Reminders: 3, Next: at(4),
+		On: discovery.Network{
+			Level: discovery.LevelPort, Site: "hq", ChassisID: a.ChassisID, PortID: a.PortID, RemoteID: a.RemoteID, CircuitID: a.CircuitID,
+			BSSID: a.BSSID, Subnet: a.Subnet, PublicIP: a.PublicIP,
+		},
+		EmergencyCall: gateway.EmergencyCall{
+			Name: "1x2y3z", Time: at(0), Dialled: "911", Test: true, Site: "hq", AOR: "sip:ann@example.com", From: netip.MustParseAddrPort("10.1.2.3:5060"), Found: "source",
+			Phone: discovery.PhoneID{MAC: mac(1)}, Label: "Lobby", Network: "hq sw-1/Gi1/0/7", Since: at(0), Heard: at(1),
+			Location: "hq-1", Address: "7 Main St\nSpringfield, IL", Source: gateway.FromChosen, Moving: true, Unapproved: true, Unlocated: true,
+			Sent: "<presence/>\n", Why: "the PBX answered 488", ELIN: "+12175550100", PBX: netip.MustParseAddrPort("[2001:db8::1]:5060"), Status: 200,
+		},
 	}
 }
 
@@ -109,13 +127,14 @@ func bareBatch() *gateway.Batch {
 			Phones:    []provisioning.Phone{{MAC: mac(1)}},
 			Lines:     []provisioning.Line{{AOR: "sip:101@example.com"}},
 		}}},
-		Phones:    []gateway.PhoneRecord{{Phone: discovery.PhoneID{MAC: mac(1)}, State: json.RawMessage(`{}`)}},
-		Prompts:   []gateway.Prompt{{ID: 1}},
-		Claims:    []gateway.Claim{{ID: 1}},
-		Answers:   []gateway.Answer{{ID: 1}},
-		Events:    []gateway.Event{{ID: 1, Data: json.RawMessage(`{}`)}},
-		Mails:     []gateway.Mail{{ID: 1}},
-		Positions: []gateway.Position{{SHA256: strings.Repeat("00", 32)}},
+		Phones:      []gateway.PhoneRecord{{Phone: discovery.PhoneID{MAC: mac(1)}, State: json.RawMessage(`{}`)}},
+		Prompts:     []gateway.Prompt{{ID: 1}},
+		Claims:      []gateway.Claim{{ID: 1}},
+		Answers:     []gateway.Answer{{ID: 1}},
+		Emergencies: []gateway.Emergency{{ID: 1}},
+		Events:      []gateway.Event{{ID: 1, Data: json.RawMessage(`{}`)}},
+		Mails:       []gateway.Mail{{ID: 1}},
+		Positions:   []gateway.Position{{SHA256: strings.Repeat("00", 32)}},
 	}
 }
 
@@ -124,7 +143,7 @@ func bareBatch() *gateway.Batch {
 func otherBatch() *gateway.Batch {
 	b := fullBatch()
 	b.Time = at(20)
-	b.Counters = gateway.Counters{Prompt: 10, Claim: 20, Answer: 30, Event: 40, Mail: 50, Location: 60}
+	b.Counters = gateway.Counters{Prompt: 10, Claim: 20, Answer: 30, Event: 40, Mail: 50, Location: 60, Emergency: 70}
 	b.Tracker = json.RawMessage(`{"other":true}`)
 	c := &b.Directory[0]
 	c.GoneRules = []matcher.Rule{c.Put.Rules[0]}
@@ -141,6 +160,8 @@ func otherBatch() *gateway.Batch {
 	b.Prompts[0].Location = "hq-2"
 	b.Claims[0].ID = 20
 	b.Answers[0].ID = 30
+	b.GoneEmergencies = []int64{b.Emergencies[0].ID, 69}
+	b.Emergencies[0].ID = 70
 	b.Events = []gateway.Event{event(40)}
 	b.Mails = []gateway.Mail{mail(50)}
 	b.Positions[0].Frames++
@@ -151,7 +172,7 @@ func otherBatch() *gateway.Batch {
 func stateOf(b *gateway.Batch) gateway.State {
 	s := gateway.State{
 		Type: b.Type, Key: b.Key, Time: b.Time, Counters: b.Counters, Phones: b.Phones, Tracker: b.Tracker,
-		Prompts: b.Prompts, Claims: b.Claims, Answers: b.Answers, Positions: b.Positions,
+		Prompts: b.Prompts, Claims: b.Claims, Answers: b.Answers, Positions: b.Positions, Emergencies: b.Emergencies,
 	}
 	for _, c := range b.Directory {
 		s.Directory = c.Put
@@ -185,7 +206,7 @@ func checkComplete(t *testing.T, b *gateway.Batch) {
 
 // unstored reports fields that no store keeps, or that exclude each other.
 func unstored(name string) bool {
-	return strings.HasPrefix(name, "batch.Directory.Gone") ||
+	return strings.HasPrefix(name, "batch.Directory.Gone") || name == "batch.GoneEmergencies" ||
 		strings.HasSuffix(name, ".Rules.Line") || strings.HasSuffix(name, ".Rule.Line") ||
 		strings.Contains(name, ".Phone.") // a MAC, or an AOR with its number
 }

@@ -13,6 +13,7 @@ import (
 var outboxCases = []testCase{
 	{"only a live batch fills the outbox", (*suite).liveOnly},
 	{"a lease brings whole mails in order of id", (*suite).leasesMails},
+	{"mails of calls for help come first", (*suite).urgentFirst},
 	{"a lease is exclusive until it ends", (*suite).leaseEnds},
 	{"no two goroutines lease one attempt", (*suite).leasesAtOnce},
 	{"mails are leased when they are due", (*suite).leasesDue},
@@ -126,6 +127,17 @@ func (s *suite) liveOnly() {
 func (s *suite) reopenOutbox() {
 	s.store = s.reopen()
 	s.outbox = s.store.(gateway.Outbox)
+}
+
+// urgentFirst: a mail of a call for help waits for no other one.
+func (s *suite) urgentFirst() {
+	s.queue(1, 2, 3)
+	urgent := mail(4)
+	urgent.Purpose, urgent.Time = gateway.MailEmergency, minute(4)
+	s.commit(&gateway.Batch{Type: gateway.Live, Time: minute(4), Counters: gateway.Counters{Mail: 4}, Mails: []gateway.Mail{urgent}})
+	s.leased(minute(3), minute(5), 1, "1/1") // it is not due yet
+	s.leased(minute(4), minute(6), 2, "4/1", "2/1")
+	s.leased(minute(4), minute(6), 2, "3/1")
 }
 
 func (s *suite) leasesMails() {

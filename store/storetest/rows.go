@@ -35,6 +35,7 @@ func (s *suite) replaces() {
 	c.Prompts[0].Closed, c.Prompts[0].Reason = at(8), gateway.Superseded
 	c.Claims[0].State = gateway.ClaimApproved
 	c.Answers[0].Location = "hq-2"
+	c.Emergencies[0].Status, c.Emergencies[0].Next = 503, time.Time{}
 	c.Positions[0].Frames, c.Positions[0].Done = 99, false
 	c.Events, c.Mails = nil, nil
 	s.commit(c)
@@ -68,6 +69,7 @@ func (s *suite) deletes() {
 	put.Phones = append(put.Phones, provisioning.Phone{MAC: mac(200), Kind: provisioning.Desk})
 	put.Lines = append(put.Lines, provisioning.Line{AOR: "sip:999@example.com"})
 	b.Phones = append(b.Phones, gateway.PhoneRecord{Phone: provisional(1), State: json.RawMessage(`{}`)})
+	b.Emergencies = append(b.Emergencies, fullEmergency(8))
 	s.commit(b)
 
 	key := put.Rules[0]
@@ -81,12 +83,14 @@ func (s *suite) deletes() {
 			GonePhones: []provisioning.Phone{{MAC: put.Phones[0].MAC}, {MAC: mac(250)}},
 			GoneLines:  []string{string(put.Lines[0].AOR), "sip:never@example.com"},
 		}},
-		Phones: []gateway.PhoneRecord{{Phone: b.Phones[0].Phone}, {Phone: provisional(9)}},
+		Phones:          []gateway.PhoneRecord{{Phone: b.Phones[0].Phone}, {Phone: provisional(9)}},
+		GoneEmergencies: []int64{7, 99},
 	})
 	want := stateOf(b)
 	d := &want.Directory
 	d.Sites, d.Rules, d.Users, d.Phones, d.Lines = d.Sites[1:], d.Rules[1:], d.Users[1:], d.Phones[1:], d.Lines[1:]
 	want.Phones = want.Phones[1:]
+	want.Emergencies = want.Emergencies[1:]
 	s.holds(contents{want, b.Events, b.Mails})
 }
 
@@ -162,6 +166,7 @@ func (s *suite) rowsInOrder() {
 		want.Prompts = append(want.Prompts, gateway.Prompt{ID: id, Kind: gateway.Add})
 		want.Claims = append(want.Claims, gateway.Claim{ID: id, State: gateway.ClaimOpen})
 		want.Answers = append(want.Answers, gateway.Answer{ID: id, Kind: gateway.AnswerConfirm})
+		want.Emergencies = append(want.Emergencies, gateway.Emergency{ID: id})
 	}
 	for _, subnet := range []string{"9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16", "100.0.0.0/8", "2001:db8::/32"} { // not as text
 		d.Rules = append(d.Rules, matcher.Rule{Location: "hq", Subnet: prefix(subnet)})
@@ -173,7 +178,7 @@ func (s *suite) rowsInOrder() {
 				Sites: row(d.Sites, i), Locations: row(d.Locations, i), Rules: row(d.Rules, i), Users: row(d.Users, i), Phones: row(d.Phones, i),
 			}}},
 			Phones:  row(want.Phones, i),
-			Prompts: row(want.Prompts, i), Claims: row(want.Claims, i), Answers: row(want.Answers, i),
+			Prompts: row(want.Prompts, i), Claims: row(want.Claims, i), Answers: row(want.Answers, i), Emergencies: row(want.Emergencies, i),
 		})
 	}
 	s.holdsState(want)
@@ -251,7 +256,7 @@ func event(id int64) gateway.Event {
 func mail(id int64) gateway.Mail {
 	return gateway.Mail{
 		ID: id, Time: at(int(id)), Purpose: gateway.MailClaim, To: "ann@example.com",
-		Subject: "Where is phone 4711?", MessageID: fmt.Sprintf("<%d@example.com>", id), Prompt: 5, Claim: 6, Answer: 7,
+		Subject: "Where is phone 4711?", MessageID: fmt.Sprintf("<%d@example.com>", id), Prompt: 5, Claim: 6, Answer: 7, Emergency: 8,
 		Body: []byte("Subject: x\r\n\r\nhttps://example.com/" + gateway.TokenMark + "\r\n"),
 	}
 }

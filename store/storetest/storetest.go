@@ -157,7 +157,7 @@ func (s *suite) holdsState(want gateway.State) {
 // compare returns how two values differ. Positions are a set.
 func compare(got, want any) string {
 	return cmp.Diff(got, want,
-		cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
+		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 		cmpopts.SortSlices(func(a, b gateway.Position) bool { return a.SHA256 < b.SHA256 }),
 		cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) && a.IsZero() == b.IsZero() }),
 	)
