@@ -236,7 +236,7 @@ func cutAddress(s string) (t transport, hostport string, err error) {
 	name, hostport, _ := strings.Cut(s, ":")
 	t, ok := transportOfName[strings.ToLower(name)]
 	if !ok {
-		return 0, "", errors.New("want udp:HOST:PORT, or tcp:, tls:, ws: or wss:")
+		return 0, "", errors.New("want udp:HOST:PORT, or tcp, tls, ws or wss in the place of udp")
 	}
 	if _, _, err := net.SplitHostPort(hostport); err != nil {
 		return 0, "", err
