@@ -219,7 +219,10 @@ type pathReport struct {
 
 // diagnose says how the SIP path is.
 func (k *sipKeeper) diagnose() pathReport {
-	d := pathReport{Listen: k.spec.Proxy.Listen, Told: k.heard.Load() / 2, Findings: []symptom{}} // a REGISTER and its answer
+	k.mu.Lock()
+	listen := k.spec.Proxy.Listen
+	k.mu.Unlock()
+	d := pathReport{Listen: listen, Told: k.heard.Load() / 2, Findings: []symptom{}} // a REGISTER and its answer
 	s := k.state.Load()
 	if s == nil {
 		d.Findings = append(d.Findings, symptom{"the SIP path says nothing of itself yet", "ask again in a second; the log says whether it had to be started again"})
