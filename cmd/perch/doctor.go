@@ -237,10 +237,12 @@ func (k *sipKeeper) diagnose() pathReport {
 	for _, u := range s.Upstream {
 		say(!u.Up, "the PBX at "+u.Address+" does not answer, or wants nothing for a while", "see whether it runs and takes SIP from here; sip: {upstream: [...]} names it")
 	}
+	say(len(s.Upstream) == 0 && s.Lines == 0, "no line may register: there is neither a PBX nor a line with a secret",
+		"list lines with their secrets in lines.csv and import it, or name the PBX in sip: {upstream: [...]}")
 	say(s.Dropped > 0, fmt.Sprintf("%d messages of the SIP path were not observed: serve did not take them in time", s.Dropped),
 		"phones register again by themselves; if it grows, see what keeps serve busy: the database first")
-	if left := s.Expires.Sub(k.now()); !s.Expires.IsZero() {
-		say(left < 30*24*time.Hour, "the certificate of sip.tls expires on "+s.Expires.UTC().Format(time.DateOnly), "replace the files; they are read again by themselves")
+	if !s.Expires.IsZero() {
+		say(s.Expires.Sub(k.now()) < 30*24*time.Hour, "the certificate of sip.tls expires on "+s.Expires.UTC().Format(time.DateOnly), "replace the files; they are read again by themselves")
 	}
 	say(d.Told == 0, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
 	say(s.Counts.Panics > 0, fmt.Sprintf("%d messages could not be handled because of a defect in Perch", s.Counts.Panics),
@@ -272,7 +274,10 @@ func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error 
 		fmt.Fprintf(w, "  upstream\t%s, %s\n", u.Address, state)
 	}
 	c := d.Counts
-	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s\n", c.Forwarded, counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
+	if len(d.Upstream) == 0 {
+		fmt.Fprintf(w, "  registrar\tof %d lines; %d are registered\n", d.Lines, d.Bindings)
+	}
+	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s%s\n", c.Forwarded-min(c.Answered, c.Forwarded), counted(c.Answered, "answered here"), counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
 	fmt.Fprintf(w, "  registrations\t%d told to the engine\n", d.Told)
 	fmt.Fprintf(w, "  callers\t%d phones of which it is known where they are\n", d.Callers)
 	err := w.Flush()

@@ -174,16 +174,18 @@ func TestDoctorTellsOfPerch(t *testing.T) {
 
 // What is banned now is told with its address, and what was dropped by how much.
 func TestPathFindings(t *testing.T) {
-	k := &sipKeeper{}
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	k := &sipKeeper{now: func() time.Time { return now }}
 	k.state.Store(&proxy.State{
-		Counts: proxy.Counts{Guesses: 5, Crowded: 7}, Banned: proxy.Banned{Count: 2, Sources: []string{"10.0.0.9", "2001:db8::/64"}},
+		Dropped: 3, Expires: now.Add(29 * 24 * time.Hour), Counts: proxy.Counts{Guesses: 5, Crowded: 7}, Banned: proxy.Banned{Count: 2, Sources: []string{"10.0.0.9", "2001:db8::/64"}},
 	})
 	var got []string
 	for _, s := range k.diagnose().Findings {
 		got = append(got, s.What)
 	}
 	all := strings.Join(got, "\n")
-	for _, want := range []string{"2 sources are not heard", "10.0.0.9, 2001:db8::/64", "5 REGISTERs were refused here", "7 messages were dropped unread"} {
+	for _, want := range []string{"2 sources are not heard", "10.0.0.9, 2001:db8::/64", "5 REGISTERs were refused here", "7 messages were dropped unread",
+		"3 messages of the SIP path were not observed", "expires on 2026-03-31", "no line may register"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("got\n%s\nwant %q in it", all, want)
 		}

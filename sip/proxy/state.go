@@ -29,9 +29,10 @@ type State struct {
 	Counts      Counts          `json:"counts"`
 	Upstream    []UpstreamState `json:"upstream"`
 	Connections int             `json:"connections"`
-	Callers     int             `json:"callers"` // phones of which it is known where they are
-	Bindings    int             `json:"bindings"`
-	Dropped     uint64          `json:"dropped"` // observations that nobody took in time
+	Callers     int             `json:"callers"`  // phones of which it is known where they are
+	Bindings    int             `json:"bindings"` // contacts of lines that are registered through us
+	Lines       int             `json:"lines"`    // that may register here
+	Dropped     uint64          `json:"dropped"`  // observations that nobody took in time
 	// Expires is when our certificate does; zero: there is none.
 	Expires time.Time `json:"certificate_expires,omitzero"`
 	Banned  Banned    `json:"banned"`
@@ -53,6 +54,9 @@ func (p *Proxy) State() State {
 		s.Callers = len(c.all)
 	}
 	s.Bindings = p.bindings.len()
+	if l := p.lines.Load(); l != nil {
+		s.Lines = len(l.byAOR)
+	}
 	if p.certificate != nil {
 		s.Expires = p.certificate.expires()
 	}
