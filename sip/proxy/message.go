@@ -61,6 +61,9 @@ const (
 	preferredIdentity
 	authenticate
 	proxyAuthenticate
+	event
+	subscriptionState
+	minimumExpires
 	names
 )
 
@@ -81,6 +84,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
 		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity,
 		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
+		"event": event, "o": event, "subscription-state": subscriptionState, "min-expires": minimumExpires,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}
