@@ -14,7 +14,7 @@ import (
 	"perch/sip"
 )
 
-// told is a clock that the test sets.
+// toldClock is a clock that the test sets.
 type toldClock struct {
 	mu sync.Mutex
 	at time.Time
@@ -42,11 +42,11 @@ type regSite struct {
 
 const aliceAOR sip.AOR = "sip:alice@example.com"
 
-func newRegSite(t *testing.T, pbxs ...*peer) *regSite {
+func newRegSite(t *testing.T, upstream ...string) *regSite {
 	t.Helper()
 	s := &regSite{t: t, clock: &toldClock{at: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}, seen: make(chan Observation, 99)}
 	p, err := New(Config{
-		Listen: []string{"udp:127.0.0.1:0"}, Upstream: upstreamsOf(pbxs...), RegEvents: true, RegUser: "perch", RegPassword: "not-a-secret",
+		Listen: []string{"udp:127.0.0.1:0"}, Upstream: upstream, RegEvents: true, RegUser: "perch", RegPassword: "not-a-secret",
 		Observe: func(o Observation) { o.Message = slices.Clone(o.Message); s.seen <- o },
 	})
 	if err != nil {
@@ -120,8 +120,8 @@ func (s *regSite) observed() (register, answer Observation) {
 	for _, to := range []*Observation{&register, &answer} {
 		select {
 		case *to = <-s.seen:
-		case <-time.After(5 * time.Second):
-			s.t.Fatal("nothing is observed")
+		case <-time.After(10 * time.Second):
+			s.t.Fatalf("nothing is observed: %+v", s.State().Subscriptions)
 		}
 	}
 	return register, answer
@@ -140,7 +140,7 @@ func (s *regSite) unobserved() {
 // it is told is observed as REGISTERs, and nothing twice.
 func TestRegEvent(t *testing.T) {
 	pbx := newPeer(t)
-	s := newRegSite(t, pbx)
+	s := newRegSite(t, upstreamsOf(pbx)...)
 	s.Watch([]sip.AOR{aliceAOR, "sip:nobody.example.com", "tel:911"})
 	ask := pbx.recv()
 	if !strings.HasPrefix(ask, "SUBSCRIBE sip:alice@example.com SIP/2.0\r\n") || field(t, ask, "Event") != "reg" || field(t, ask, "Expires") != "3600" ||
@@ -247,7 +247,7 @@ func TestRegEvent(t *testing.T) {
 // A partial document that leaves something out is followed by asking for all.
 func TestRegEventGap(t *testing.T) {
 	pbx := newPeer(t)
-	s := newRegSite(t, pbx)
+	s := newRegSite(t, upstreamsOf(pbx)...)
 	s.Watch([]sip.AOR{aliceAOR})
 	ask := pbx.recv()
 	pbx.notify(ask, 1, "active;expires=3600", document(5, "full", boundContact("10.0.0.8", `callid="a" cseq="1"`))) // before its 2xx
@@ -293,7 +293,7 @@ func TestRegEventBackOff(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			pbx := newPeer(t)
-			s := newRegSite(t, pbx)
+			s := newRegSite(t, upstreamsOf(pbx)...)
 			s.Watch([]sip.AOR{aliceAOR})
 			ask := pbx.recv()
 			pbx.respond(ask, tc.status, tc.more...)
@@ -332,7 +332,7 @@ func (s *regSite) await(what string, is func() bool) {
 // Failures one after the other are further and further apart.
 func TestRegEventFailures(t *testing.T) {
 	pbx := newPeer(t)
-	s := newRegSite(t, pbx)
+	s := newRegSite(t, upstreamsOf(pbx)...)
 	s.Watch([]sip.AOR{aliceAOR})
 	for _, wait := range []time.Duration{30, 60, 120, 240, 480, 960, 1800, 1800} {
 		pbx.respond(pbx.recv(), "500 Server Internal Error")
@@ -345,7 +345,7 @@ func TestRegEventFailures(t *testing.T) {
 // the subscription is asked again as it should be.
 func TestRegEventAgain(t *testing.T) {
 	pbx := newPeer(t)
-	s := newRegSite(t, pbx)
+	s := newRegSite(t, upstreamsOf(pbx)...)
 	s.Watch([]sip.AOR{aliceAOR})
 	ask := pbx.recv()
 	pbx.respond(ask, "423 Interval Too Brief", "Min-Expires: 7200")
@@ -406,7 +406,7 @@ func TestRegEventAgain(t *testing.T) {
 // What nobody but the PBX may say is not believed, and what is malformed costs nothing.
 func TestRegEventForged(t *testing.T) {
 	pbx, stranger := newPeer(t), newPeer(t)
-	s := newRegSite(t, pbx)
+	s := newRegSite(t, upstreamsOf(pbx)...)
 	s.Watch([]sip.AOR{aliceAOR})
 	ask := pbx.recv()
 	pbx.grant(ask, 3600)
@@ -488,7 +488,7 @@ func TestRegEventRate(t *testing.T) {
 // When a PBX does not answer another one is asked, and the first again when it is back.
 func TestRegEventFailover(t *testing.T) {
 	first, second := newPeer(t), newPeer(t)
-	s := newRegSite(t, first, second)
+	s := newRegSite(t, upstreamsOf(first, second)...)
 	s.Watch([]sip.AOR{aliceAOR})
 	ask := first.recv()
 	first.grant(ask, 3600)
