@@ -72,6 +72,9 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 	}
 	k.spec = sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Phones: beside + ".sip.phones.json", Proxy: c.proxy()}
 	k.spec.Proxy.Key = key
+	if k.spec.Proxy.RegPassword, err = c.SIP.RegEvents.secret(); err != nil {
+		return nil, err
+	}
 	b, err := json.Marshal(k.spec)
 	if err != nil {
 		return nil, err
