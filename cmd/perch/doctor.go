@@ -270,6 +270,8 @@ func (k *sipKeeper) diagnoseRegEvents(s proxy.Subscriptions, say func(is bool, w
 	say(s.Active == 0 && s.Refused == 0 && s.Waiting == 0, "no line is listed whose registrations the PBX could be asked for", "import phones.csv, users.csv or lines.csv with aors")
 	say(s.Active == 0 && s.Waiting > 0, fmt.Sprintf("the PBX has told nothing yet of %d lines", s.Waiting),
 		"wait for a minute; then see whether it reaches Perch with its NOTIFYs: sip: {advertise: ...} says where")
+	say(s.Nameless > 0 && s.Told == 0, "the PBX names no address of any phone: their contacts have names, and it does not say where REGISTERs came from",
+		"have it say so (received), or give the phones addresses in their contacts")
 	say(s.Malformed > 0, fmt.Sprintf("%d documents of the PBX could not be read", s.Malformed), "see what it sends: a NOTIFY with application/reginfo+xml is wanted")
 }
 

@@ -17,7 +17,11 @@ type toldContact struct {
 
 // regSeen tells of a contact that is bound, if that is news.
 func (w *worker) regSeen(s *subscription, c *regContact, now time.Time) {
-	if !c.source.IsValid() || w.throughUs(c) {
+	if w.throughUs(c) {
+		return
+	}
+	if !c.source.IsValid() {
+		w.regs.nameless++
 		return
 	}
 	old, known := s.contacts[c.uri]

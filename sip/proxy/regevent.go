@@ -30,23 +30,26 @@ const (
 	leastRefresh = 30 * time.Second
 	regBackOff   = 30 * time.Second // after the first failure, twice as long each time
 	mostBackOff  = 30 * time.Minute
-	refusedWait  = time.Hour // until a PBX is asked again that does not want to say
+	lastedFor    = time.Minute // and what failed before is forgotten
+	askedWait    = time.Minute // until all is asked for again
+	refusedWait  = time.Hour   // until a PBX is asked again that does not want to say
 )
 
 // regEvents are the subscriptions.
 type regEvents struct {
 	now func() time.Time
 
-	mu     sync.Mutex
-	byAOR  map[sip.AOR]*subscription
-	byID   map[string]*subscription // by Call-ID
-	queue  agenda
-	count  [subStates]int
-	last   int              // status of the last refusal
-	well   map[*target]bool // PBXs, as they were
-	told   uint64
-	broken uint64
-	cseq   uint32 // of REGISTERs that the PBX has no number for
+	mu       sync.Mutex
+	byAOR    map[sip.AOR]*subscription
+	byID     map[string]*subscription // by Call-ID
+	queue    agenda
+	count    [subStates]int
+	last     int              // status of the last refusal
+	well     map[*target]bool // PBXs, as they were
+	told     uint64
+	broken   uint64
+	nameless uint64
+	cseq     uint32 // of REGISTERs that the PBX has no number for
 }
 
 // subState is what a subscription is.
@@ -70,8 +73,9 @@ type subscription struct {
 	fails    int     // one after the other
 	proofs   int     // challenges answered for this request
 	dialog   dialog
-	version  uint64 // of the last document
-	known    bool   // there is one
+	version  uint64    // of the last document
+	known    bool      // there is one
+	asked    time.Time // when all was asked for because something was left out
 	contacts map[string]toldContact
 }
 
@@ -84,6 +88,7 @@ type dialog struct {
 	cseq     uint32
 	heard    uint32 // CSeq of the last NOTIFY
 	notified bool
+	began    time.Time // when the PBX accepted the first SUBSCRIBE; zero: it has not
 	refresh  time.Time
 }
 
@@ -96,6 +101,7 @@ type Subscriptions struct {
 	Status    int    `json:"status,omitempty"`
 	Told      uint64 `json:"told"`      // registrations, and ends of some, that were news
 	Malformed uint64 `json:"malformed"` // documents
+	Nameless  uint64 `json:"nameless"`  // contacts whose address is not said
 }
 
 func (r *regEvents) init() {
@@ -107,7 +113,7 @@ func (r *regEvents) state() Subscriptions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Subscriptions{
-		Active: r.count[subActive], Waiting: r.count[subWaiting], Refused: r.count[subRefused], Status: r.last, Told: r.told, Malformed: r.broken,
+		Active: r.count[subActive], Waiting: r.count[subWaiting], Refused: r.count[subRefused], Status: r.last, Told: r.told, Malformed: r.broken, Nameless: r.nameless,
 	}
 }
 
@@ -177,11 +183,29 @@ func (r *regEvents) at(s *subscription, due time.Time) {
 // fail begins anew after a while, which is longer each time, and not shorter than
 // least.
 func (r *regEvents) fail(s *subscription, least time.Duration, now time.Time) {
+	if s.lasted(now) {
+		s.fails = 0
+	}
 	r.become(s, subWaiting)
 	r.renew(s)
 	wait := min(regBackOff<<min(s.fails, 10), mostBackOff)
 	s.fails++
 	r.at(s, now.Add(max(wait, least)))
+}
+
+// anew begins anew after the PBX ended what it had accepted: at once, unless that goes
+// on.
+func (r *regEvents) anew(s *subscription, now time.Time) {
+	first := s.fails == 0 || s.lasted(now)
+	r.fail(s, 0, now)
+	if first {
+		r.at(s, now.Add(time.Second))
+	}
+}
+
+// lasted reports whether the PBX has told for a while.
+func (s *subscription) lasted(now time.Time) bool {
+	return s.dialog.notified && now.Sub(s.dialog.began) >= lastedFor && !s.dialog.began.IsZero()
 }
 
 // refused begins anew after a long while.

@@ -66,9 +66,9 @@ func newRegSite(t *testing.T, upstream ...string) *regSite {
 }
 
 // grant accepts a SUBSCRIBE.
-func (p *peer) grant(subscribe string, seconds int) {
+func (p *peer) grant(subscribe string, seconds int, more ...string) {
 	p.t.Helper()
-	lines := []string{"SIP/2.0 200 OK", "Expires: " + fmt.Sprint(seconds), "Contact: <sip:reg@" + p.addr().String() + ">"}
+	lines := append([]string{"SIP/2.0 200 OK"}, append(more, "Expires: "+fmt.Sprint(seconds), "Contact: <sip:reg@"+p.addr().String()+">")...)
 	for _, v := range fields(subscribe, "Via") {
 		lines = append(lines, "Via: "+v)
 	}
@@ -272,6 +272,32 @@ func TestRegEventGap(t *testing.T) {
 	}
 	s.observed() // the ends of the others
 	s.observed()
+
+	// Who has no more than that is not asked over and over.
+	pbx.notify(ask, 6, "active", document(99, "partial", boundContact("10.0.0.6", `callid="d" cseq="1"`)))
+	if r, _ := s.observed(); r.Source.Addr() != netip.MustParseAddr("10.0.0.6") {
+		t.Errorf("got %v", r.Source)
+	}
+	pbx.silent()
+}
+
+// Where a proxy stands before the PBX, what follows goes by it.
+func TestRegEventRoute(t *testing.T) {
+	pbx := newPeer(t)
+	s := newRegSite(t, upstreamsOf(pbx)...)
+	s.Watch([]sip.AOR{aliceAOR})
+	ask := pbx.recv()
+	pbx.notify(ask, 1, "active;expires=100", "")
+	pbx.grant(ask, 100, "Record-Route: <sip:b.example.com;lr>, <sip:a.example.com;lr>")
+	s.await("the grant", func() bool {
+		s.regs.mu.Lock()
+		defer s.regs.mu.Unlock()
+		return !s.regs.byAOR[aliceAOR].dialog.began.IsZero()
+	})
+	s.clock.pass(80 * time.Second)
+	if got := field(t, pbx.recv(), "Route"); got != "<sip:a.example.com;lr>, <sip:b.example.com;lr>" {
+		t.Errorf("got Route %q", got)
+	}
 }
 
 // Refusals put a subscription off, each for as long as it should.
@@ -374,6 +400,8 @@ func TestRegEventAgain(t *testing.T) {
 	s.clock.pass(7200 * time.Second)
 	refresh := pbx.recv()
 	pbx.respond(refresh, "481 Subscription Does Not Exist")
+	s.await("the end of the dialog", func() bool { return s.due(aliceAOR).Equal(s.clock.now().Add(time.Second)) })
+	s.clock.pass(time.Second)
 	ask = pbx.recv()
 	if strings.Contains(field(t, ask, "To"), "tag=") || field(t, ask, "Call-ID") == field(t, refresh, "Call-ID") {
 		t.Errorf("got\n%s", ask)
@@ -385,6 +413,7 @@ func TestRegEventAgain(t *testing.T) {
 	pbx.grant(pbx.recv(), 3600)
 	s.await("the refresh", func() bool { return s.due(aliceAOR).After(s.clock.now().Add(time.Minute)) })
 
+	// The first has lasted, the others end at once.
 	for _, tc := range []struct {
 		state string
 		wait  time.Duration
@@ -441,15 +470,23 @@ func TestRegEventForged(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant %s", tc.name, got, tc.status)
 		}
 	}
-	for _, host := range []string{"0.0.0.0", "224.0.0.1", "phone.example.com", "10.0.0.8&#13;&#10;X: y", "a b", s.Addr(0).String()} {
-		pbx.notify(ask, 2, "active", document(2, "full", boundContact(host, "")))
-		pbx.notify(ask, 3, "active", document(3, "full", boundContact("10.0.0.1", `path="&lt;sip:x@`+s.Addr(0).String()+`;lr&gt;"`))) // through us
+	cseq := 1
+	tell := func(contact string) {
+		t.Helper()
+		cseq++
+		if got := pbx.notify(ask, cseq, "active", document(2, "full", contact)); !strings.HasPrefix(got, "SIP/2.0 200 ") {
+			t.Errorf("%s: got\n%s", contact, got)
+		}
 	}
+	for _, host := range []string{"0.0.0.0", "224.0.0.1", "phone.example.com", "10.0.0.8&#13;&#10;X: y", "a b", s.Addr(0).String()} {
+		tell(boundContact(host, ""))
+	}
+	tell(boundContact("10.0.0.1", `path="&lt;sip:x@`+s.Addr(0).String()+`;lr&gt;"`)) // through us
 	s.unobserved()
-	if got := s.State(); got.Subscriptions.Malformed != 5 || got.Counts.Forged != 1 || got.Subscriptions.Active != 1 {
+	if got := s.State(); got.Subscriptions.Malformed != 5 || got.Subscriptions.Nameless != 3 || got.Counts.Forged != 1 || got.Subscriptions.Active != 1 {
 		t.Errorf("got %+v", got)
 	}
-	pbx.notify(ask, 4, "active", document(4, "full", boundContact("10.0.0.8", `user_agent="a&#10;b" callid="c&#10;d" cseq="1"`)))
+	tell(boundContact("10.0.0.8", `user_agent="a&#10;b" callid="c&#10;d" cseq="1"`))
 	if r, _ := s.observed(); len(fields(string(r.Message), "User-Agent")) != 0 || strings.Contains(string(r.Message), "\nd") {
 		t.Errorf("got\n%s", r.Message)
 	}

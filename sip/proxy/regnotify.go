@@ -97,11 +97,8 @@ func (w *worker) regEnded(s *subscription, reason, after string, now time.Time) 
 		r.refused(s, now)
 		return
 	case "deactivated", "timeout":
-		if s.fails == 0 { // at once, unless that goes on
-			r.fail(s, 0, now)
-			r.at(s, now.Add(time.Second))
-			return
-		}
+		r.anew(s, now)
+		return
 	}
 	n, err := strconv.ParseUint(after, 10, 31)
 	if err != nil {
@@ -120,12 +117,11 @@ func (w *worker) regInform(s *subscription, doc *reginfo, now time.Time) {
 	case doc.full: // whatever its version: by CSeq it is newer, and some PBXs do not count
 	case s.known && doc.version <= s.version:
 		return // what it says is known
-	case !s.known || doc.version > s.version+1:
-		s.dialog.refresh = now
+	case (!s.known || doc.version > s.version+1) && now.Sub(s.asked) >= askedWait:
+		s.dialog.refresh, s.asked, s.known = now, now, false
 		w.regs.at(s, now)
-		s.known = false
 		return
-	}
+	} // what is left out by who was asked for all a moment ago it does not have
 	s.known, s.version = true, doc.version
 	listed := map[string]bool{}
 	for i := range doc.contacts {

@@ -50,16 +50,14 @@ func (w *worker) regAnswered(s *subscription, id string, number uint32, status i
 		w.regProve(s, status, now)
 	case status == 423: // RFC 6665 section 4.1.2.1
 		const most = 24 * 3600
-		if n, err := strconv.Atoi(string(w.m.get(minimumExpires))); err == nil && n > s.expires && n <= most {
+		if n, err := strconv.Atoi(string(w.m.get(minimumExpires))); err == nil && n > s.expires && n <= most && s.expires == regExpires {
 			s.expires = n
 			w.sendSubscribe(s, "", now)
 			return
 		}
 		w.regRefused(s, status, now)
 	case status == 481 && d.remote != "": // the PBX has forgotten the dialog
-		r.become(s, subWaiting)
-		r.renew(s)
-		r.at(s, now)
+		r.anew(s, now)
 	case slices.Contains([]int{403, 404, 405, 489, 501}, status), status >= 600:
 		w.regRefused(s, status, now)
 	default:
@@ -105,21 +103,12 @@ func (w *worker) regRefused(s *subscription, status int, now time.Time) {
 func (w *worker) regGranted(s *subscription, now time.Time) {
 	r, m, d := &w.regs, &w.m, &s.dialog
 	tag, _ := tagOf(m.get(to))
-	first := d.remote == "" || d.target == ""
-	if d.remote == "" {
+	if d.remote == "" && plain(string(tag)) {
 		d.remote = string(tag)
 	}
-	if first {
-		var list []string
-		m.values(recordRoute, func(_ header, at span) bool {
-			list = append(list, string(m.text(at)))
-			return len(list) < maxRegRoutes
-		})
-		slices.Reverse(list) // RFC 3261 section 12.1.2
-		d.routes = ""
-		if all := strings.Join(list, ", "); len(list) > 0 && plain(all) {
-			d.routes = "Route: " + all + "\r\n"
-		}
+	if d.began.IsZero() {
+		d.began = now
+		d.follow(m)
 	}
 	d.aim(m)
 	n := m.generalExpires()
@@ -131,13 +120,26 @@ func (w *worker) regGranted(s *subscription, now time.Time) {
 		r.at(s, now.Add(min(notifyWithin, d.refresh.Sub(now))))
 		return
 	}
-	s.fails = 0
 	r.become(s, subActive)
 	r.at(s, d.refresh)
 }
 
 // maxRegRoutes is how many Record-Routes are kept.
 const maxRegRoutes = 8
+
+// follow takes the route of the dialog from the Record-Routes of its first answer (RFC
+// 3261 section 12.1.2).
+func (d *dialog) follow(m *message) {
+	var list []string
+	m.values(recordRoute, func(_ header, at span) bool {
+		list = append(list, string(m.text(at)))
+		return len(list) < maxRegRoutes
+	})
+	slices.Reverse(list)
+	if all := strings.Join(list, ", "); len(list) > 0 && plain(all) {
+		d.routes = "Route: " + all + "\r\n"
+	}
+}
 
 // aim takes the target of the dialog from a Contact.
 func (d *dialog) aim(m *message) {
