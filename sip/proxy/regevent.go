@@ -30,6 +30,7 @@ const (
 	leastRefresh = 30 * time.Second
 	regBackOff   = 30 * time.Second // after the first failure, twice as long each time
 	mostBackOff  = 30 * time.Minute
+	saidEvery    = time.Minute // refusals are logged at most
 	lastedFor    = time.Minute // and what failed before is forgotten
 	askedWait    = time.Minute // until all is asked for again
 	refusedWait  = time.Hour   // until a PBX is asked again that does not want to say
@@ -44,6 +45,7 @@ type regEvents struct {
 	byID     map[string]*subscription // by Call-ID
 	queue    agenda
 	count    [subStates]int
+	said     time.Time        // when a refusal was logged
 	last     int              // status of the last refusal
 	well     map[*target]bool // PBXs, as they were
 	told     uint64

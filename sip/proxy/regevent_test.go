@@ -205,6 +205,7 @@ func TestRegEvent(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	pbx.notify(ask, 9, "active;expires=900", doc)
+	pbx.notify(ask, 9, "active;expires=900", document(0, "full")) // of a number that was read
 	s.unobserved()
 	if got := pbx.notify(ask, 8, "active", document(9, "full")); !strings.HasPrefix(got, "SIP/2.0 500 ") {
 		t.Errorf("an older one was answered\n%s", got)
@@ -312,6 +313,7 @@ func TestRegEventBackOff(t *testing.T) {
 		{"not allowed", "403 Forbidden", nil, time.Hour, true},
 		{"nobody", "404 Not Found", nil, time.Hour, true},
 		{"a challenge that nobody can answer", "401 Unauthorized", []string{`WWW-Authenticate: Digest realm="r", nonce="n", algorithm=SHA-512-256`}, time.Hour, true},
+		{"a body to be protected", "401 Unauthorized", []string{`WWW-Authenticate: Digest realm="r", nonce="n", qop="auth-int"`}, time.Hour, true},
 		{"busy", "500 Server Internal Error", nil, 30 * time.Second, false},
 		{"busy for long", "503 Service Unavailable", []string{"Retry-After: 100 (backup)"}, 100 * time.Second, false},
 		{"busy forever", "503 Service Unavailable", []string{"Retry-After: 1000000"}, time.Hour, false},
@@ -478,9 +480,20 @@ func TestRegEventForged(t *testing.T) {
 			t.Errorf("%s: got\n%s", contact, got)
 		}
 	}
-	for _, host := range []string{"0.0.0.0", "224.0.0.1", "phone.example.com", "10.0.0.8&#13;&#10;X: y", "a b", s.Addr(0).String()} {
+	for _, host := range []string{"0.0.0.0", "224.0.0.1", "phone.example.com", "10.0.0.8&#13;&#10;X: y", "a b", "10.0.0.8;a=&#10;b", s.Addr(0).String()} {
 		tell(boundContact(host, ""))
 	}
+	tell(boundContact("10.0.0.1", "") + `</registration><registration aor="sip:bob@example.com" id="b" state="active">` + boundContact("10.0.0.2", "")) // another's
+	if r, _ := s.observed(); r.Source.Addr() != netip.MustParseAddr("10.0.0.1") {
+		t.Errorf("got %v", r.Source)
+	}
+	if got := pbx.notify(ask, 49, "active", strings.Replace(document(2, "full", boundContact("10.0.0.1", "")), `id="a" state="active"`, `id="a" state="terminated"`, 1)); !strings.HasPrefix(got, "SIP/2.0 200 ") {
+		t.Errorf("got\n%s", got)
+	}
+	if r, _ := s.observed(); field(t, string(r.Message), "Expires") != "0" {
+		t.Errorf("the registration is terminated, and observed is\n%s", r.Message)
+	}
+	cseq = 50
 	tell(boundContact("10.0.0.1", `path="&lt;sip:x@`+s.Addr(0).String()+`;lr&gt;"`)) // through us
 	s.unobserved()
 	if got := s.State(); got.Subscriptions.Malformed != 5 || got.Subscriptions.Nameless != 3 || got.Counts.Forged != 1 || got.Subscriptions.Active != 1 {
@@ -537,10 +550,42 @@ func TestRegEventFailover(t *testing.T) {
 		t.Errorf("got\n%s", other)
 	}
 	second.grant(other, 3600)
+	s.clock.pass(time.Minute)
 	second.notify(other, 1, "active", document(1, "full", boundContact("10.0.0.8", `callid="c" cseq="1"`)))
 	s.unobserved() // it is where it was
 	s.upstreams.list()[0].down.Store(false)
 	if back := first.recv(); !strings.HasPrefix(back, "SUBSCRIBE sip:alice@example.com ") {
 		t.Errorf("got\n%s", back)
 	}
+}
+
+// An answer that comes when somebody else was asked already says nothing of that.
+func TestRegEventLate(t *testing.T) {
+	first, second := newPeer(t), newPeer(t)
+	s := newRegSite(t, upstreamsOf(first, second)...)
+	s.Watch([]sip.AOR{aliceAOR})
+	ask := first.recv()
+	s.upstreams.list()[0].down.Store(true)
+	other := second.recv()
+	second.grant(other, 3600)
+	second.notify(other, 1, "active", "")
+	first.respond(ask, "403 Forbidden")
+	for back := ask; field(t, back, "Call-ID") == field(t, ask, "Call-ID"); { // it answers, so it is asked again
+		back = first.recv()
+	}
+	if got := s.State().Subscriptions; got.Refused != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// A wrong password is not tried over and over.
+func TestRegEventWrongPassword(t *testing.T) {
+	pbx := newPeer(t)
+	s := newRegSite(t, upstreamsOf(pbx)...)
+	s.Watch([]sip.AOR{aliceAOR})
+	for range 2 {
+		pbx.respond(pbx.recv(), "407 Proxy Authentication Required", `Proxy-Authenticate: Digest realm="r", nonce="n"`)
+	}
+	s.await("the refusal", func() bool { return s.State().Subscriptions == (Subscriptions{Refused: 1, Status: 407}) })
+	pbx.silent()
 }

@@ -30,10 +30,8 @@ func (w *worker) regTake() *fault {
 	r, m := &w.regs, &w.m
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.byID[string(m.get(callID))]
-	ours, _ := tagOf(m.get(to))
-	theirs, _ := tagOf(m.get(from))
-	if s == nil || string(ours) != s.dialog.tag || len(theirs) == 0 || s.dialog.remote != "" && string(theirs) != s.dialog.remote || !plain(string(theirs)) {
+	s := r.owner(m)
+	if s == nil {
 		return &fault{481, "Subscription Does Not Exist", ""}
 	}
 	name, _, _ := bytes.Cut(m.get(event), []byte(";"))
@@ -53,36 +51,67 @@ func (w *worker) regTake() *fault {
 	case d.notified && uint32(cseq) < d.heard: // RFC 3261 section 12.2.2
 		return &fault{500, "Server Internal Error", ""}
 	}
-	var doc *reginfo
-	if body := m.raw[m.head:]; len(bytes.TrimSpace(body)) > 0 {
-		if kind, _, _ := bytes.Cut(m.get(contentType), []byte(";")); !bytes.EqualFold(bytes.TrimSpace(kind), []byte("application/reginfo+xml")) {
-			return &fault{415, "Unsupported Media Type", "Accept: application/reginfo+xml"}
-		}
-		var err error
-		if doc, err = readReginfo(body, s.aor); err != nil {
-			r.broken++
-			return bad("the document")
-		}
+	doc, fault := r.document(m, s)
+	if fault != nil {
+		return fault
 	}
-	d.remote, d.heard, d.notified = string(theirs), uint32(cseq), true
+	tag, _ := tagOf(m.get(from))
+	d.remote, d.heard, d.notified = string(tag), uint32(cseq), true
 	d.aim(m)
-	params = ";" + params
-	if state == "terminated" {
+	if params = ";" + params; state == "terminated" {
 		w.regInform(s, doc, now)
 		w.regEnded(s, param(params, "reason"), param(params, "retry-after"), now)
 		return taken
+	}
+	r.goesOn(s, state, params, now)
+	w.regInform(s, doc, now)
+	return taken
+}
+
+// goesOn notes for how long a subscription does.
+func (r *regEvents) goesOn(s *subscription, state, params string, now time.Time) {
+	d := &s.dialog
+	if state == "active" {
+		r.become(s, subActive)
 	}
 	if n, err := strconv.Atoi(param(params, "expires")); err == nil && n >= 0 {
 		d.lasts(min(n, s.expires), now)
 	} else if d.refresh.IsZero() {
 		d.lasts(s.expires, now)
 	}
-	if state == "active" {
-		r.become(s, subActive)
-	}
 	r.at(s, d.refresh)
-	w.regInform(s, doc, now)
-	return taken
+}
+
+// owner returns the subscription that a NOTIFY is of, by its dialog; nil if there is
+// none. Of a SUBSCRIBE that was forked the first dialog is kept.
+func (r *regEvents) owner(m *message) *subscription {
+	s := r.byID[string(m.get(callID))]
+	ours, _ := tagOf(m.get(to))
+	theirs, _ := tagOf(m.get(from))
+	if s == nil || string(ours) != s.dialog.tag || len(theirs) == 0 || !plain(string(theirs)) {
+		return nil
+	}
+	if s.dialog.remote != "" && string(theirs) != s.dialog.remote {
+		return nil
+	}
+	return s
+}
+
+// document reads the body of a NOTIFY; nil if it has none.
+func (r *regEvents) document(m *message, s *subscription) (*reginfo, *fault) {
+	body := m.raw[m.head:]
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
+	if kind, _, _ := bytes.Cut(m.get(contentType), []byte(";")); !bytes.EqualFold(bytes.TrimSpace(kind), []byte("application/reginfo+xml")) {
+		return nil, &fault{415, "Unsupported Media Type", "Accept: application/reginfo+xml"}
+	}
+	doc, err := readReginfo(body, s.aor)
+	if err != nil {
+		r.broken++
+		return nil, bad("the document")
+	}
+	return doc, nil
 }
 
 // taken answers what was taken.

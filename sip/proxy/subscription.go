@@ -91,10 +91,10 @@ func (w *worker) regProve(s *subscription, status int, now time.Time) {
 // regRefused leaves a PBX alone that does not want to say.
 func (w *worker) regRefused(s *subscription, status int, now time.Time) {
 	r := &w.regs
-	if r.last != status {
-		w.log.Warn("a PBX refuses to say who is registered", "address", s.pbx.addr, "line", s.aor, "status", status)
+	if r.last = status; now.Sub(r.said) >= saidEvery {
+		r.said = now
+		w.log.Warn("a PBX refuses to say where a line is registered", "address", s.pbx.addr, "status", status)
 	}
-	r.last = status
 	r.refused(s, now)
 }
 
