@@ -16,8 +16,8 @@
 // whoever takes it.
 //
 // Without a PBX it is the registrar of a small site; with one it stands in for it
-// while it does not answer, for the phones that it has let in before. It touches no
-// media.
+// while it does not answer, for the phones that it has let in before. Of phones that register around
+// it the PBX can be asked (regevent.go). It touches no media.
 //
 //	p, err := proxy.New(proxy.Config{
 //		Listen: []string{"udp:0.0.0.0:5060"}, Upstream: []string{"udp:pbx.example.com:5060"}, Key: key,

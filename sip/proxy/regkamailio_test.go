@@ -34,8 +34,14 @@ func startRegKamailio(t *testing.T) netip.AddrPort {
 // A phone registers with its PBX directly, again from elsewhere, and takes that back:
 // it is known from what the PBX tells.
 func TestKamailioRegEvent(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) { tryRegEvent(t, transport) })
+	}
+}
+
+func tryRegEvent(t *testing.T, transport string) {
 	pbx := startRegKamailio(t)
-	s := newRegSite(t, "udp:"+pbx.String())
+	s := newRegSiteAt(t, []string{transport + ":127.0.0.1:0"}, transport+":"+pbx.String())
 	alice := freePort(t)
 	phone := netip.AddrPortFrom(pbx.Addr(), uint16(alice))
 	register := func(cseq, seconds string) {
