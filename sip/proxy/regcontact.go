@@ -24,28 +24,36 @@ func (w *worker) regSeen(s *subscription, c *regContact, now time.Time) {
 		w.regs.nameless++
 		return
 	}
-	old, known := s.contacts[c.uri]
+	i := s.contact(c.uri)
 	next := toldContact{*c, c.sum(), now.Add(time.Duration(c.seconds) * time.Second)}
 	// A PBX that numbers REGISTERs says by that which is another; the seconds of one
 	// that does not grow with each.
-	if known && old.sum == next.sum && (c.cseq > 0 || next.until.Sub(old.until) < sameAgain) {
+	switch {
+	case i < 0 && len(s.contacts) == maxRegContacts:
 		return
-	}
-	if !known && len(s.contacts) == maxRegContacts {
+	case i < 0:
+		s.contacts = append(s.contacts, next)
+	case s.contacts[i].sum == next.sum && (c.cseq > 0 || next.until.Sub(s.contacts[i].until) < sameAgain):
 		return
+	default:
+		s.contacts[i] = next
 	}
-	s.contacts[c.uri] = next
 	w.regTell(s, c, c.seconds, now)
+}
+
+// contact is where a contact stands among those that were told; -1: it was not.
+func (s *subscription) contact(uri string) int {
+	return slices.IndexFunc(s.contacts, func(c toldContact) bool { return c.uri == uri })
 }
 
 // regGone tells of a contact that was told and is bound no more.
 func (w *worker) regGone(s *subscription, uri string, now time.Time) {
-	old, known := s.contacts[uri]
-	if !known {
+	i := s.contact(uri)
+	if i < 0 {
 		return
 	}
-	delete(s.contacts, uri)
-	c := old.regContact
+	c := s.contacts[i].regContact
+	s.contacts = slices.Delete(s.contacts, i, i+1)
 	// The REGISTER or the time that ended it had no number that is known, and not that
 	// of the one before.
 	c.callID = ""

@@ -74,7 +74,7 @@ type subscription struct {
 	version  uint64    // of the last document
 	known    bool      // there is one
 	asked    time.Time // when all was asked for because something was left out
-	contacts map[string]toldContact
+	contacts []toldContact
 }
 
 // dialog is ours with the PBX (RFC 3261 section 12).
@@ -145,7 +145,7 @@ func (p *Proxy) Watch(aors []sip.AOR) {
 	}
 	for a := range wanted {
 		if r.byAOR[a] == nil {
-			s := &subscription{aor: a, expires: regExpires, contacts: map[string]toldContact{}}
+			s := &subscription{aor: a, expires: regExpires}
 			r.byAOR[a] = s
 			r.count[s.state]++
 			r.renew(s)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -163,9 +164,9 @@ func (w *worker) regInform(s *subscription, doc *reginfo, now time.Time) {
 		}
 	}
 	if doc.full && !doc.cut {
-		for uri := range s.contacts {
-			if !listed[uri] {
-				w.regGone(s, uri, now)
+		for _, c := range slices.Clone(s.contacts) {
+			if !listed[c.uri] {
+				w.regGone(s, c.uri, now)
 			}
 		}
 	}
