@@ -40,7 +40,9 @@ func newRegSite(t *testing.T, secret string) *sipSite {
 func TestRegEvents(t *testing.T) {
 	s := newRegSite(t, "not-a-secret")
 	s.serve()
-	s.await("a subscription", func() bool { return strings.Contains(s.command("doctor"), "subscriptions  1 active, 0 waiting, 0 refused") })
+	s.await("a subscription", func() bool {
+		return strings.Contains(s.command("doctor"), "subscriptions  1 active, 0 waiting, 0 refused")
+	})
 	if got := s.command("doctor"); strings.Contains(got, "no phone registers through Perch") {
 		t.Errorf("got\n%s", got)
 	}
