@@ -220,7 +220,10 @@ type pathReport struct {
 
 // diagnose says how the SIP path is.
 func (k *sipKeeper) diagnose() pathReport {
-	d := pathReport{Listen: k.spec.Proxy.Listen, Told: k.heard.Load() / 2, Findings: []symptom{}} // a REGISTER and its answer
+	k.mu.Lock()
+	listen := k.spec.Proxy.Listen
+	k.mu.Unlock()
+	d := pathReport{Listen: listen, Told: k.heard.Load() / 2, Findings: []symptom{}} // a REGISTER and its answer
 	s := k.state.Load()
 	if s == nil {
 		d.Findings = append(d.Findings, symptom{"the SIP path says nothing of itself yet", "ask again in a second; the log says whether it had to be started again"})
@@ -240,8 +243,8 @@ func (k *sipKeeper) diagnose() pathReport {
 	if left := s.Expires.Sub(k.now()); !s.Expires.IsZero() {
 		say(left < 30*24*time.Hour, "the certificate of sip.tls expires on "+s.Expires.UTC().Format(time.DateOnly), "replace the files; they are read again by themselves")
 	}
-	k.diagnoseRegEvents(s.Subscriptions, say)
-	say(d.Told == 0 && !k.spec.Proxy.RegEvents, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
+	diagnoseRegEvents(s.Subscriptions, say)
+	say(d.Told == 0 && !s.Subscriptions.On, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
 	say(s.Counts.Panics > 0, fmt.Sprintf("%d messages could not be handled because of a defect in Perch", s.Counts.Panics),
 		"the log has the hash of each and the place: please report it, see SECURITY.md")
 	say(s.Counts.Strangers > 0, fmt.Sprintf("%d messages and connections came from networks that are not in sip.allow", s.Counts.Strangers),
@@ -255,8 +258,8 @@ func (k *sipKeeper) diagnose() pathReport {
 }
 
 // diagnoseRegEvents says how the subscriptions to registration state are.
-func (k *sipKeeper) diagnoseRegEvents(s proxy.Subscriptions, say func(is bool, what, remedy string)) {
-	if !k.spec.Proxy.RegEvents {
+func diagnoseRegEvents(s proxy.Subscriptions, say func(is bool, what, remedy string)) {
+	if !s.On {
 		return
 	}
 	remedy := "it must serve the event package reg (RFC 3680) to the user of sip.reg_events: in Kamailio by presence_reginfo and pua_reginfo"
@@ -294,7 +297,7 @@ func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error 
 	c := d.Counts
 	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s\n", c.Forwarded, counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
 	fmt.Fprintf(w, "  registrations\t%d told to the engine\n", d.Told)
-	if s := d.Subscriptions; s != (proxy.Subscriptions{}) {
+	if s := d.Subscriptions; s.On {
 		fmt.Fprintf(w, "  subscriptions\t%d active, %d waiting, %d refused\n", s.Active, s.Waiting, s.Refused)
 	}
 	fmt.Fprintf(w, "  callers\t%d phones of which it is known where they are\n", d.Callers)

@@ -180,7 +180,7 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(upstreamDesc, prometheus.GaugeValue, up, u.Address)
 	}
 	to <- prometheus.MustNewConstMetric(sipConnsDesc, prometheus.GaugeValue, float64(s.Connections))
-	if m.service.path.spec.Proxy.RegEvents {
+	if s.Subscriptions.On {
 		for state, n := range map[string]int{"active": s.Subscriptions.Active, "waiting": s.Subscriptions.Waiting, "refused": s.Subscriptions.Refused} {
 			to <- prometheus.MustNewConstMetric(regDesc, prometheus.GaugeValue, float64(n), state)
 		}

@@ -40,12 +40,44 @@ func (c *serveCmd) Run(env *environment) error {
 	if err != nil {
 		return errors.Join(err, c.path.giveUp(), s.store.Close())
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go c.reload(ctx, hup, log)
 	log.Info("serving", "portal", "http://"+v.pages.Addr().String(), "links", s.config.Portal.URL, "database", redacted(c.name(&s.config)), "version", version)
 	err = v.run(ctx)
 	if err == nil {
 		log.Info("stopped")
 	}
 	return err
+}
+
+// reload reads the configuration again for each signal. What the SIP path is told takes
+// effect; all else does at the next start. One that is wrong changes nothing.
+func (c *serveCmd) reload(ctx context.Context, hup <-chan os.Signal, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		}
+		conf, err := loadConfig(c.Config)
+		switch {
+		case err != nil:
+		case c.path == nil:
+			log.Info("the configuration is right; it takes effect at the next start")
+			continue
+		case len(conf.SIP.Listen) == 0:
+			err = withHint(errors.New("sip.listen is empty now"), "stop serve and start it again to take Perch out of the path")
+		default:
+			err = c.path.reload(&conf)
+		}
+		if err != nil {
+			log.Error("the configuration is not taken: the one before goes on", "error", err, "hint", hintOf(err))
+			continue
+		}
+		log.Info("the configuration of the SIP path was read again; all else takes effect at the next start")
+	}
 }
 
 // prepare makes a live service of a database, with everything that can fail

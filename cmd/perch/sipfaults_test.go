@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -143,11 +144,14 @@ func (s *helpSite) ask(request []byte, branch string, patience time.Duration) (s
 	s.t.Helper()
 	in := make([]byte, 1<<16)
 	sent = time.Now()
-	for wait := 500 * time.Millisecond; time.Since(sent) < patience; wait *= 2 {
+	for wait := 500 * time.Millisecond; time.Since(sent) < patience; {
 		_, _ = s.phone.Write(request)
 		_ = s.phone.SetReadDeadline(time.Now().Add(wait))
 		for {
 			n, err := s.phone.Read(in)
+			if errors.Is(err, syscall.ECONNREFUSED) { // nobody is there: a phone sends again by its timer
+				time.Sleep(wait)
+			}
 			if err != nil {
 				break
 			}
@@ -155,6 +159,7 @@ func (s *helpSite) ask(request []byte, branch string, patience time.Duration) (s
 				return sent, true
 			}
 		}
+		wait = min(2*wait, 4*time.Second) // RFC 3261 section 17.1: T2
 	}
 	return sent, false
 }

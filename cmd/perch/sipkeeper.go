@@ -56,6 +56,7 @@ type sipKeeper struct {
 	mu    sync.Mutex
 	conn  net.Conn // to the process
 	ended bool     // it is to end
+	next  *sipSpec // what it is to be started anew with; nil: nothing else
 }
 
 // sipInterface is what the SIP path is called where interfaces have names; behind a
@@ -70,21 +71,77 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
 	}
-	k.spec = sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Phones: beside + ".sip.phones.json", Proxy: c.proxy()}
-	k.spec.Proxy.Key = key
-	if k.spec.Proxy.RegPassword, err = c.SIP.RegEvents.secret(); err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(k.spec)
+	k.spec, err = newSIPSpec(c, beside, key)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(append([]byte(version), b...))
-	k.spec.ID = hex.EncodeToString(sum[:8])
 	k.decoder = discovery.NewDecoder(discovery.DecoderConfig{SIPPorts: c.SIP.Ports, Panicked: func(p discovery.Panic) {
 		k.log.Error("a decoder panicked, which costs its message; please report it", "sha256", fmt.Sprintf("%x", p.Frame), "what", p.What, "where", p.Where)
 	}})
 	return k, nil
+}
+
+// newSIPSpec is what the process of the SIP path is told of a configuration.
+func newSIPSpec(c *config, beside string, key [32]byte) (sipSpec, error) {
+	spec := sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Phones: beside + ".sip.phones.json", Proxy: c.proxy()}
+	spec.Proxy.Key = key
+	var err error
+	if spec.Proxy.RegPassword, err = c.SIP.RegEvents.secret(); err != nil {
+		return spec, err
+	}
+	b, err := json.Marshal(spec)
+	if err != nil {
+		return spec, err
+	}
+	sum := sha256.Sum256(append([]byte(version), b...))
+	spec.ID = hex.EncodeToString(sum[:8])
+	return spec, nil
+}
+
+// reload has the SIP path started anew with a configuration that is another. If it
+// cannot be, the one before goes on.
+func (k *sipKeeper) reload(c *config) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := func() error { p := c.proxy(); return p.Check() }(); err != nil {
+		return withHint(fmt.Errorf("sip: %w", err), exampleHint)
+	}
+	spec, err := newSIPSpec(c, strings.TrimSuffix(k.spec.Socket, ".sip.sock"), k.spec.Proxy.Key)
+	if err != nil || spec.ID == k.spec.ID {
+		return err
+	}
+	k.next = &spec
+	_, _ = io.WriteString(k.conn, stopLine) // its reader sees the end
+	return nil
+}
+
+// again starts the process anew: with what it is to have next, if there is such a
+// thing, and if that fails with what it had.
+func (k *sipKeeper) again() error {
+	k.mu.Lock()
+	next, before := k.next, k.spec
+	k.next = nil
+	if next != nil {
+		k.spec = *next
+	}
+	k.mu.Unlock()
+	err := k.start()
+	if err == nil || next == nil {
+		return err
+	}
+	k.log.Error("the SIP path cannot be started with the new configuration; the one before goes on", "error", err, "hint", hintOf(err))
+	k.mu.Lock()
+	k.spec = before
+	k.mu.Unlock()
+	return k.start()
+}
+
+// renewed reports whether the process ended since it is to have another
+// configuration.
+func (k *sipKeeper) renewed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.next != nil
 }
 
 // serves says for whom the SIP path observes.
@@ -265,7 +322,11 @@ func (k *sipKeeper) run(ctx context.Context) error {
 		if time.Since(began) > time.Minute {
 			wait = 10 * time.Millisecond
 		}
-		k.log.Error("the process of the SIP path is gone; it is started again")
+		if k.renewed() {
+			k.log.Info("the SIP path is started anew: its configuration is another")
+		} else {
+			k.log.Error("the process of the SIP path is gone; it is started again")
+		}
 		for {
 			select {
 			case <-ctx.Done():
@@ -273,7 +334,7 @@ func (k *sipKeeper) run(ctx context.Context) error {
 			case <-time.After(wait):
 			}
 			wait = min(2*wait, 5*time.Second)
-			err := k.start()
+			err := k.again()
 			if err == nil {
 				break
 			}

@@ -464,3 +464,58 @@ func TestSIPPathGivenUp(t *testing.T) {
 	}
 	s.serve() // which ends it
 }
+
+// A configuration that is read again takes effect in the SIP path; one that is wrong,
+// or that cannot be, changes nothing, and serve says so.
+func TestReload(t *testing.T) {
+	s := newSIPSite(t)
+	serve := s.serve()
+	first := s.path()
+	_, alice, _ := net.SplitHostPort(freeAddress(t))
+	register := func(cseq string) {
+		t.Helper()
+		s.done(s.sipp("register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "600", "-base_cseq", cseq))
+	}
+	register("1")
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func(what string, times int) func() bool {
+		return func() bool {
+			b, err := os.ReadFile(s.log.Name())
+			return err == nil && strings.Count(string(b), what) == times
+		}
+	}
+	busy, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	reload := func(from, to string) {
+		t.Helper()
+		if err := os.WriteFile(s.config, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := serve.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const refused = "the configuration is not taken: the one before goes on"
+	reload("upstream:", "upstraem:")
+	s.await("word of a wrong configuration", said(refused, 1))
+	reload("upstream: [\"udp:"+s.pbx, "upstream: [\"udp:"+s.perch)
+	s.await("word of a loop", said(refused, 2))
+	if got := s.path(); got != first {
+		t.Errorf("the SIP path is process %d, want %d as before", got, first)
+	}
+	reload("udp:"+s.perch+"\"]", "udp:"+s.perch+"\", \"udp:"+busy.LocalAddr().String()+"\"]")
+	s.await("word of a port in use", said("the SIP path cannot be started with the new configuration; the one before goes on", 1))
+	s.await("the SIP path", func() bool { p := s.path(); return p != 0 && p != first })
+	register("5")
+	before := s.path()
+	reload("display", "display") // nothing else
+	reload("sites: [{prefix", "emergency: [\"110\"], sites: [{prefix")
+	s.await("another SIP path", func() bool { p := s.path(); return p != 0 && p != before })
+	register("9")
+}

@@ -24,6 +24,7 @@ type Binding struct {
 	CSeq    uint32    `json:"cseq"`
 	Expires time.Time `json:"expires"`
 	Agent   string    `json:"agent,omitempty"` // User-Agent
+	Line    sip.AOR   `json:"line,omitempty"`  // of an ELIN: the line that called from there
 
 	flow  flow
 	key   string // what of the same AOR it replaces
@@ -191,10 +192,13 @@ func (p *Proxy) SetBindings(list []Binding) {
 	now := time.Now()
 	for _, x := range list {
 		var ok bool
-		if x.flow, ok = parseFlow(x.Flow); ok && x.flow.transport == udp {
-			if x.key = bindingKey(x.URI, x.Params); strings.HasPrefix(string(x.AOR), elinScheme) {
-				x.key = elinScheme // there is one
-			}
+		x.flow, ok = parseFlow(x.Flow)
+		x.key = bindingKey(x.URI, x.Params)
+		elin := strings.HasPrefix(string(x.AOR), elinScheme)
+		if elin {
+			x.key = elinScheme // there is one
+		}
+		if ok && (elin || x.flow.transport == udp) {
 			p.bindings.put([]Binding{x}, now)
 		}
 	}

@@ -268,7 +268,7 @@ func (w *worker) check(kind name, in flow, line func(user string) *Line, now tim
 		}
 		count, err := strconv.ParseUint(string(d.nc), 16, 32)
 		sum := fnv.New64a()
-		sum.Write(w.key[:])
+		sum.Write(w.m.raw) // a digest says nothing of Contact, so all of it must be the same
 		if err != nil || count == 0 || !w.nonces.use(n, uint32(count), sum.Sum64(), now) {
 			return l, proofStale
 		}

@@ -28,8 +28,9 @@ const elinScheme = "elin:"
 
 // putELIN puts the location's ELIN in the place of the caller's number in the INVITE at
 // hand: as the identity that is asserted (RFC 3325), which the trunk tells. From
-// stays, since the dialog has it. What the dispatcher calls back is kept.
-func (w *worker) putELIN(e *emergency, now time.Time) {
+// stays, since the dialog has it, and nobody hides it. It returns where the dispatcher
+// is to be put through who calls that number back.
+func (w *worker) putELIN(e *emergency, now time.Time) (back Binding) {
 	m, number := &w.m, e.call.Caller.ELIN
 	u, ok := parseURI([]byte(plainAOR(e.call.AOR)))
 	host := w.cfg.Realm
@@ -39,11 +40,11 @@ func (w *worker) putELIN(e *emergency, now time.Time) {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if host == "" || digits(number) == "" {
-		return
+	if host == "" {
+		return Binding{}
 	}
 	for _, h := range m.headers {
-		if h.name == assertedIdentity || h.name == preferredIdentity {
+		if h.name == assertedIdentity || h.name == preferredIdentity || h.name == privacy { // RFC 3323: who hides is not called back
 			w.edits.replace(span{h.at, h.end}, nil)
 		}
 	}
@@ -51,10 +52,14 @@ func (w *worker) putELIN(e *emergency, now time.Time) {
 		return append(b, "P-Asserted-Identity: <sip:"+uriNumber(number)+"@"+host+";user=phone>\r\n"...)
 	})
 	e.call.ELIN = number
-	x := Binding{AOR: elinKey(number), URI: string(address(m.get(contact))), flow: e.in, CallID: string(m.get(callID)), key: elinScheme, Expires: now.Add(callBackFor)}
-	if x.URI != "" {
-		w.bindings.put([]Binding{x}, now)
+	aor, _ := sip.ParseAOR(plainAOR(e.call.AOR))
+	back = Binding{
+		AOR: elinKey(number), Line: aor, URI: string(address(m.get(contact))), flow: e.in, CallID: string(m.get(callID)), key: elinScheme, Expires: now.Add(callBackFor),
 	}
+	if back.URI == "" {
+		return Binding{}
+	}
+	return back
 }
 
 // uriNumber is a number as a URI has it: its digits, with the plus if it has one.
@@ -78,11 +83,9 @@ func (w *worker) callBack(in flow) bool {
 		if !isURI || number == "" {
 			return false
 		}
-		list := w.bindings.of(elinKey(number), time.Now())
-		if len(list) == 0 || !w.alive(list[0].flow) {
+		if x, ok = w.calledBack(elinKey(number), time.Now()); !ok {
 			return false
 		}
-		x = list[0]
 		w.pending.stayHere(w.key, x)
 	}
 	w.edits.replace(w.m.uri, func(b []byte) []byte { return append(b, x.URI...) })
@@ -90,4 +93,27 @@ func (w *worker) callBack(in flow) bool {
 	w.via(in, x.flow)
 	w.pass(in, x.flow)
 	return true
+}
+
+// calledBack is where the phone is that called for help from an ELIN's location last: where
+// it called from, or, if that connection is gone, where its line is now.
+func (w *worker) calledBack(elin sip.AOR, now time.Time) (x Binding, ok bool) {
+	list := w.bindings.of(elin, now)
+	if len(list) == 0 {
+		return x, false
+	}
+	x = list[len(list)-1]
+	if w.alive(x.flow) {
+		return x, true
+	}
+	found := false
+	for _, y := range w.bindings.of(x.Line, now) {
+		if same := y.URI == x.URI; w.alive(y.flow) && (!found || same) {
+			list, found = []Binding{y}, true
+		}
+	}
+	if !found {
+		return x, false
+	}
+	return list[0], true
 }

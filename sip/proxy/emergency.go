@@ -47,8 +47,9 @@ type EmergencyCall struct {
 
 // emergencies are the calls for help that are being set up.
 type emergencies struct {
-	mu    sync.Mutex
-	byKey map[txn]*emergency
+	mu     sync.Mutex
+	byKey  map[txn]*emergency
+	octets int // of what is kept of them, as it will be at most
 }
 
 // emergency is one. It has legs: the same INVITE with the location, as the phone
@@ -66,6 +67,9 @@ type emergency struct {
 	legs   []emergencyLeg
 	passed int  // the leg whose answer the phone had last
 	final  bool // that ends the INVITE
+
+	hungUp  bool // the phone cancelled it
+	insists bool // CANCELs are sent again
 }
 
 // dialled returns what is called if that is help: the number, or the URN (RFC 5031).
@@ -177,12 +181,20 @@ func (w *worker) callName() string {
 // somebody makes them up.
 const maxEmergencies = 4096
 
+// maxEmergencyOctets bounds what is kept of them. A call has legCopies of its INVITE, when
+// a PBX is silent.
+const (
+	maxEmergencyOctets = 32 << 20
+	legCopies          = 4
+)
+
 // call returns the call of an INVITE, new or known; nil if there are too many.
 func (x *emergencies) call(key txn, in flow, raw []byte, after func(time.Duration, func())) *emergency {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	e := x.byKey[key]
-	if e == nil && len(x.byKey) < maxEmergencies {
+	if size := legCopies * len(raw); e == nil && len(x.byKey) < maxEmergencies && x.octets+size <= maxEmergencyOctets {
+		x.octets += size
 		e = &emergency{key: key, in: in, raw: slices.Clone(raw)}
 		x.byKey[key] = e
 		after(emergencyKept, func() { x.forget(key) })
@@ -193,7 +205,10 @@ func (x *emergencies) call(key txn, in flow, raw []byte, after func(time.Duratio
 func (x *emergencies) forget(key txn) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.byKey, key)
+	if e := x.byKey[key]; e != nil {
+		x.octets -= legCopies * len(e.raw)
+		delete(x.byKey, key)
+	}
 }
 
 func (x *emergencies) of(key txn) *emergency {

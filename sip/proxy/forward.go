@@ -205,7 +205,7 @@ func (w *worker) hop(in flow) bool {
 		}
 		w.edits.replace(at, func(b []byte) []byte { return strconv.AppendInt(b, int64(min(n, 71)-1), 10) })
 	}
-	if tags := m.get(proxyRequire); len(tags) > 0 {
+	if tags := m.get(proxyRequire); len(tags) > 0 && !w.forHelp(in) {
 		w.answer(in, &fault{420, "Bad Extension", "Unsupported: " + string(tags)})
 		return false
 	}
@@ -219,6 +219,12 @@ func (w *worker) hop(in flow) bool {
 		return false
 	}
 	return true
+}
+
+// forHelp reports whether the request at hand calls for help, or belongs to one that does.
+func (w *worker) forHelp(in flow) bool {
+	_, help := w.dialled(w.siteOf(in.peer.Addr()))
+	return help && ofCall(w.m.method)
 }
 
 // The branch of a Via of ours: the cookie of RFC 3261, the transaction, the mark by
@@ -361,7 +367,7 @@ func (w *worker) route(in flow, upstream bool) (toward flow, ok bool) {
 	switch {
 	case !ok:
 		return flow{}, false
-	case upstream && len(popped) > 0, len(popped) > 1 && inDialog: // a call goes by the PBX
+	case upstream && len(popped) > 0, len(popped) > 1 && inDialog, w.alone && len(popped) > 0 && inDialog: // a call goes by the PBX
 		toward = popped[len(popped)-1]
 		if !w.alive(toward) {
 			w.answer(in, &fault{430, "Flow Failed", ""}) // RFC 5626 section 5.3

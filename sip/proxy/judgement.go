@@ -19,20 +19,33 @@ func (a *admission) didCarry(key txn) bool {
 	return a.tried[n%uint64(len(a.tried))].Load() == n
 }
 
-// target is the AOR that the message at hand is for, or about, as a number.
+// target is the AOR that the message at hand is for, or about, as a number. A port, a
+// password or a header in it makes no other of it.
 func (w *worker) target() uint64 {
 	uri := address(w.m.get(to))
-	if i := bytes.IndexByte(uri, ';'); i >= 0 {
-		uri = uri[:i]
-	}
+	u, ok := parseURI(uri)
 	w.host = w.host[:0]
-	for _, c := range uri {
+	if !ok {
+		w.host = appendLower(w.host, uri)
+		return maphash.Bytes(w.admission.seed, w.host)
+	}
+	user, _, _ := bytes.Cut(u.user, []byte(":"))
+	user, _, _ = bytes.Cut(user, []byte(";"))
+	w.host = append(w.host, "sip:"...)
+	w.host = append(appendLower(w.host, user), '@')
+	w.host = appendLower(w.host, u.host)
+	return maphash.Bytes(w.admission.seed, w.host)
+}
+
+// appendLower appends text in lower case.
+func appendLower(b, text []byte) []byte {
+	for _, c := range text {
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 		}
-		w.host = append(w.host, c)
+		b = append(b, c)
 	}
-	return maphash.Bytes(w.admission.seed, w.host)
+	return b
 }
 
 // credentials reports whether the request at hand carries some.

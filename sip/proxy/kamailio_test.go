@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -237,5 +238,79 @@ func TestKamailioEmergency(t *testing.T) {
 				t.Errorf("told of %+v", last)
 			}
 		})
+	}
+}
+
+// family are the processes of a program and of all below it.
+func family(pid int) (pids []int) {
+	pids = []int{pid}
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range names {
+		text, _ := os.ReadFile(name)
+		for child := range strings.FieldsSeq(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				pids = append(pids, family(n)...)
+			}
+		}
+	}
+	return pids
+}
+
+// A PBX falls silent while somebody calls for help: the next one takes the call, with
+// the location. When the first one wakes up it is told that it is too late, and calls
+// go by it again.
+func TestKamailioSilent(t *testing.T) {
+	first, second := startKamailio(t), startKamailio(t)
+	told := make(chan EmergencyCall, 20)
+	p := start(t, Config{Emergency: func(c EmergencyCall) { told <- c }}, "udp:"+first.String(), "udp:"+second.String())
+	alice, bob := freePort(t), freePort(t)
+	desk := aliceDesk
+	desk.Sources = []netip.Addr{first.Addr()}
+	p.SetCallers([]Caller{desk})
+	for _, at := range []netip.AddrPort{p.Addr(0), second} { // by us to the first, and to the second
+		startSIPp(t, "register", "bob", bob, at, "-key", "expires", "60", "-key", "mac", "none").done(t)
+	}
+	help := func() EmergencyCall {
+		t.Helper()
+		answered := startSIPp(t, "answered", "bob", bob, p.Addr(0))
+		startSIPp(t, "help", "alice", alice, p.Addr(0), "-key", "number", "911").done(t)
+		answered.done(t)
+		for c := range told {
+			if c.Status == 200 {
+				return c
+			}
+		}
+		return EmergencyCall{}
+	}
+	if c := help(); c.To != first || c.Sent == "" {
+		t.Errorf("a call goes to %v, with %q", c.To, c.Sent)
+	}
+	out, err := exec.Command("pgrep", "-f", "kamailio .*udp:"+first.String()).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(strings.Fields(string(out))[0])
+	signal := func(s syscall.Signal) {
+		for _, n := range family(pid) {
+			_ = syscall.Kill(n, s)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	defer signal(syscall.SIGCONT)
+	if c := help(); c.To != second || c.Sent == "" {
+		t.Errorf("while the first is silent a call goes to %v, with %q", c.To, c.Sent)
+	}
+	signal(syscall.SIGCONT)
+	for range 100 {
+		if !p.upstreams.list()[0].down.Load() {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if c := help(); c.To != first {
+		t.Errorf("when the first is there again a call goes to %v", c.To)
+	}
+	if c := p.Counts(); c.Malformed+c.NotSIP+c.Forged+c.Panics != 0 {
+		t.Errorf("got %+v", c)
 	}
 }

@@ -14,6 +14,7 @@ type emergencyLeg struct {
 	provisional bool
 	final       bool
 	cancelled   bool
+	elin        Binding // for whoever calls the ELIN back, once somebody rings; none: no AOR
 }
 
 // additions are what a leg has that the phone did not write.
@@ -40,8 +41,9 @@ func (w *worker) leave(e *emergency, t *target, adds additions) {
 	n := len(e.legs)
 	w.legMark = marks[n]
 	e.call.Sent, e.call.ELIN = "", ""
+	var elin Binding
 	if adds >= theELIN && e.usesELIN() {
-		w.putELIN(e, time.Now())
+		elin = w.putELIN(e, time.Now())
 	}
 	if adds == all {
 		if e.call.Why = w.addLocation(e); e.call.Why != "" {
@@ -57,7 +59,7 @@ func (w *worker) leave(e *emergency, t *target, adds additions) {
 	w.legMark = marks[0]
 	t.asked(time.Now())
 	b := w.edits.apply(w.out[:0], w.m.raw)
-	e.legs = append(e.legs, emergencyLeg{to: t, adds: adds, sent: slices.Clone(b)})
+	e.legs = append(e.legs, emergencyLeg{to: t, adds: adds, sent: slices.Clone(b), elin: elin})
 	w.send(toward, b)
 }
 
@@ -78,10 +80,10 @@ func (p *Proxy) hurry(e *emergency) {
 	w := p.newWorker()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.settled() || e.final {
+	if e.settled() || e.final || e.hungUp {
 		return
 	}
-	if !w.further(e) {
+	if !w.further(e, &e.legs[len(e.legs)-1]) {
 		w.repeat(e)
 	}
 	w.flush()
@@ -92,27 +94,30 @@ func (e *emergency) settled() bool {
 	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.provisional && !l.final && !l.cancelled })
 }
 
-// further sends the call in the next way: as the phone wrote it to the same PBX,
-// then to others. It is false if there is none left. The call is locked.
-func (w *worker) further(e *emergency) bool {
-	if len(e.legs) == len(marks) || e.final {
+// further sends the call in the next way after a leg that said no, or nothing: with
+// less that was added to the same PBX, then to others. It is false if there is none left,
+// and nobody is waited for. The call is locked.
+func (w *worker) further(e *emergency, from *emergencyLeg) bool {
+	if len(e.legs) == len(marks) || e.final || e.hungUp || !w.recall(e.in, e.raw) {
 		return false
 	}
-	if !w.recall(e.in, e.raw) {
-		return false
-	}
-	last := &e.legs[len(e.legs)-1]
-	if last.adds > nothing {
-		next := nothing
-		if last.adds == all {
-			e.call.Why = "the PBX " + saidNothing(last)
-			if last.final && e.usesELIN() { // it takes a call, if not parts
-				next = theELIN
-			}
+	if from.adds > nothing {
+		waits, said := e.withLess(from)
+		if waits {
+			return true
 		}
-		w.leave(e, last.to, next)
-		w.tell(e)
-		return true
+		if !said {
+			next := nothing
+			if from.adds == all {
+				e.call.Why = "the PBX " + saidNothing(from)
+				if from.final && e.usesELIN() { // it takes a call, if not parts
+					next = theELIN
+				}
+			}
+			w.leave(e, from.to, next)
+			w.tell(e)
+			return true
+		}
 	}
 	var tried []*target
 	for _, l := range e.legs {
@@ -122,13 +127,24 @@ func (w *worker) further(e *emergency) bool {
 	if next == nil {
 		return false
 	}
-	if last.to.owes(time.Now()) >= plainAfter {
-		last.to.down.Store(true)
+	if from.to.owes(time.Now()) >= plainAfter {
+		from.to.down.Store(true)
 	}
 	e.call.To = next.addr
 	w.leave(e, next, all)
 	w.tell(e)
 	return true
+}
+
+// withLess reports whether the PBX of a leg has one with less that is waited for, or has
+// said no to one.
+func (e *emergency) withLess(from *emergencyLeg) (waits, said bool) {
+	for i := range e.legs {
+		if o := &e.legs[i]; o.to == from.to && o.adds < from.adds && !o.cancelled {
+			waits, said = waits || !o.final, said || o.final
+		}
+	}
+	return waits, said
 }
 
 // usesELIN reports whether the call goes out with an ELIN as the caller's number.
@@ -155,59 +171,154 @@ func (w *worker) emergencyAnswer(e *emergency, mark byte) (taken bool) {
 	case n < 0 || n >= len(e.legs) || string(method) != "INVITE":
 		return false
 	}
-	l, status := &e.legs[n], w.m.status
-	switch {
+	l := &e.legs[n]
+	switch status := w.m.status; {
 	case status < 200:
-		l.provisional = true
-		if l.cancelled {
-			return true
-		}
-		if n < len(e.legs)-1 || e.final { // late: another leg took its place
-			w.cancelLeg(l)
-			return true
-		}
-		e.call.Status = max(e.call.Status, status)
-		return false
+		return w.rings(e, n)
 	case status < 300:
 		l.final, e.final, e.passed = true, true, n
 		e.call.Status = status
+		w.reachable(e, l)
 		w.cancelOthers(e, n)
-		w.tell(e)
+		w.ended(e)
 		return false
 	}
+	return w.refused(e, n)
+}
+
+// rings takes a provisional answer. The leg on which somebody says something first is
+// the one that goes on; what others say is late.
+func (w *worker) rings(e *emergency, n int) (taken bool) {
+	l := &e.legs[n]
+	first := !l.provisional
+	l.provisional = true
+	switch {
+	case l.cancelled && first, e.final, e.hungUp, e.settledBut(n):
+		w.cancelLeg(e, l)
+		return true
+	case l.cancelled:
+		return true
+	}
+	if w.m.status >= 180 {
+		w.reachable(e, l)
+	}
+	e.call.Status = max(e.call.Status, w.m.status)
+	return false
+}
+
+// refused takes an answer that says no. Others may say yes.
+func (w *worker) refused(e *emergency, n int) (taken bool) {
+	l, status := &e.legs[n], w.m.status
 	again := l.final
 	l.final = true
-	others := e.settled() // of those that say nothing nobody knows whether they ever will
 	answer := slices.Clone(w.m.raw)
-	if l.adds > nothing && slices.Contains(refusals, status) && !e.final || status == 503 || others || l.cancelled {
+	switch {
+	case e.final && n == e.passed:
+		return false // it is sent again
+	case e.final:
 		w.acknowledge(l, answer)
-		if again || others || l.cancelled || w.further(e) {
+		return true
+	case e.hungUp: // what the phone waits for
+		return w.end(e, n)
+	}
+	others := e.settled() // of those that say nothing nobody knows whether they ever will
+	if merged := status == 482 && e.waitsAt(l.to); merged {
+		l.cancelled = true // for the PBX it is the same call as the leg before (RFC 3261 section 8.2.2.2)
+	}
+	if l.adds > nothing && slices.Contains(refusals, status) || status == 503 || others || l.cancelled {
+		w.acknowledge(l, answer)
+		if again || others || l.cancelled || w.further(e, l) {
 			return true
 		}
 		w.m.read(answer)
 		w.m.validate(false)
 	}
+	return w.end(e, n)
+}
+
+// end passes the answer at hand as the INVITE's.
+func (w *worker) end(e *emergency, n int) (taken bool) {
 	e.final, e.passed = true, n
-	e.call.Status = status
-	w.tell(e)
+	e.call.Status = w.m.status
+	w.ended(e)
 	return false
+}
+
+// ended tells of a call whose INVITE has its answer, and forgets it when nobody sends
+// anything of it again.
+func (w *worker) ended(e *emergency) {
+	w.tell(e)
+	p, key := w.Proxy, e.key
+	p.after(ownTimeout, func() { p.emergencies.forget(key) })
+}
+
+// settledBut reports whether another leg than one goes on.
+func (e *emergency) settledBut(n int) bool {
+	for i := range e.legs {
+		if l := &e.legs[i]; i != n && l.provisional && !l.final && !l.cancelled {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsAt reports whether a PBX has a leg that is waited for.
+func (e *emergency) waitsAt(t *target) bool {
+	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.to == t && !l.final && !l.cancelled })
+}
+
+// reachable lets whoever calls the ELIN back reach the phone, since somebody has taken
+// the call.
+func (w *worker) reachable(e *emergency, l *emergencyLeg) {
+	if l.elin.AOR != "" && !e.call.Test {
+		w.bindings.put([]Binding{l.elin}, time.Now())
+	}
 }
 
 func (w *worker) cancelOthers(e *emergency, n int) {
 	for i := range e.legs {
 		if l := &e.legs[i]; i != n && !l.final && !l.cancelled {
-			w.cancelLeg(l)
+			w.cancelLeg(e, l)
 		}
 	}
 }
 
 // cancelLeg cancels a leg on which something came (RFC 3261 section 9.1); one on which
-// nothing did is cancelled when that comes.
-func (w *worker) cancelLeg(l *emergencyLeg) {
+// nothing did is cancelled when that comes. Over UDP a CANCEL may be lost: it is sent
+// again until the leg has its end.
+func (w *worker) cancelLeg(e *emergency, l *emergencyLeg) {
 	l.cancelled = true
+	w.sendCancel(l)
+	if e.insists {
+		return
+	}
+	e.insists = true
+	p := w.Proxy
+	for n := range cancels {
+		p.after(ownAt(n+1), func() { p.insist(e) })
+	}
+}
+
+// cancels is how often a CANCEL is sent again.
+const cancels = 8
+
+func (w *worker) sendCancel(l *emergencyLeg) {
 	if l.provisional {
 		w.send(l.to.flow(), hopByHop(w.out[:0], "CANCEL", l.sent, nil))
 	}
+}
+
+// insist sends the CANCELs of a call again that have had no effect.
+func (p *Proxy) insist(e *emergency) {
+	w := p.newWorker()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.legs {
+		if l := &e.legs[i]; l.cancelled && !l.final {
+			w.sendCancel(l)
+		}
+	}
+	w.flush()
 }
 
 // acknowledge acknowledges a refusal of a leg (RFC 3261 section 17.1.1.3).
@@ -263,12 +374,11 @@ func (w *worker) emergencyRest() bool {
 		return false
 	}
 	if cancel {
-		e.final = true
+		e.hungUp = true
 		in := e.in
 		for i := range e.legs {
-			if l := &e.legs[i]; !l.final {
-				w.cancelLeg(l)
-				l.cancelled = false // its 487 is for the phone
+			if l := &e.legs[i]; !l.final && !l.cancelled {
+				w.cancelLeg(e, l)
 			}
 		}
 		w.answer(in, &fault{200, "OK", ""})

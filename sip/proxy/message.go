@@ -59,6 +59,7 @@ const (
 	geolocationRouting
 	assertedIdentity
 	preferredIdentity
+	privacy
 	authenticate
 	proxyAuthenticate
 	event
@@ -82,7 +83,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"proxy-require": proxyRequire, "supported": supported, "k": supported, "retry-after": retryAfter, "geolocation": geolocation,
 		"expires": expires, "user-agent": userAgent,
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
-		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity,
+		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity, "privacy": privacy,
 		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
 		"event": event, "o": event, "subscription-state": subscriptionState, "min-expires": minimumExpires,
 	} {

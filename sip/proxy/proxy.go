@@ -204,6 +204,7 @@ func (p *Proxy) init() {
 	p.emergencies.byKey = map[txn]*emergency{}
 	p.own.byKey = map[txn]*ownRequest{}
 	p.regs.init()
+	p.regs.on = p.cfg.RegEvents
 }
 
 // needUDP opens a socket for PBXs over UDP if phones are not heard by one: at the

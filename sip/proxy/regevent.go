@@ -34,6 +34,7 @@ const (
 
 // regEvents are the subscriptions.
 type regEvents struct {
+	on  bool
 	now func() time.Time
 
 	mu       sync.Mutex
@@ -92,9 +93,10 @@ type dialog struct {
 
 // Subscriptions are how many there are.
 type Subscriptions struct {
-	Active  int `json:"active"`
-	Waiting int `json:"waiting"` // nobody has answered yet, or not as it should be
-	Refused int `json:"refused"`
+	On      bool `json:"on"` // PBXs are asked
+	Active  int  `json:"active"`
+	Waiting int  `json:"waiting"` // nobody has answered yet, or not as it should be
+	Refused int  `json:"refused"`
 	// Status is that of the last refusal; 0: there was none.
 	Status    int    `json:"status,omitempty"`
 	Told      uint64 `json:"told"`      // registrations, and ends of some, that were news
@@ -111,7 +113,7 @@ func (r *regEvents) state() Subscriptions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Subscriptions{
-		Active: r.count[subActive], Waiting: r.count[subWaiting], Refused: r.count[subRefused], Status: r.last, Told: r.told, Malformed: r.broken, Nameless: r.nameless,
+		On: r.on, Active: r.count[subActive], Waiting: r.count[subWaiting], Refused: r.count[subRefused], Status: r.last, Told: r.told, Malformed: r.broken, Nameless: r.nameless,
 	}
 }
 

@@ -80,13 +80,17 @@ func (w *worker) refuse(in flow, f *fault) bool {
 }
 
 // isRefresh reports whether a REGISTER says again what the PBX accepted before, from
-// where it was said then. A phone can take it back as well.
+// where it was said then: from the same port, or behind a NAT from another one by what
+// only the phone goes on with, its Call-ID and CSeq. A phone can take it back as well.
 func (w *worker) isRefresh(in flow, aor sip.AOR, now time.Time) bool {
 	list, n, same := w.bindings.of(aor, now), 0, 0
+	number, _ := w.m.sequence()
+	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	goesOn := func(x *Binding) bool { return x.CallID == string(w.m.get(callID)) && uint32(cseq) > x.CSeq }
 	w.m.contacts(func(uri, params string, _ int) {
 		n++
 		for _, x := range list {
-			if x.key == bindingKey(uri, params) && x.AOR == aor && sameHost(x.flow, in) {
+			if x.key == bindingKey(uri, params) && x.AOR == aor && (x.flow == in || sameHost(x.flow, in) && goesOn(&x)) {
 				same++
 				return
 			}

@@ -365,7 +365,9 @@ func TestRefreshElsewhere(t *testing.T) {
 		want     bool
 	}{
 		{"where it is", benchPhone, text, now, true},
-		{"by another port", otherPort, text, now, true},
+		{"by another port, going on", otherPort, register("sip:101@example.com", "a", 2, benchPhone.peer), now, true},
+		{"by another port, as before", otherPort, text, now, false},
+		{"by another port, anew", otherPort, register("sip:101@example.com", "b", 2, benchPhone.peer), now, false},
 		{"elsewhere", elsewhere, text, now, false},
 		{"over TCP", overTCP, text, now, false},
 		{"another Contact", benchPhone, strings.Replace(text, "<sip:101@192", "<sip:102@192", 1), now, false},
@@ -395,5 +397,61 @@ func TestReadDigest(t *testing.T) {
 		if got, ok := readDigest([]byte(text)); ok {
 			t.Errorf("%s: got %s", text, got)
 		}
+	}
+}
+
+// What was heard cannot be said again with another Contact: the digest says nothing of
+// that.
+func TestReplayedElsewhere(t *testing.T) {
+	p := startRegistrar(t, Config{})
+	phone, at := newPeer(t), p.Addr(0)
+	challenge := phone.ask(at, register("sip:101@example.com", "a", 1, phone.addr()))
+	heard := register("sip:101@example.com", "a", 2, phone.addr(), answerTo(t, challenge, "REGISTER", "sip:example.com", "101", "not-a-secret", "MD5", 1))
+	wantStatus(t, phone.ask(at, heard), "200")
+	wantStatus(t, phone.ask(at, heard), "200") // as it was: the answer may have been lost
+	changed := strings.Replace(heard, "<sip:101@"+phone.addr().String(), "<sip:101@192.0.2.66:5060", 1)
+	wantStatus(t, phone.ask(at, changed), "401")
+	if list := p.bindings.of("sip:101@example.com", time.Now()); len(list) != 1 {
+		t.Errorf("got %+v", list)
+	}
+}
+
+// Spellings of a line are one line to who guesses its password.
+func TestGuessSpelled(t *testing.T) {
+	p := startRegistrar(t, Config{})
+	insider, at := newPeer(t), p.Addr(0)
+	insider.signUp(at, "sip:101@example.com", "101", "not-a-secret", "MD5")
+	refused := 0
+	for n := range 60 {
+		aor := fmt.Sprintf("sip:102@example.com:%d", 1+n)
+		if n%2 == 1 {
+			aor = fmt.Sprintf("sip:102:%d@EXAMPLE.com", n)
+		}
+		challenge := insider.ask(at, register(aor, fmt.Sprint("x", n), 1, insider.addr()))
+		if !strings.HasPrefix(challenge, "SIP/2.0 401 ") {
+			continue
+		}
+		if strings.HasPrefix(insider.ask(at, register(aor, fmt.Sprint("x", n), 2, insider.addr(), answerTo(t, challenge, "REGISTER", "sip:example.com", "u102", "guess", "MD5", 1))), "SIP/2.0 403 ") {
+			refused++
+		}
+	}
+	if refused == 0 || refused > 20 {
+		t.Errorf("%d guesses were looked at, want 20 at most", refused)
+	}
+}
+
+// Two lines of one gateway, at one socket, call each other without a PBX, and end that.
+func TestOneSocket(t *testing.T) {
+	p := startRegistrar(t, Config{})
+	gw, at := newPeer(t), p.Addr(0)
+	gw.signUp(at, "sip:101@example.com", "101", "not-a-secret", "MD5")
+	gw.signUp(at, "sip:102@example.com", "u102", "nor-this", "MD5")
+	gw.send(at, compose("INVITE sip:102@example.com SIP/2.0", fmt.Sprintf("Via: SIP/2.0/UDP %v;branch=z9hG4bKc", gw.addr()), "From: <sip:101@example.com>;tag=1", "To: <sip:102@example.com>",
+		"Call-ID: c", "CSeq: 1 INVITE", fmt.Sprintf("Contact: <sip:101@%v>", gw.addr())))
+	entries := fields(gw.recv(), "Record-Route")
+	gw.send(at, compose(fmt.Sprintf("BYE sip:102@%v SIP/2.0", gw.addr()), fmt.Sprintf("Via: SIP/2.0/UDP %v;branch=z9hG4bKd", gw.addr()), "From: <sip:101@example.com>;tag=1",
+		"To: <sip:102@example.com>;tag=2", "Call-ID: c", "CSeq: 2 BYE", "Route: "+entries[1], "Route: "+entries[0]))
+	if got := gw.recv(); !strings.HasPrefix(got, "BYE sip:102@") {
+		t.Errorf("got\n%s", got)
 	}
 }

@@ -65,7 +65,7 @@ func tryRegEvent(t *testing.T, transport string) {
 			t.Errorf("after step %+v observed\n%s%s", step, text, a.Message)
 		}
 	}
-	if got := s.State().Subscriptions; got != (Subscriptions{Active: 2, Told: 3}) {
+	if got := s.State().Subscriptions; got != (Subscriptions{On: true, Active: 2, Told: 3}) {
 		t.Errorf("got %+v", got)
 	}
 	s.unobserved()
@@ -77,7 +77,7 @@ func TestKamailioRegEventRefused(t *testing.T) {
 	p := start(t, Config{RegEvents: true, RegUser: "perch", RegPassword: "guessed"}, "udp:"+pbx.String())
 	p.Watch([]sip.AOR{"sip:alice@example.com"})
 	for range 100 {
-		if p.State().Subscriptions == (Subscriptions{Refused: 1, Status: 401}) {
+		if p.State().Subscriptions == (Subscriptions{On: true, Refused: 1, Status: 401}) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -123,6 +124,19 @@ func TestELIN(t *testing.T) {
 	if c := <-told; c.ELIN != "+1 555-0199" {
 		t.Errorf("told ELIN %q", c.ELIN)
 	}
+	if list := p.bindings.of(elinKey("15550199"), time.Now()); len(list) != 0 {
+		t.Errorf("nobody has the number, and it leads to %+v", list)
+	}
+	phone.send(p.Addr(0), helpCall("sip:911@example.com", "sip:alice@example.com", "b"))
+	pbx.respond(pbx.recv(), "180 Ringing")
+	wantStatus(t, phone.recv(), "180")
+	// Who reads the location back, or is not let in, does not take the call.
+	other := newPeer(t)
+	for i, status := range []string{"180 Ringing", "407 Proxy Authentication Required"} {
+		other.send(p.Addr(0), strings.ReplaceAll(helpCall([]string{"sip:933@example.com", "sip:911@example.com"}[i], "sip:alice@example.com", fmt.Sprint("o", i)), "192.0.2.9:5062", other.addr().String()))
+		pbx.respond(pbx.recv(), status)
+		wantStatus(t, other.recv(), status[:3])
+	}
 
 	back := func(number, id string) string {
 		return compose("INVITE sip:"+number+"@"+p.Addr(0).String()+" SIP/2.0", "Via: SIP/2.0/UDP "+pbx.addr().String()+";branch=z9hG4bK"+id, "From: <sip:psap@example.com>;tag=9",
@@ -149,5 +163,43 @@ func TestELIN(t *testing.T) {
 	q.SetBindings(kept)
 	if list := q.bindings.of(elinKey("15550199"), time.Now()); len(list) != 1 || len(q.bindings.of("sip:15550199@example.com", time.Now())) != 0 {
 		t.Errorf("got %+v", fmt.Sprint(list))
+	}
+}
+
+// A phone that has another connection since it called is called back by that.
+func TestELINElsewhere(t *testing.T) {
+	pbx := newPeer(t)
+	p := start(t, Config{Listen: []string{"tcp:127.0.0.1:0", "udp:127.0.0.1:0"}, Sites: []Site{{Name: "hq", Prefixes: PrivateNetworks, ELIN: true}}}, upstreamsOf(pbx)...)
+	desk := aliceDesk
+	desk.ELIN = "5550199"
+	p.SetCallers([]Caller{desk})
+	dial := func(message string) net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", p.Addr(0).String())
+		if err == nil {
+			_, err = c.Write([]byte(strings.Replace(message, "SIP/2.0/UDP", "SIP/2.0/TCP", 1)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := dial(helpCall("sip:911@example.com", "sip:alice@example.com", "a"))
+	pbx.respond(pbx.recv(), "200 OK")
+	readMessage(t, c)
+	_ = c.Close()
+	c = dial(compose("REGISTER sip:example.com SIP/2.0", "Via: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKr", "From: <sip:alice@example.com>;tag=1", "To: <sip:alice@example.com>", "Call-ID: r",
+		"CSeq: 1 REGISTER", "Contact: <sip:alice@192.0.2.9:5062>", "Content-Length: 0"))
+	defer c.Close()
+	got := pbx.recv()
+	for !strings.HasPrefix(got, "REGISTER ") {
+		got = pbx.recv()
+	}
+	pbx.respond(got, "200 OK", "Contact: <sip:alice@192.0.2.9:5062>;expires=300", "Content-Length: 0")
+	wantStatus(t, readMessage(t, c), "200")
+	pbx.send(p.Addr(1), compose("INVITE sip:5550199@"+p.Addr(1).String()+" SIP/2.0", "Via: SIP/2.0/UDP "+pbx.addr().String()+";branch=z9hG4bKk", "From: <sip:psap@example.com>;tag=9",
+		"To: <sip:5550199@example.com>", "Call-ID: k", "CSeq: 1 INVITE", "Content-Length: 0"))
+	if got := readMessage(t, c); !strings.HasPrefix(got, "INVITE sip:alice@192.0.2.9:5062 ") {
+		t.Errorf("got\n%s", got)
 	}
 }

@@ -150,6 +150,6 @@ func TestRegEventWrongPassword(t *testing.T) {
 	for range 2 {
 		pbx.respond(pbx.recv(), "407 Proxy Authentication Required", `Proxy-Authenticate: Digest realm="r", nonce="n"`)
 	}
-	s.await("the refusal", func() bool { return s.State().Subscriptions == (Subscriptions{Refused: 1, Status: 407}) })
+	s.await("the refusal", func() bool { return s.State().Subscriptions == (Subscriptions{On: true, Refused: 1, Status: 407}) })
 	pbx.silent()
 }

@@ -43,17 +43,22 @@ func (s *webSocket) Close() error { return s.socket.CloseNow() }
 // acceptWeb takes WebSockets in, until the listener is closed.
 func (p *Proxy) acceptWeb(l *leg) {
 	server := http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.upgrade(l, w, r) }),
-		ReadHeaderTimeout: firstMessage, MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0), // whoever can make one error can make many
+		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.upgrade(l, w, r) }),
+		ReadTimeout: firstMessage, ReadHeaderTimeout: firstMessage, MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0), // whoever can make one error can make many
 		TLSNextProto: map[string]func(*http.Server, *cryptotls.Conn, http.Handler){}, // HTTP/1.1 alone
 	}
-	_ = server.Serve(&allowed{l.listener, p}) // until it is closed
+	server.SetKeepAlivesEnabled(false) // what becomes no WebSocket ends with its answer
+	_ = server.Serve(&allowed{Listener: l.listener, proxy: p, open: map[netip.Addr]int{}})
 }
 
-// allowed is a listener that refuses who may not come before a word was said.
+// allowed is a listener that refuses who may not come before a word was said, or has
+// too many connections that are no WebSocket yet.
 type allowed struct {
 	net.Listener
 	proxy *Proxy
+
+	mu   sync.Mutex
+	open map[netip.Addr]int
 }
 
 // Accept returns the next connection from a network that is allowed.
@@ -68,12 +73,44 @@ func (a *allowed) Accept() (net.Conn, error) {
 			continue
 		}
 		if from, ok := n.RemoteAddr().(*net.TCPAddr); ok {
-			if ok, _ := a.proxy.admits(from.AddrPort().Addr().Unmap()); ok {
-				return n, nil
+			at := from.AddrPort().Addr().Unmap()
+			if ok, _ := a.proxy.admits(at); ok && a.take(at) {
+				return &countedConn{Conn: n, closed: sync.OnceFunc(func() { a.give(at) })}, nil
 			}
 		}
 		_ = n.Close()
 	}
+}
+
+// take counts a connection of an address. It is false if that has too many.
+func (a *allowed) take(at netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open[at] >= maxConnsOfSource {
+		return false
+	}
+	a.open[at]++
+	return true
+}
+
+func (a *allowed) give(at netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open[at]--; a.open[at] == 0 {
+		delete(a.open, at)
+	}
+}
+
+// countedConn is a connection whose end is counted.
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+// Close closes it.
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }
 
 // upgrade makes a WebSocket of a request, and serves it. Any page may ask for one: who

@@ -4,6 +4,8 @@ import (
 	"context"
 	cryptotls "crypto/tls"
 	"crypto/x509"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -139,5 +141,35 @@ func TestWebSocketRefused(t *testing.T) {
 	phone.send(strings.Repeat("x", 2*MaxMessage))
 	if _, _, err := phone.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
 		t.Errorf("a message that is too long: %v", err)
+	}
+}
+
+// Connections that become no WebSocket end, and of one address there are not too many.
+func TestWebSocketIdle(t *testing.T) {
+	pbx := newPeer(t)
+	p := start(t, Config{Listen: []string{"ws:127.0.0.1:0"}}, upstreamsOf(pbx)...)
+	c, err := net.Dial("tcp", p.Addr(0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if b, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 426 ") {
+		t.Errorf("got %q, %v, want an answer and the end", b, err)
+	}
+	a := &allowed{open: map[netip.Addr]int{}}
+	at := netip.MustParseAddr("192.0.2.1")
+	for range maxConnsOfSource {
+		if !a.take(at) {
+			t.Fatal("refused too early")
+		}
+	}
+	if a.take(at) || !a.take(netip.MustParseAddr("192.0.2.2")) {
+		t.Error("too many of one address, or none of another")
+	}
+	a.give(at)
+	if !a.take(at) {
+		t.Error("one that was closed counts on")
 	}
 }

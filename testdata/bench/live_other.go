@@ -16,6 +16,7 @@ func (*bench) f2() error    { return onLinux }
 func (*bench) f3() error    { return onLinux }
 func (*bench) f12() error   { return onLinux }
 func (*bench) f13() error   { return onLinux }
+func (*bench) f15() error   { return onLinux }
 func (*bench) storm() error { return onLinux }
 
 func fill(string, campus) error { return onLinux }

@@ -53,6 +53,7 @@ var figures = []struct {
 	{"F11", (*bench).f11},
 	{"F12", (*bench).f12},
 	{"F13", (*bench).f13},
+	{"F15", (*bench).f15},
 }
 
 func main() {

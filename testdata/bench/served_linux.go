@@ -26,6 +26,11 @@ type served struct {
 // startServe starts a serve before PBXs, a list of YAML, and waits until its SIP path
 // answers. In dir there may be a database already.
 func (b *bench) startServe(upstream, dir string) (*served, error) {
+	return b.startServeWith("upstream: ["+upstream+"]", dir)
+}
+
+// startServeWith starts a serve with keys of sip.
+func (b *bench) startServeWith(sip, dir string) (*served, error) {
 	s := &served{dir: dir}
 	var err error
 	if dir == "" {
@@ -39,8 +44,8 @@ func (b *bench) startServe(upstream, dir string) (*served, error) {
 	if s.portal, err = freePort(); err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [%s]}\n",
-		filepath.Join(s.dir, "perch.db"), filepath.Join(s.dir, "s.sock"), s.portal, s.sip, upstream)
+	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], %s}\n",
+		filepath.Join(s.dir, "perch.db"), filepath.Join(s.dir, "s.sock"), s.portal, s.sip, sip)
 	name := filepath.Join(s.dir, "perch.yaml")
 	if err := os.WriteFile(name, []byte(conf), 0o644); err != nil {
 		return nil, err
@@ -49,6 +54,18 @@ func (b *bench) startServe(upstream, dir string) (*served, error) {
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.WaitDelay = &s.out, &s.out, 5*time.Second
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return s, s.cmd.Start()
+}
+
+// await waits until it serves.
+func (s *served) await() error {
+	var err error
+	for range 200 {
+		if err = s.check(0); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
 }
 
 func (s *served) pid() int { return s.cmd.Process.Pid }

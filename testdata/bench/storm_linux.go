@@ -193,7 +193,7 @@ func ring(c *net.UDPConn, uri string, n int, in []byte) time.Duration {
 	request := fmt.Appendf(nil, "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: <sip:200@pbx.example.com>;tag=%d\r\nTo: <%s>\r\n"+
 		"Call-ID: i%d@%v\r\nCSeq: 1 INVITE\r\nContact: <sip:200@%v>\r\nContent-Length: 0\r\n\r\n", uri, c.LocalAddr(), branch, n, uri, n, c.LocalAddr(), c.LocalAddr())
 	began := time.Now()
-	for wait := 500 * time.Millisecond; time.Since(began) < 5*time.Second; wait *= 2 {
+	for wait := 500 * time.Millisecond; time.Since(began) < 5*time.Second; wait = min(2*wait, 4*time.Second) {
 		if _, err := c.Write(request); err != nil {
 			time.Sleep(10 * time.Millisecond)
 			continue
