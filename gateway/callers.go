@@ -119,3 +119,13 @@ func (e *Engine) Lines(since uint64) (list []provisioning.Line, now uint64, chan
 	}
 	return e.dir.Lines(), now, true
 }
+
+// AORs returns all that phones, users and lines list, with a number as Lines does.
+func (e *Engine) AORs(since uint64) (list []sip.AOR, now uint64, changed bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now = e.aors + 1; now == since {
+		return nil, now, false
+	}
+	return e.dir.AORs(), now, true
+}

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 
 	"perch/discovery"
 	"perch/gateway"
+	"perch/provisioning"
+	"perch/sip"
 )
 
 // roll is who may call for help, as somebody keeps it who is told of changes.
@@ -146,5 +150,39 @@ func TestOneDeadline(t *testing.T) {
 	}
 	if n := e.Deadlines(); n < 1 || n > 3 {
 		t.Errorf("got %d deadlines of one phone, want one, or three at most", n)
+	}
+}
+
+// The lines that phones, users and lines list are told again when one of these changes,
+// and else not.
+func TestAORs(t *testing.T) {
+	e, _ := newEngine(t, &gateway.Memory{}, "company-claim-subnet")
+	_, since, changed := e.AORs(0)
+	if !changed {
+		t.Fatal("nothing is told the first time")
+	}
+	for _, tc := range []struct {
+		name, text string
+		changed    bool
+		more       sip.AOR
+	}{
+		{"sites.csv", "id\nelsewhere\n", false, ""},
+		{"users.csv", "email,aors\nzoe@example.com,sip:900@example.com\n", true, "sip:900@example.com"},
+		{"phones.csv", "mac,aors\n00:15:65:aa:0f:01,sip:901@example.com\n", true, "sip:901@example.com"},
+		{"lines.csv", "aor\nsip:902@example.com\n", true, "sip:902@example.com"},
+		{"lines.csv", "aor\nsip:902@example.com\n", false, ""},
+	} {
+		f, err := provisioning.ReadFile(tc.name, strings.NewReader(tc.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Import([]provisioning.File{f}, false); err != nil {
+			t.Fatal(err)
+		}
+		list, now, changed := e.AORs(since)
+		if changed != tc.changed || changed && !slices.Contains(list, tc.more) {
+			t.Errorf("after %s %q got %v, %t", tc.name, tc.text, list, changed)
+		}
+		since = now
 	}
 }

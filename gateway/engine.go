@@ -62,6 +62,7 @@ type Engine struct {
 	phones  *discovery.PhoneMap[*phone]
 	callers map[discovery.PhoneID]bool // whom TakeCallers is to tell of; nil: nobody asks
 	lines   uint64                     // how often the listed lines changed
+	aors    uint64                     // how often those that list AORs did
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer

@@ -103,6 +103,9 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	if len(changes.Put.Lines)+len(changes.GoneLines) > 0 {
 		e.lines++
 	}
+	if p := &changes.Put; len(p.Lines)+len(changes.GoneLines)+len(p.Phones)+len(changes.GonePhones)+len(p.Users)+len(changes.GoneUsers) > 0 {
+		e.aors++
+	}
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()

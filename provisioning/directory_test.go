@@ -67,6 +67,7 @@ func TestDirectoryAnswers(t *testing.T) {
 		{"phones of a line", fmt.Sprint(d.PhonesOfAOR(line)), "[00:15:65:00:00:01 00:15:65:00:00:02]"},
 		{"users of a line", fmt.Sprint(d.UsersOfAOR(line)), "[alice@x.example bob@x.example]"},
 		{"a line of a phone only", d.AORListed("sip:2@x.example"), true},
+		{"all lines", fmt.Sprint(d.AORs()), "[sip:1@x.example sip:2@x.example]"},
 		{"a line of nobody", d.AORListed("sip:3@x.example"), false},
 		{"admins", fmt.Sprint(d.Admins("hq")), "[alice@x.example]"},
 		{"reviewers", fmt.Sprint(d.Reviewers("hq")), "[alice@x.example rita@x.example]"},

@@ -1,7 +1,9 @@
 package provisioning
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
 	"perch/discovery"
 	"perch/location"
@@ -40,6 +42,16 @@ func (d *Directory) PhonesOfAOR(a sip.AOR) []discovery.MAC { return d.aorPhones[
 
 // UsersOfAOR returns the emails of the users that list a line.
 func (d *Directory) UsersOfAOR(a sip.AOR) []string { return d.aorUsers[a] }
+
+// AORs returns all lines that a phone, a user or a line lists, in order.
+func (d *Directory) AORs() []sip.AOR {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(d.aorPhones)), maps.Keys(d.aorUsers))
+	for _, l := range d.Lines() {
+		all = append(all, l.AOR)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // AORListed reports whether a phone or a user lists a line.
 func (d *Directory) AORListed(a sip.AOR) bool {

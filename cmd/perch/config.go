@@ -72,6 +72,28 @@ type sipConfig struct {
 	Display        []string              `yaml:"display"`
 
 	Registrar sipRegistrarConfig `yaml:"registrar"`
+	RegEvents regEventsConfig    `yaml:"reg_events"`
+}
+
+// regEventsConfig is in whose name PBXs are asked who is registered.
+type regEventsConfig struct {
+	User       string `yaml:"user"`
+	SecretFile string `yaml:"secret_file"`
+}
+
+// regSecretVariable has the password where no file does.
+const regSecretVariable = "PERCH_REG_SECRET"
+
+// secret returns the password; empty if there is none.
+func (r *regEventsConfig) secret() (string, error) {
+	if r.SecretFile == "" {
+		return os.Getenv(regSecretVariable), nil
+	}
+	b, err := os.ReadFile(r.SecretFile)
+	if err != nil {
+		return "", withHint(fmt.Errorf("sip.reg_events.secret_file: %w", err), "name a file with the password alone in it, or set "+regSecretVariable+" in its place")
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
 type sipTLSConfig struct {
@@ -271,7 +293,10 @@ func parseConfig(name string, b []byte) (config, error) {
 			return c, configFault(name, "capture[%d]: role %q: want auto, link or mirror", i, ic.Role)
 		}
 	}
-	if len(c.SIP.Listen)+len(c.SIP.Upstream) > 0 {
+	if c.SIP.RegEvents.User == "" && c.SIP.RegEvents.SecretFile != "" {
+		return c, configFault(name, "sip.reg_events: want a user whose password is in secret_file")
+	}
+	if len(c.SIP.Listen)+len(c.SIP.Upstream) > 0 || c.SIP.RegEvents.User != "" {
 		p := c.proxy()
 		if err := p.Check(); err != nil {
 			return c, configFault(name, "sip: %v", err)
@@ -397,6 +422,7 @@ func (c *config) proxy() proxy.Config {
 	return proxy.Config{
 		Listen: c.SIP.Listen, Upstream: c.SIP.Upstream, Advertise: c.SIP.Advertise, Allow: c.SIP.Allow, Numbers: c.SIP.Emergency,
 		CertFile: c.SIP.TLS.Certificate, KeyFile: c.SIP.TLS.Key, CAFile: c.SIP.TLS.CA,
+		RegEvents: c.SIP.RegEvents.User != "", RegUser: c.SIP.RegEvents.User,
 		Site: c.Site, Sites: c.proxySites(), Realm: c.SIP.Registrar.Realm, Algorithms: c.SIP.Registrar.Algorithms,
 	}
 }
@@ -479,6 +505,9 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 		if err != nil {
 			return withHint(fmt.Errorf("%s: %w", name, err), hintOf(err))
 		}
+	}
+	if _, err := conf.SIP.RegEvents.secret(); err != nil {
+		return err
 	}
 	for i, ic := range conf.Capture {
 		if ic.isPattern() {

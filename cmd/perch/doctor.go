@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
 	"os/signal"
 	"slices"
@@ -244,7 +245,8 @@ func (k *sipKeeper) diagnose() pathReport {
 	if !s.Expires.IsZero() {
 		say(s.Expires.Sub(k.now()) < 30*24*time.Hour, "the certificate of sip.tls expires on "+s.Expires.UTC().Format(time.DateOnly), "replace the files; they are read again by themselves")
 	}
-	say(d.Told == 0, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
+	diagnoseRegEvents(s.Subscriptions, say)
+	say(d.Told == 0 && !s.Subscriptions.On, "no phone registers through Perch", "give phones Perch as their outbound proxy; the PBX must take REGISTERs with a Path (RFC 3327)")
 	say(s.Counts.Panics > 0, fmt.Sprintf("%d messages could not be handled because of a defect in Perch", s.Counts.Panics),
 		"the log has the hash of each and the place: please report it, see SECURITY.md")
 	say(s.Counts.Strangers > 0, fmt.Sprintf("%d messages and connections came from networks that are not in sip.allow", s.Counts.Strangers),
@@ -255,6 +257,27 @@ func (k *sipKeeper) diagnose() pathReport {
 		"a phone has a wrong password, or somebody guesses; the PBX's log says of which line")
 	say(s.Counts.Crowded > 0, fmt.Sprintf("%d messages were dropped unread, as their sources sent too many", s.Counts.Crowded), "see who floods; docs/hostile.md has the limits")
 	return d
+}
+
+// diagnoseRegEvents says how the subscriptions to registration state are.
+func diagnoseRegEvents(s proxy.Subscriptions, say func(is bool, what, remedy string)) {
+	if !s.On {
+		return
+	}
+	remedy := "it must serve the event package reg (RFC 3680) to the user of sip.reg_events: in Kamailio by presence_reginfo and pua_reginfo"
+	switch s.Status {
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+		remedy = "put user and secret of sip.reg_events right; MD5 and SHA-256 are known"
+	case http.StatusNotFound:
+		remedy = "take the lines that the PBX does not know out of phones.csv, users.csv and lines.csv"
+	}
+	say(s.Refused > 0, fmt.Sprintf("the PBX does not say where %d lines are registered (last: %d); they are asked for again within the hour", s.Refused, s.Status), remedy)
+	say(s.Active == 0 && s.Refused == 0 && s.Waiting == 0, "no line is listed whose registrations the PBX could be asked for", "import phones.csv, users.csv or lines.csv with aors")
+	say(s.Active == 0 && s.Waiting > 0, fmt.Sprintf("the PBX has told nothing yet of %d lines", s.Waiting),
+		"wait for a minute; then see whether it reaches Perch with its NOTIFYs: sip: {advertise: ...} says where")
+	say(s.Nameless > 0 && s.Told == 0, "the PBX names no address of any phone: their contacts have names, and it does not say where REGISTERs came from",
+		"have it say so (received), or give the phones addresses in their contacts")
+	say(s.Malformed > 0, fmt.Sprintf("%d documents of the PBX could not be read", s.Malformed), "see what it sends: a NOTIFY with application/reginfo+xml is wanted")
 }
 
 func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error {
@@ -279,6 +302,9 @@ func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error 
 	}
 	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s%s\n", c.Forwarded-min(c.Answered, c.Forwarded), counted(c.Answered, "answered here"), counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
 	fmt.Fprintf(w, "  registrations\t%d told to the engine\n", d.Told)
+	if s := d.Subscriptions; s.On {
+		fmt.Fprintf(w, "  subscriptions\t%d active, %d waiting, %d refused\n", s.Active, s.Waiting, s.Refused)
+	}
 	fmt.Fprintf(w, "  callers\t%d phones of which it is known where they are\n", d.Callers)
 	err := w.Flush()
 	if more {

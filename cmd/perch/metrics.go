@@ -46,6 +46,8 @@ var (
 	upstreamDesc = prometheus.NewDesc("perch_sip_upstream_up", "1 for a PBX that answers.", []string{"upstream"}, nil)
 	sipConnsDesc = prometheus.NewDesc("perch_sip_connections", "Connections of phones and to PBXs.", nil, nil)
 	bannedDesc   = prometheus.NewDesc("perch_sip_banned", "Sources that are not heard now, but for emergency calls.", nil, nil)
+	regDesc      = prometheus.NewDesc("perch_sip_subscriptions", "Subscriptions to the registrations of lines, by state.", []string{"state"}, nil)
+	regToldDesc  = prometheus.NewDesc("perch_sip_subscriptions_told_total", "Registrations and their ends that PBXs told of.", nil, nil)
 	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
 	helpDesc     = prometheus.NewDesc("perch_emergency_calls", "Calls for help that are kept: those that nobody has acknowledged, and the others, tests among them.", []string{"state"}, nil)
 	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
@@ -76,6 +78,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
 		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, bannedDesc, helpDesc,
+		regDesc, regToldDesc,
 	} {
 		to <- d
 	}
@@ -177,6 +180,13 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(upstreamDesc, prometheus.GaugeValue, up, u.Address)
 	}
 	to <- prometheus.MustNewConstMetric(sipConnsDesc, prometheus.GaugeValue, float64(s.Connections))
+	if s.Subscriptions.On {
+		for state, n := range map[string]int{"active": s.Subscriptions.Active, "waiting": s.Subscriptions.Waiting, "refused": s.Subscriptions.Refused} {
+			to <- prometheus.MustNewConstMetric(regDesc, prometheus.GaugeValue, float64(n), state)
+		}
+		count(regToldDesc, s.Subscriptions.Told)
+		count(sipDesc, s.Subscriptions.Malformed, "registrations that could not be read")
+	}
 	to <- prometheus.MustNewConstMetric(callersDesc, prometheus.GaugeValue, float64(s.Callers))
 	to <- prometheus.MustNewConstMetric(bannedDesc, prometheus.GaugeValue, float64(s.Banned.Count))
 }

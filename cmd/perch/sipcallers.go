@@ -103,7 +103,7 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 	k.engine.WatchCallers()
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
-	var told uint64
+	var told, toldAORs uint64
 	var places []proxy.Place
 	for first := true; ; {
 		news := callerNews{Begin: first}
@@ -113,6 +113,11 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 		if list, now, changed := k.engine.Lines(told); changed && len(k.spec.Proxy.Listen) > 0 {
 			told, news.Lines = now, k.linesOf(list)
 		}
+		if k.spec.Proxy.RegEvents {
+			if list, now, changed := k.engine.AORs(toldAORs); changed {
+				toldAORs, news.AORs = now, &list
+			}
+		}
 		more := k.engine.TakeCallers(tellMost, func(c gateway.Caller, gone bool) {
 			if gone {
 				news.Gone = append(news.Gone, c.Phone.String())
@@ -121,7 +126,7 @@ func (k *sipKeeper) tellCallers(ctx context.Context) {
 			}
 		})
 		news.End = !more
-		if first || news.Lines != nil || news.Places != nil || len(news.Put)+len(news.Gone) > 0 {
+		if first || news.Lines != nil || news.AORs != nil || news.Places != nil || len(news.Put)+len(news.Gone) > 0 {
 			k.send(&news)
 		}
 		if first = false; more {

@@ -85,6 +85,10 @@ func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error
 func newSIPSpec(c *config, beside string, key [32]byte) (sipSpec, error) {
 	spec := sipSpec{Socket: beside + ".sip.sock", Callers: beside + ".sip.json", Phones: beside + ".sip.phones.json", Proxy: c.proxy()}
 	spec.Proxy.Key = key
+	var err error
+	if spec.Proxy.RegPassword, err = c.SIP.RegEvents.secret(); err != nil {
+		return spec, err
+	}
 	b, err := json.Marshal(spec)
 	if err != nil {
 		return spec, err

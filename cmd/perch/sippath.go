@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"perch/sip"
 	"perch/sip/proxy"
 )
 
@@ -47,6 +48,7 @@ type sipSpec struct {
 type callerNews struct {
 	Begin  bool           `json:"begin,omitempty"`
 	Lines  *[]proxy.Line  `json:"lines,omitempty"`  // all that may register without a PBX; nil: as before
+	AORs   *[]sip.AOR     `json:"aors,omitempty"`   // whose registrations the PBX is asked for; nil: as before
 	Places *[]proxy.Place `json:"places,omitempty"` // of callers that are not known; nil: as before
 	Put    []proxy.Caller `json:"put,omitempty"`
 	Gone   []string       `json:"gone,omitempty"`
@@ -83,7 +85,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 			s.Dropped = out.dropped.Load()
 			return s
 		}
-		out.lines, out.show = p.SetLines, p.Show
+		out.lines, out.watch, out.show = p.SetLines, p.Watch, p.Show
 		out.roll = newRoll(spec.Callers, p, log)
 		out.register = newRegister(spec.Phones, p, log)
 		out.clients, err = listenAdmin(spec.Socket)
@@ -155,6 +157,7 @@ type outlet struct {
 	id    string
 	roll  *roll
 	lines func([]proxy.Line)
+	watch func([]sip.AOR)
 	show  func(proxy.Notice) int
 	state func() proxy.State
 
@@ -250,6 +253,9 @@ func (o *outlet) client(c net.Conn) {
 			}
 			if news.Lines != nil {
 				o.lines(*news.Lines)
+			}
+			if news.AORs != nil {
+				o.watch(*news.AORs)
 			}
 			if news.Begin || news.End || len(news.Put)+len(news.Gone) > 0 {
 				o.roll.take(&news)

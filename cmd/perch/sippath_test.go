@@ -28,15 +28,21 @@ type sipSite struct {
 
 func newSIPSite(t *testing.T, more ...string) *sipSite {
 	t.Helper()
+	return newSIPSiteOf(t, "kamailio.cfg", func(string) []string { return nil }, more...)
+}
+
+// newSIPSiteOf is newSIPSite with a PBX of another configuration, whose flags depend on its address.
+func newSIPSiteOf(t *testing.T, pbxConfig string, flags func(pbx string) []string, more ...string) *sipSite {
+	t.Helper()
 	kamailio, _ := need(t, "kamailio", "kamailio"), need(t, "sipp", "sip-tester")
 	s := &sipSite{t: t, dir: t.TempDir(), pbx: freeAddress(t), perch: freeAddress(t)}
-	conf, err := filepath.Abs(filepath.Join(root, "sip", "proxy", "testdata", "kamailio.cfg"))
+	conf, err := filepath.Abs(filepath.Join(root, "sip", "proxy", "testdata", pbxConfig))
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := t.TempDir()
-	pbx := exec.Command(kamailio, "-DD", "-E", "-f", conf, "-w", run, "-Y", run, "-P", filepath.Join(run, "pid"), "-m", "32", "-M", "4",
-		"-l", "udp:"+s.pbx, "-l", "tcp:"+s.pbx)
+	pbx := exec.Command(kamailio, append([]string{"-DD", "-E", "-f", conf, "-w", run, "-Y", run, "-P", filepath.Join(run, "pid"), "-m", "32", "-M", "4",
+		"-l", "udp:" + s.pbx, "-l", "tcp:" + s.pbx}, flags(s.pbx)...)...)
 	if err := pbx.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -237,12 +243,18 @@ func (s *sipSite) path() int {
 // sipp runs a scenario of sip/proxy against serve's SIP path.
 func (s *sipSite) sipp(scenario, user, port string, args ...string) *exec.Cmd {
 	s.t.Helper()
+	return s.sippAt(s.perch, scenario, user, port, args...)
+}
+
+// sippAt runs one against somebody.
+func (s *sipSite) sippAt(addr, scenario, user, port string, args ...string) *exec.Cmd {
+	s.t.Helper()
 	file, err := filepath.Abs(filepath.Join(root, "sip", "proxy", "testdata", scenario+".xml"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	cmd := exec.Command("sipp", append([]string{
-		s.perch, "-sf", file, "-i", "127.0.0.1", "-p", port, "-s", user, "-au", user, "-ap", "not-a-secret",
+		addr, "-sf", file, "-i", "127.0.0.1", "-p", port, "-s", user, "-au", user, "-ap", "not-a-secret",
 		"-m", "1", "-timeout", "20s", "-timeout_error", "-nostdin",
 	}, args...)...)
 	cmd.Dir = s.dir

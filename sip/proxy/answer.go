@@ -143,7 +143,7 @@ func (w *worker) response(in flow) {
 	}
 	key := txn(v.branch[len(cookie):][:txnLen])
 	if to == nowhere {
-		w.own.answered(key, m.status) // what we asked ourselves
+		w.ownAnswered(key) // what we asked ourselves
 		return
 	}
 	if e := w.emergencies.of(key); e != nil {

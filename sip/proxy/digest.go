@@ -173,10 +173,10 @@ func (w *worker) challenge(header string, in flow, old bool, now time.Time) stri
 	return b.String()
 }
 
-// digest is what of Authorization is read (RFC 7616 section 3.4).
-type digest struct{ user, realm, nonce, uri, response, algorithm, cnonce, nc, qop []byte }
+// digest is what of Authorization, or of a challenge, is read (RFC 7616 sections 3.3, 3.4).
+type digest struct{ user, realm, nonce, uri, response, algorithm, cnonce, nc, qop, opaque, stale []byte }
 
-// readDigest reads a value of Authorization or Proxy-Authorization.
+// readDigest reads a value of Authorization, WWW-Authenticate or one of a proxy's.
 func readDigest(b []byte) (d digest, ok bool) {
 	const scheme = "digest "
 	if len(b) < len(scheme) || !bytes.EqualFold(b[:len(scheme)], []byte(scheme)) {
@@ -237,6 +237,10 @@ func (d *digest) field(key []byte) *[]byte {
 		return &d.nc
 	case "qop":
 		return &d.qop
+	case "opaque":
+		return &d.opaque
+	case "stale":
+		return &d.stale
 	}
 	return nil
 }

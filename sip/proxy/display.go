@@ -34,7 +34,7 @@ func (p *Proxy) Show(n Notice) (sent int) {
 			shown = append(shown, b.flow)
 			ask := displayOf(b.Agent, n.Text)
 			ask.uri, ask.aor = b.URI, a
-			if w.ask(b.flow, ask, func(status int) {
+			if w.ask(b.flow, ask, func(_ *worker, status int) {
 				if status/100 == 2 {
 					p.count.shown.Add(1)
 				} else {

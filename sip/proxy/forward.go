@@ -114,6 +114,8 @@ func (w *worker) request(in flow) {
 	case m.is("OPTIONS") && w.addressed(m.requestURI()):
 		w.answer(in, &fault{200, "OK", ""}) // somebody asks whether we are there
 		return
+	case w.regNotified(in, upstream):
+		return
 	case upstream && w.callBack(in):
 		return
 	case upstream:

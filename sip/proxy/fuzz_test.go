@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,6 +163,44 @@ func FuzzStreamPieces(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, piece uint8) {
 		if err := checkStream(b, int(piece)+1); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzReginfo: whatever a PBX says of registrations, what is handed over for it are
+// REGISTERs and answers of one line, as they are allowed on the wire, and few.
+func FuzzReginfo(f *testing.F) {
+	f.Add([]byte(document(1, "full", boundContact("10.0.0.8;transport=tcp", `callid="a" cseq="1" received="sip:192.0.2.1:5062" path="&lt;sip:p;lr&gt;" user_agent="Phone 1.0"`))))
+	f.Add([]byte(document(2, "partial", strings.Replace(boundContact("[2001:db8::1]", `q="0.5"`), "</contact>", `<unknown-param name="+sip.instance">"&lt;urn:uuid:1&gt;"</unknown-param></contact>`, 1))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, err := readReginfo(b, aliceAOR)
+		if err != nil {
+			return
+		}
+		if len(doc.contacts) > maxRegContacts {
+			t.Fatalf("%d contacts", len(doc.contacts))
+		}
+		for i := range doc.contacts {
+			c := &doc.contacts[i]
+			if !c.source.IsValid() {
+				continue
+			}
+			id := c.callID
+			if id == "" {
+				id = "a"
+			}
+			register, answer := c.messages(&subscription{aor: aliceAOR}, id, c.cseq, c.seconds)
+			for _, x := range [][]byte{register, answer} {
+				var m message
+				if fault, isSIP := m.read(x); fault != nil || !isSIP || m.validate(true) != nil {
+					t.Fatalf("%v, %v of\n%q", fault, m.validate(true), x)
+				}
+				n := 0
+				m.contacts(func(uri, _ string, _ int) { n++ })
+				if n > 1 || len(m.headers) > 11 || len(x) > 8<<10 {
+					t.Fatalf("%d contacts, %d headers in\n%q", n, len(m.headers), x)
+				}
+			}
 		}
 	})
 }

@@ -117,11 +117,16 @@ func startKamailio(t *testing.T, flags ...string) netip.AddrPort {
 
 func startKamailioAt(t *testing.T, ip netip.Addr, flags ...string) netip.AddrPort {
 	t.Helper()
+	return startKamailioOf(t, "kamailio.cfg", netip.AddrPortFrom(ip, uint16(freePort(t))), flags...)
+}
+
+// startKamailioOf starts a PBX of a configuration at an address.
+func startKamailioOf(t *testing.T, config string, addr netip.AddrPort, flags ...string) netip.AddrPort {
+	t.Helper()
 	need(t, "kamailio", "kamailio")
-	addr := netip.AddrPortFrom(ip, uint16(freePort(t)))
 	dir := t.TempDir()
 	spawn(t, "kamailio", append([]string{
-		"-DD", "-E", "-f", testdata(t, "kamailio.cfg"), "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "4",
+		"-DD", "-E", "-f", testdata(t, config), "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "32", "-M", "4",
 		"-l", "udp:" + addr.String(), "-l", "tcp:" + addr.String(),
 	}, flags...)...)
 	for range 200 {

@@ -62,6 +62,9 @@ const (
 	privacy
 	authenticate
 	proxyAuthenticate
+	event
+	subscriptionState
+	minimumExpires
 	names
 )
 
@@ -82,6 +85,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
 		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity, "privacy": privacy,
 		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
+		"event": event, "o": event, "subscription-state": subscriptionState, "min-expires": minimumExpires,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}

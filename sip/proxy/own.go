@@ -20,7 +20,7 @@ type ownRequest struct {
 	sent  []byte
 	began time.Time
 	tries int
-	done  func(status int)
+	done  func(w *worker, status int)
 }
 
 const (
@@ -30,19 +30,21 @@ const (
 	ownT2      = 4 * time.Second
 )
 
-// ownAsk is a request of ours to a phone.
+// ownAsk is a request of ours.
 type ownAsk struct {
 	method  string
 	uri     string // Request-URI
 	aor     string // To
 	headers string // more, each with its end
 	body    string
+	in      *dialog // in which it goes, with the next number; nil: in none
+	from    string  // URI of From; empty: ourselves
 }
 
 // ask sends a request of ours. Done is told the status of its answer, 408 if there is
-// none; it is called by whoever reads the answer, and must not block. It is false if
-// too many others wait.
-func (w *worker) ask(to flow, a ownAsk, done func(status int)) bool {
+// none; it is called by the worker that has the answer at hand, and must not block. It
+// is false if too many others wait.
+func (w *worker) ask(to flow, a ownAsk, done func(w *worker, status int)) bool {
 	var random [12]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id := base64.RawURLEncoding.EncodeToString(random[:])
@@ -51,8 +53,24 @@ func (w *worker) ask(to flow, a ownAsk, done func(status int)) bool {
 	b := append(w.out[:0], a.method+" "+a.uri+" SIP/2.0\r\nVia: SIP/2.0/"+viaTransports[to.transport]+" "+l.advertised+";branch="+cookie...)
 	b = append(append(append(b, key[:]...), "......"[:markLen]...), marks[0])
 	b = w.sealer.seal(b, back, nowhere, to.peer.Addr())
-	b = append(b, ";rport\r\nMax-Forwards: 70\r\nFrom: <sip:perch@"+l.advertised+">;tag="+id[:8]+"\r\nTo: <"+a.aor+">\r\nCall-ID: perch-"+id+
-		"\r\nCSeq: 1 "+a.method+"\r\nContact: <sip:perch@"+l.advertised+">\r\n"+a.headers+"Content-Length: "+strconv.Itoa(len(a.body))+"\r\n\r\n"+a.body...)
+	d := a.in
+	if d == nil {
+		d = &dialog{id: "perch-" + id, tag: id[:8]}
+	}
+	d.cseq++
+	us := "sip:perch@" + l.advertised
+	if a.from == "" {
+		a.from = us
+	}
+	if l.transport != udp {
+		us += ";transport=" + l.transport.inURI()
+	}
+	b = append(b, ";rport\r\nMax-Forwards: 70\r\nFrom: <"+a.from+">;tag="+d.tag+"\r\nTo: <"+a.aor+">"...)
+	if d.remote != "" {
+		b = append(b, ";tag="+d.remote...)
+	}
+	b = append(b, "\r\nCall-ID: "+d.id+"\r\nCSeq: "+strconv.FormatUint(uint64(d.cseq), 10)+" "+a.method+"\r\nContact: <"+us+">\r\n"+
+		d.routes+a.headers+"Content-Length: "+strconv.Itoa(len(a.body))+"\r\n\r\n"+a.body...)
 	o := &w.own
 	o.mu.Lock()
 	if len(o.byKey) >= maxOwn {
@@ -65,8 +83,9 @@ func (w *worker) ask(to flow, a ownAsk, done func(status int)) bool {
 	return true
 }
 
-// answered takes the answer to a request of ours.
-func (o *ownRequests) answered(key txn, status int) {
+// ownAnswered takes the answer at hand, to a request of ours.
+func (w *worker) ownAnswered(key txn) {
+	o, status := &w.own, w.m.status
 	o.mu.Lock()
 	r := o.byKey[key]
 	if r != nil && status >= 200 {
@@ -74,12 +93,13 @@ func (o *ownRequests) answered(key txn, status int) {
 	}
 	o.mu.Unlock()
 	if r != nil && status >= 200 {
-		r.done(status)
+		r.done(w, status)
 	}
 }
 
-// due returns what is to be sent again, and ends what nobody answered.
-func (o *ownRequests) due(now time.Time) (again []*ownRequest) {
+// ownDue returns what is to be sent again, and ends what nobody answered.
+func (w *worker) ownDue(now time.Time) (again []*ownRequest) {
+	o := &w.own
 	o.mu.Lock()
 	var given []*ownRequest
 	for key, r := range o.byKey {
@@ -95,7 +115,7 @@ func (o *ownRequests) due(now time.Time) (again []*ownRequest) {
 	}
 	o.mu.Unlock()
 	for _, r := range given {
-		r.done(408)
+		r.done(w, 408)
 	}
 	return again
 }

@@ -223,7 +223,7 @@ func (p *Proxy) sweep(ctx context.Context) {
 				w.toPBX(o.in, o.to, now)
 			}
 		}
-		for _, o := range p.own.due(now) {
+		for _, o := range w.ownDue(now) {
 			w.send(o.to, append(w.out[:0], o.sent...))
 		}
 		for key, o := range p.pending.overdue(now) {

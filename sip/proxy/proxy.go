@@ -16,8 +16,8 @@
 // whoever takes it.
 //
 // Without a PBX it is the registrar of a small site; with one it stands in for it
-// while it does not answer, for the phones that it has let in before. It touches no
-// media.
+// while it does not answer, for the phones that it has let in before. Of phones that register around
+// it the PBX can be asked (regevent.go). It touches no media.
 //
 //	p, err := proxy.New(proxy.Config{
 //		Listen: []string{"udp:0.0.0.0:5060"}, Upstream: []string{"udp:pbx.example.com:5060"}, Key: key,
@@ -41,6 +41,8 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"perch/sip"
 )
 
 // Config says where a proxy listens and to whom it forwards. As JSON it goes to
@@ -74,6 +76,11 @@ type Config struct {
 	// Observe takes the REGISTERs that were accepted, each with its answer behind it;
 	// nil: nobody does. It must not block.
 	Observe func(Observation) `json:"-"`
+	// RegEvents is that the PBXs are asked where the lines of Watch are registered (RFC
+	// 3680), for phones that register with them directly. It is asked in the name of
+	// RegUser, whose password is RegPassword.
+	RegEvents            bool
+	RegUser, RegPassword string
 	// Numbers are what is dialled for help; nil: DefaultEmergencyNumbers.
 	// urn:service:sos is help whatever they are.
 	Numbers []string
@@ -108,6 +115,7 @@ type Proxy struct {
 	lines      atomic.Pointer[listed]
 	nonces     nonces
 	own        ownRequests
+	regs       regEvents
 	callers    atomic.Pointer[callers]
 	numbers    []string
 	anyNumbers []string // those of all sites
@@ -195,6 +203,8 @@ func (p *Proxy) init() {
 	p.bindings.init()
 	p.emergencies.byKey = map[txn]*emergency{}
 	p.own.byKey = map[txn]*ownRequest{}
+	p.regs.init()
+	p.regs.on = p.cfg.RegEvents
 }
 
 // needUDP opens a socket for PBXs over UDP if phones are not heard by one: at the
@@ -339,6 +349,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	running.Go(func() { p.sweep(ctx) })
 	running.Go(func() { p.probe(ctx) })
 	running.Go(func() { p.upstreams.keep(ctx) })
+	if p.cfg.RegEvents {
+		running.Go(func() { p.subscribe(ctx) })
+	}
 	<-ctx.Done()
 	err := p.Close()
 	running.Wait()
@@ -386,6 +399,12 @@ func (p *Proxy) alive(f flow) bool { return f.transport == udp || p.conns.get(f.
 // Check reports what is wrong with a configuration as far as it tells by itself:
 // addresses that are none, nobody to forward to, or ourselves.
 func (c *Config) Check() error {
+	if c.RegEvents && len(c.Upstream) == 0 {
+		return errors.New("reg_events without upstream: which PBX knows where phones are registered?")
+	}
+	if c.RegEvents && (!sip.IsToken([]byte(c.RegUser)) || strings.ContainsAny(c.RegPassword, "\r\n")) {
+		return errors.New("reg_events: want a user that is one word such as perch, and a password of one line")
+	}
 	if len(c.Listen) == 0 {
 		return errors.New("upstream without listen: where are phones heard that are forwarded there?")
 	}

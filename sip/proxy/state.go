@@ -36,6 +36,8 @@ type State struct {
 	// Expires is when our certificate does; zero: there is none.
 	Expires time.Time `json:"certificate_expires,omitzero"`
 	Banned  Banned    `json:"banned"`
+	// Subscriptions are those to registration state; zero: nobody is asked.
+	Subscriptions Subscriptions `json:"subscriptions,omitzero"`
 }
 
 // UpstreamState is how a PBX is.
@@ -46,7 +48,7 @@ type UpstreamState struct {
 
 // State returns how the proxy is.
 func (p *Proxy) State() State {
-	s := State{Counts: p.Counts(), Connections: p.conns.len(), Banned: p.admission.banned(p.clock())}
+	s := State{Counts: p.Counts(), Connections: p.conns.len(), Banned: p.admission.banned(p.clock()), Subscriptions: p.regs.state()}
 	for _, t := range p.upstreams.list() {
 		s.Upstream = append(s.Upstream, UpstreamState{t.transport.String() + ":" + t.addr.String(), t.well(time.Now())})
 	}

@@ -43,6 +43,7 @@ var programs = []struct{ name, pkg string }{
 	{"dhclient", "isc-dhcp-client"},
 	{"udhcpc", "udhcpc"},
 	{"kamailio", "kamailio"},
+	{"/usr/lib/*/kamailio/modules/presence_reginfo.so", "kamailio-presence-modules"},
 	{"sipp", "sip-tester"},
 	{"baresip", "baresip-core"},
 	{"linphonec", "linphone-cli"},
