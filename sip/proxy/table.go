@@ -10,7 +10,7 @@ import (
 // that does not grow with what others send. A key has its place in one set, which is
 // locked alone. Where all places are taken the one of least worth is given up.
 type table[V any] struct {
-	mix   uint64 // odd; nobody can tell which keys share a set
+	seed  uint64 // by which nobody can tell which keys share a set
 	sets  []atomic.Pointer[set[V]]
 	worth func(v *V, now int64) worth
 }
@@ -35,13 +35,12 @@ type worth struct {
 }
 
 func (t *table[V]) init(sets int, worth func(v *V, now int64) worth) {
-	t.mix, t.sets, t.worth = rand.Uint64()|1, make([]atomic.Pointer[set[V]], sets), worth
+	t.seed, t.sets, t.worth = rand.Uint64(), make([]atomic.Pointer[set[V]], sets), worth
 }
 
 // lock returns the set of a key, locked.
 func (t *table[V]) lock(key uint64) *set[V] {
-	h := (key ^ key>>29) * t.mix
-	at := &t.sets[(h>>32)%uint64(len(t.sets))]
+	at := &t.sets[spread(key^t.seed)%uint64(len(t.sets))]
 	s := at.Load()
 	if s == nil {
 		at.CompareAndSwap(nil, new(set[V]))
@@ -49,6 +48,15 @@ func (t *table[V]) lock(key uint64) *set[V] {
 	}
 	s.mu.Lock()
 	return s
+}
+
+// spread makes keys that are near each other, as the addresses of a network are, far apart
+// (the finalizer of SplitMix64). A product with a random number alone does so for most
+// numbers only.
+func spread(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
 }
 
 // get returns what is kept of a key while its set is locked; nil if nothing is.
