@@ -100,6 +100,9 @@ func (e *Engine) sealEffects() (*Batch, error) {
 	if e.batch.empty() {
 		return nil, nil
 	}
+	if e.resumed && !e.forgetful {
+		return e.sealState()
+	}
 	out, err := e.makeBatch()
 	if err != nil {
 		return nil, err
@@ -120,6 +123,11 @@ func (e *Engine) sealAll() (*Batch, error) {
 	if e.batch.empty() && len(e.batch.alive)+len(e.batch.sources) == 0 && !e.observed {
 		return nil, nil
 	}
+	return e.sealState()
+}
+
+// sealState takes what is pending out of the engine, with the whole state.
+func (e *Engine) sealState() (*Batch, error) {
 	for id := range e.batch.alive {
 		if e.phones.Of(id) != nil {
 			e.batch.phones[id] = true
@@ -138,7 +146,7 @@ func (e *Engine) sealAll() (*Batch, error) {
 	for _, sum := range sortedKeys(e.batch.sources) {
 		out.Positions = append(out.Positions, e.sources[sum])
 	}
-	e.batch, e.observed = newPending(), false
+	e.batch, e.observed, e.resumed = newPending(), false, false
 	return out, nil
 }
 

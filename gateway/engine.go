@@ -83,6 +83,7 @@ type Engine struct {
 	late  int
 
 	observed  bool // since the last checkpoint
+	resumed   bool // since the last checkpoint: see Resume
 	forgetful bool // the store keeps no state
 }
 
@@ -322,6 +323,10 @@ func (e *Engine) Wires(at time.Time) []discovery.Wire {
 // Resume takes up the clock again after a time in which nobody listened and
 // nothing was sent: what was heard does not age for it, and what fell due
 // meanwhile happens once, now, rather than as often as it would have.
+//
+// If that is nothing there is nothing to store: a later start resumes from the same
+// stored time. The first commit afterwards stores the whole state with its effects,
+// since from its time on it shows no more since when nobody listened.
 func (e *Engine) Resume(t time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -329,7 +334,7 @@ func (e *Engine) Resume(t time.Time) {
 		return
 	}
 	e.tracker.PauseAll(e.now)
-	e.now, e.observed = t, true
+	e.now, e.resumed = t, true
 	e.runUntil(t, true, true)
 }
 
