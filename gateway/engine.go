@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 	if cfg.Renderer == nil {
 		return nil, errors.New("gateway: no renderer")
 	}
-	state, err := store.Load(ctx)
+	state, in, err := take(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		batch:   newPending(),
 	}
 	_, e.forgetful = store.(stateless)
-	if err := e.load(state); err != nil {
+	if err := e.load(state, in); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
 	return e, nil
