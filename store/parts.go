@@ -117,7 +117,7 @@ func (l *loading) directory() error {
 
 // rulesOf returns the rules in the order of matcher.Compare: see loadWiremap.
 func rulesOf(rows *whole[ruleRow]) []matcher.Rule {
-	rules := make([]matcher.Rule, 0, rows.n)
+	rules := slices.Grow([]matcher.Rule(nil), rows.n)
 	for _, part := range rows.parts {
 		for i := range part {
 			rules = append(rules, part[i].rule)
