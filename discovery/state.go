@@ -122,19 +122,19 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 // State is what MarshalState wrote, once it is read.
 type State struct{ state }
 
-// ReadState reads what MarshalState wrote; nil is an empty state.
-func ReadState(b json.RawMessage) (*State, error) {
+// ReadState reads what MarshalState wrote; nothing is an empty state.
+func ReadState(text string) (*State, error) {
 	out := new(State)
-	if len(b) == 0 {
+	if text == "" {
 		return out, nil
 	}
 	var r Stored
-	r.Reset(b)
+	r.Reset(text)
 	if s := r.state(); r.Done() {
 		out.state = *s
 		return out, nil
 	}
-	if err := json.Unmarshal(b, &out.state); err != nil {
+	if err := json.Unmarshal([]byte(text), &out.state); err != nil {
 		return nil, fmt.Errorf("tracker: %w", err)
 	}
 	return out, nil
@@ -142,7 +142,7 @@ func ReadState(b json.RawMessage) (*State, error) {
 
 // UnmarshalState is SetState of what ReadState reads.
 func (t *Tracker) UnmarshalState(b json.RawMessage) error {
-	s, err := ReadState(b)
+	s, err := ReadState(string(b))
 	if err == nil {
 		t.SetState(s)
 	}

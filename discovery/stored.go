@@ -1,10 +1,10 @@
 package discovery
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 	"unique"
@@ -19,7 +19,7 @@ import (
 // that is malformed makes Done false, and all of it is for encoding/json. What Stored
 // reads it reads as that does. The zero value is to be Reset.
 type Stored struct {
-	b     []byte // what is left
+	b     string // what is left; short parts of it are cloned: a row is long
 	first bool   // no member of the object at hand was read yet
 	bad   bool
 
@@ -27,22 +27,22 @@ type Stored struct {
 	site, chassis, id string
 	said, wire        unique.Handle[string]
 	remote            Hex
-	remoteText        []byte
-	day               [10]byte // as 2006-01-02
-	dayUnix           int64    // its start
+	remoteText        string
+	day               string // as 2006-01-02
+	dayUnix           int64  // its start
 
 	// The networks that are known for a phone mostly are the one that it is on.
 	at     *Attached
-	atText []byte
+	atText string
 }
 
-// Reset makes the reader read b, which must not be changed before the next Reset.
-func (r *Stored) Reset(b []byte) { r.b, r.first, r.bad, r.atText = b, false, false, nil }
+// Reset makes the reader read a text.
+func (r *Stored) Reset(text string) { r.b, r.first, r.bad, r.atText = text, false, false, "" }
 
 // Done reports whether all of the text was read and was as expected.
 func (r *Stored) Done() bool { return !r.bad && len(r.b) == 0 }
 
-func (r *Stored) fail() { r.b, r.bad = nil, true }
+func (r *Stored) fail() { r.b, r.bad = "", true }
 
 // take steps over a sign, if it is the next one.
 func (r *Stored) take(sign byte) bool {
@@ -55,11 +55,11 @@ func (r *Stored) take(sign byte) bool {
 
 // takeWord steps over a literal, if it is the next one.
 func (r *Stored) takeWord(word string) bool {
-	if len(r.b) >= len(word) && string(r.b[:len(word)]) == word {
-		r.b = r.b[len(word):]
-		return true
+	rest, found := strings.CutPrefix(r.b, word)
+	if found {
+		r.b = rest
 	}
-	return false
+	return found
 }
 
 // Open steps into an object.
@@ -87,7 +87,7 @@ func (r *Stored) Key(name string) bool {
 		}
 		b = b[1:]
 	}
-	if len(b) < n+3 || b[0] != '"' || b[n+1] != '"' || b[n+2] != ':' || string(b[1:n+1]) != name {
+	if len(b) < n+3 || b[0] != '"' || b[n+1] != '"' || b[n+2] != ':' || b[1:n+1] != name {
 		return false
 	}
 	r.b, r.first = b[n+3:], false
@@ -124,17 +124,17 @@ func StoredList[T any](r *Stored, read func(*Stored, *T)) []T {
 // StoredOther reads a value as encoding/json does: one that few phones have.
 func StoredOther[T any](r *Stored) (v T) {
 	raw := r.value()
-	if r.bad || json.Unmarshal(raw, &v) != nil {
+	if r.bad || json.Unmarshal([]byte(raw), &v) != nil {
 		r.fail()
 	}
 	return v
 }
 
 // value steps over the next value, which may be malformed.
-func (r *Stored) value() []byte {
+func (r *Stored) value() string {
 	depth, quoted := 0, false
-	for i, c := range r.b {
-		switch {
+	for i := range len(r.b) {
+		switch c := r.b[i]; {
 		case quoted && c == '\\' || quoted && c == '"' && escaped(r.b[:i]):
 		case c == '"':
 			quoted = !quoted
@@ -150,17 +150,17 @@ func (r *Stored) value() []byte {
 		}
 	}
 	r.fail()
-	return nil
+	return ""
 }
 
-// escaped reports whether what follows b stands behind an odd number of backslashes.
-func escaped(b []byte) bool {
-	n := len(b) - len(bytes.TrimRight(b, `\`))
+// escaped reports whether what follows s stands behind an odd number of backslashes.
+func escaped(s string) bool {
+	n := len(s) - len(strings.TrimRight(s, `\`))
 	return n%2 == 1
 }
 
 // plain reads a string that stands for itself, and returns a part of the text.
-func (r *Stored) plain() []byte {
+func (r *Stored) plain() string {
 	if b := r.b; len(b) > 0 && b[0] == '"' {
 		for i := 1; i < len(b); i++ {
 			switch c := b[i]; {
@@ -169,40 +169,41 @@ func (r *Stored) plain() []byte {
 				return b[1:i]
 			case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
 				r.fail()
-				return nil
+				return ""
 			}
 		}
 	}
 	r.fail()
-	return nil
+	return ""
 }
 
-// octets reads a string, which may have escapes and other letters than ASCII's.
-func (r *Stored) octets() []byte {
+// part reads a string, which may have escapes and other letters than ASCII's. It may
+// be a part of the text.
+func (r *Stored) part() string {
 	before := r.b
-	b := r.plain()
+	s := r.plain()
 	if r.bad && len(before) > 0 && before[0] == '"' {
 		r.b, r.bad = before, false
-		b = []byte(StoredOther[string](r))
+		s = StoredOther[string](r)
 	}
-	return b
+	return s
 }
 
 // Text reads a string.
-func (r *Stored) Text() string { return string(r.octets()) }
+func (r *Stored) Text() string { return strings.Clone(r.part()) }
 
 // shared reads a string that neighbours have in common.
 func (r *Stored) shared(last *string) string {
-	if b := r.octets(); string(b) != *last {
-		*last = string(b)
+	if s := r.part(); s != *last {
+		*last = strings.Clone(s)
 	}
 	return *last
 }
 
 // handle reads a string that few others differ from.
 func (r *Stored) handle(last *unique.Handle[string]) unique.Handle[string] {
-	if b := r.octets(); *last == (unique.Handle[string]{}) || string(b) != last.Value() {
-		*last = unique.Make(string(b))
+	if s := r.part(); *last == (unique.Handle[string]{}) || s != last.Value() {
+		*last = unique.Make(s) // a clone of it
 	}
 	return *last
 }
@@ -256,8 +257,8 @@ func (r *Stored) Instant() Instant {
 		r.fail()
 		return 0
 	}
-	if [10]byte(q) != r.day && !r.newDay(q[:10]) {
-		if string(q) != "0001-01-01T00:00:00Z" {
+	if q[:10] != r.day && !r.newDay(q[:10]) {
+		if q != "0001-01-01T00:00:00Z" {
 			r.fail()
 		}
 		return 0
@@ -283,18 +284,18 @@ func (r *Stored) Instant() Instant {
 }
 
 // newDay takes note of a day, all of which an Instant can tell.
-func (r *Stored) newDay(q []byte) bool {
-	t, err := time.Parse(time.DateOnly, string(q))
+func (r *Stored) newDay(day string) bool {
+	t, err := time.Parse(time.DateOnly, day)
 	if err != nil || t.Year() < 1678 || t.Year() > 2261 {
 		return false
 	}
-	r.day, r.dayUnix = [10]byte(q), t.Unix()
+	r.day, r.dayUnix = strings.Clone(day), t.Unix()
 	return true
 }
 
-// twoDigits returns the number that b begins with; more than 99 if that is none.
-func twoDigits(b []byte) int {
-	tens, ones := b[0]-'0', b[1]-'0'
+// twoDigits returns the number that s begins with; more than 99 if that is none.
+func twoDigits(s string) int {
+	tens, ones := s[0]-'0', s[1]-'0'
 	if tens > 9 || ones > 9 {
 		return 100
 	}
@@ -325,7 +326,7 @@ func (r *Stored) InstantOf(name string) Instant {
 func wordOf[T ~uint8](r *Stored, words []string) T {
 	q := r.plain()
 	for i, word := range words {
-		if string(q) == word {
+		if q == word {
 			return T(i)
 		}
 	}
@@ -335,7 +336,7 @@ func wordOf[T ~uint8](r *Stored, words []string) T {
 func (r *Stored) mac() (m MAC) {
 	q := r.plain()
 	if len(q) != 17 {
-		if r.bad || m.UnmarshalText(q) != nil {
+		if r.bad || m.UnmarshalText([]byte(q)) != nil {
 			r.fail()
 		}
 		return m
@@ -343,7 +344,7 @@ func (r *Stored) mac() (m MAC) {
 	for i := range m {
 		high, low := hexDigit(q[3*i]), hexDigit(q[3*i+1])
 		if high > 15 || low > 15 || i < 5 && q[3*i+2] != ':' {
-			if m.UnmarshalText(q) != nil {
+			if m.UnmarshalText([]byte(q)) != nil {
 				r.fail()
 			}
 			return m
@@ -358,7 +359,7 @@ func (r *Stored) phoneID() (id PhoneID) {
 		id.MAC = r.mac()
 		return id
 	}
-	if q := r.octets(); r.bad || id.UnmarshalText(q) != nil {
+	if q := r.Text(); r.bad || id.UnmarshalText([]byte(q)) != nil {
 		r.fail()
 	}
 	return id
@@ -385,14 +386,13 @@ func (r *Stored) hex() Hex {
 
 // relay reads a remote ID, of which a relay has one for all its phones.
 func (r *Stored) relay() Hex {
-	if n := len(r.remoteText); n > 0 && bytes.HasPrefix(r.b, r.remoteText) {
-		r.b = r.b[n:]
+	if r.remoteText != "" && r.takeWord(r.remoteText) {
 		return r.remote
 	}
 	before := r.b
 	h := r.hex()
 	if !r.bad {
-		r.remote, r.remoteText = h, append(r.remoteText[:0], before[:len(before)-len(r.b)]...)
+		r.remote, r.remoteText = h, strings.Clone(before[:len(before)-len(r.b)])
 	}
 	return h
 }
@@ -400,7 +400,7 @@ func (r *Stored) relay() Hex {
 func (r *Stored) addr() (ip netip.Addr) {
 	q := r.plain()
 	ip, ok := fourOf(q)
-	if !ok && (r.bad || ip.UnmarshalText(q) != nil) {
+	if !ok && (r.bad || ip.UnmarshalText([]byte(q)) != nil) {
 		r.fail()
 	}
 	return ip
@@ -408,25 +408,25 @@ func (r *Stored) addr() (ip netip.Addr) {
 
 func (r *Stored) prefix() (p netip.Prefix) {
 	q := r.plain()
-	if i := bytes.IndexByte(q, '/'); i > 0 {
-		bits, err := strconv.ParseUint(string(q[i+1:]), 10, 8)
+	if i := strings.IndexByte(q, '/'); i > 0 {
+		bits, err := strconv.ParseUint(q[i+1:], 10, 8)
 		ip, ok := fourOf(q[:i])
 		if ok && err == nil && bits <= 32 && q[i+1] != '0' {
 			return netip.PrefixFrom(ip, int(bits))
 		}
 	}
-	if r.bad || p.UnmarshalText(q) != nil {
+	if r.bad || p.UnmarshalText([]byte(q)) != nil {
 		r.fail()
 	}
 	return p
 }
 
 // fourOf reads an IPv4 address.
-func fourOf(q []byte) (netip.Addr, bool) {
+func fourOf(q string) (netip.Addr, bool) {
 	var four [4]byte
 	field, value, digits := 0, 0, 0
-	for _, c := range q {
-		switch {
+	for i := range len(q) {
+		switch c := q[i]; {
 		case '0' <= c && c <= '9':
 			if digits > 0 && value == 0 { // it begins with a zero
 				return netip.Addr{}, false

@@ -26,12 +26,12 @@ const storedTables = `{"Wires":[{"Name":"tap","Site":"hq","Asks":true}],` +
 func TestStoredReadsWhatIsWritten(t *testing.T) {
 	var r Stored
 	for name, stored := range storedTracks {
-		r.Reset([]byte(stored))
+		r.Reset(stored)
 		if r.Track(); !r.Done() {
 			t.Errorf("a track of which %s is not read", name)
 		}
 	}
-	r.Reset([]byte(storedTables))
+	r.Reset(storedTables)
 	if r.state(); !r.Done() {
 		t.Error("a state is not read")
 	}
@@ -51,7 +51,7 @@ func TestStoredReadsAsJSON(t *testing.T) {
 			}
 			read++
 			var want Track
-			if err := json.Unmarshal(b, &want); err != nil {
+			if err := json.Unmarshal([]byte(b), &want); err != nil {
 				t.Fatalf("%s: read, but %v", b, err)
 			} else if !reflect.DeepEqual(got, &want) {
 				t.Fatalf("%s:\n got %+v\nwant %+v", b, got, &want)
@@ -66,7 +66,7 @@ func TestStoredReadsAsJSON(t *testing.T) {
 		}
 		read++
 		var want state
-		if err := json.Unmarshal(b, &want); err != nil {
+		if err := json.Unmarshal([]byte(b), &want); err != nil {
 			t.Fatalf("%s: read, but %v", b, err)
 		} else if !reflect.DeepEqual(got, &want) {
 			t.Fatalf("%s:\n got %+v\nwant %+v", b, got, &want)
@@ -79,14 +79,14 @@ func TestStoredReadsAsJSON(t *testing.T) {
 
 // spoiled yields a text as it is, and with each sign left out, written twice, or
 // replaced by others.
-func spoiled(text string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		if !yield([]byte(text)) {
+func spoiled(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(text) {
 			return
 		}
 		for i := range text {
 			for _, sign := range []string{"", text[i:i+1] + text[i:i+1], "0", "2", "3", "6", "9", ".", "f", "z", " ", `"`, `\`, ",", "}", "null", "\xff"} {
-				if !yield([]byte(text[:i] + sign + text[i+1:])) {
+				if !yield(text[:i] + sign + text[i+1:]) {
 					return
 				}
 			}

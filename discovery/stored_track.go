@@ -1,8 +1,6 @@
 package discovery
 
 import (
-	"bytes"
-	"strings"
 	"time"
 
 	"perch/sip"
@@ -67,8 +65,7 @@ func (r *Stored) Track() *Track {
 
 // Attached reads an attachment. One that is written as the last one is it.
 func (r *Stored) Attached() *Attached {
-	if n := len(r.atText); n > 0 && bytes.HasPrefix(r.b, r.atText) {
-		r.b, r.first = r.b[n:], false
+	if r.atText != "" && r.takeWord(r.atText) {
 		return r.at
 	}
 	before := r.b
@@ -163,24 +160,19 @@ func (r *Stored) line(l *Line) {
 	if r.Key("AOR") {
 		l.AOR = sip.AOR(r.Text())
 	}
-	var callID, contact, instance []byte
+	var callID, contact, instance string
 	if r.Key("CallID") {
-		callID = r.octets()
+		callID = r.part()
 	}
 	if r.Key("Contact") {
-		contact = r.octets()
+		contact = r.part()
 	}
 	if r.Key("Instance") {
-		instance = r.octets()
+		instance = r.part()
 	}
 	l.Until = r.InstantOf("Until")
 	r.Close()
-	var said strings.Builder // as Line.says makes it
-	said.Grow(len(callID) + len(contact) + len(instance))
-	said.Write(callID)
-	said.Write(contact)
-	said.Write(instance)
-	l.said, l.contact, l.device = said.String(), uint32(len(callID)), uint32(len(callID)+len(contact))
+	l.says(callID, contact, instance)
 }
 
 func (r *Stored) stay(x *storedStay) {

@@ -102,8 +102,12 @@ func take(ctx context.Context, store Store) (State, *intake, error) {
 	s, err := store.Load(ctx)
 	if err == nil {
 		in.Directory(s.Directory)
-		in.Tracker(s.Tracker)
-		in.Phones(0, s.Phones)
+		in.Tracker(string(s.Tracker))
+		phones := make([]StoredPhone, len(s.Phones))
+		for i, rec := range s.Phones {
+			phones[i] = StoredPhone{rec.Phone, rec.Assignment, string(rec.State)}
+		}
+		in.Phones(0, phones)
 	}
 	return s, in, err
 }
@@ -124,8 +128,8 @@ func (in *intake) Directory(c provisioning.Content) {
 }
 
 // Tracker implements Parts.
-func (in *intake) Tracker(b json.RawMessage) {
-	if s, err := discovery.ReadState(b); err != nil {
+func (in *intake) Tracker(text string) {
+	if s, err := discovery.ReadState(text); err != nil {
 		in.trackerErr = err
 	} else {
 		in.tracker = s
@@ -133,7 +137,7 @@ func (in *intake) Tracker(b json.RawMessage) {
 }
 
 // Phones implements Parts.
-func (in *intake) Phones(n int, part []PhoneRecord) {
+func (in *intake) Phones(n int, part []StoredPhone) {
 	var r discovery.Stored
 	phones := make([]*phone, 0, len(part))
 	var failed error
@@ -157,11 +161,11 @@ func (in *intake) Phones(n int, part []PhoneRecord) {
 }
 
 // readPhone reads one phone's row.
-func readPhone(r *discovery.Stored, rec *PhoneRecord) (*phone, error) {
+func readPhone(r *discovery.Stored, rec *StoredPhone) (*phone, error) {
 	var ps phoneState
 	if r.Reset(rec.State); !ps.read(r) {
 		ps = phoneState{}
-		if err := json.Unmarshal(rec.State, &ps); err != nil || ps.Track == nil || ps.Phone == nil {
+		if err := json.Unmarshal([]byte(rec.State), &ps); err != nil || ps.Track == nil || ps.Phone == nil {
 			return nil, fmt.Errorf("phone %s: unreadable state: %w", rec.Phone, err)
 		}
 	}

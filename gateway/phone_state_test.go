@@ -45,17 +45,17 @@ func TestPhoneIsReadAsJSON(t *testing.T) {
 	for name, stored := range storedPhones {
 		stored = track + stored + "}"
 		var whole phoneState
-		if r.Reset([]byte(stored)); !whole.read(&r) {
+		if r.Reset(stored); !whole.read(&r) {
 			t.Errorf("%s: it is not read", name)
 		}
 		for i := range stored {
 			for _, sign := range []string{"", stored[i:i+1] + stored[i:i+1], "0", "2", ".", "f", " ", `"`, `\`, ",", "}", "null"} {
-				b := []byte(stored[:i] + sign + stored[i+1:])
+				b := stored[:i] + sign + stored[i+1:]
 				var got, want phoneState
 				if r.Reset(b); !got.read(&r) {
 					continue
 				}
-				if err := json.Unmarshal(b, &want); err != nil {
+				if err := json.Unmarshal([]byte(b), &want); err != nil {
 					t.Fatalf("%s: read, but %v", b, err)
 				} else if !reflect.DeepEqual(got, want) {
 					t.Fatalf("%s:\n got %+v\nwant %+v", b, got, want)

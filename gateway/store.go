@@ -113,10 +113,17 @@ type Parts interface {
 	// Directory is called once.
 	Directory(provisioning.Content)
 	// Tracker is called once at most.
-	Tracker(json.RawMessage)
+	Tracker(json string)
 	// Phones is called for each part of the phones, which n counts from 0. The calls
 	// may come in any order.
-	Phones(n int, part []PhoneRecord)
+	Phones(n int, part []StoredPhone)
+}
+
+// StoredPhone is a PhoneRecord as it is read.
+type StoredPhone struct {
+	Phone      discovery.PhoneID
+	Assignment Assignment
+	State      string
 }
 
 // PartLoader is a Store that reads a large state on all processors.

@@ -57,10 +57,15 @@ type loading struct {
 func (l *loading) load() (found marks, err error) {
 	s, all := &l.state, selection{}
 	err = firstError(
-		func() error { found, err = loadMeta(l.ctx, l.q, s); return err },
-		func() error { l.tracker(); return nil },
+		func() (err error) {
+			var tracker string
+			if found, tracker, err = loadMeta(l.ctx, l.q, s); tracker != "" {
+				l.running.Go(func() { l.to.Tracker(tracker) })
+			}
+			return err
+		},
 		l.directory,
-		func() error { return loadTable(l, &phoneStates, all, nil, l.to.Phones) },
+		func() error { return loadTable(l, &storedPhones, selection{heap: true}, nil, l.to.Phones) },
 		func() error { return read(l.ctx, l.q, &prompts, all, &s.Prompts) },
 		func() error { return read(l.ctx, l.q, &claims, all, &s.Claims) },
 		func() error { return read(l.ctx, l.q, &answers, all, &s.Answers) },
@@ -74,13 +79,6 @@ func (l *loading) load() (found marks, err error) {
 	return found, err
 }
 
-func (l *loading) tracker() {
-	if b := l.state.Tracker; b != nil {
-		l.state.Tracker = nil
-		l.running.Go(func() { l.to.Tracker(b) })
-	}
-}
-
 func (l *loading) directory() error {
 	var (
 		made         sync.WaitGroup // the records of all tables
@@ -90,7 +88,7 @@ func (l *loading) directory() error {
 		userRows     whole[provisioning.User]
 		phoneRows    whole[provisioning.Phone]
 		lineRows     whole[provisioning.Line]
-		all, current = selection{}, selection{where: latest}
+		all, current = selection{heap: true}, selection{where: latest, heap: true}
 	)
 	err := firstError(
 		func() error { return loadTable(l, &sites, all, &made, siteRows.take) },
@@ -106,16 +104,18 @@ func (l *loading) directory() error {
 	l.running.Go(func() {
 		made.Wait()
 		if l.trouble() == nil {
-			l.to.Directory(provisioning.Content{
+			c := provisioning.Content{
 				Sites: siteRows.all(), Locations: locationRows.all(), Rules: rulesOf(&ruleRows),
 				Users: userRows.all(), Phones: phoneRows.all(), Lines: lineRows.all(),
-			})
+			}
+			c.Sort()
+			l.to.Directory(c)
 		}
 	})
 	return nil
 }
 
-// rulesOf returns the rules in the order of matcher.Compare: see loadWiremap.
+// rulesOf returns the rules without their keys.
 func rulesOf(rows *whole[ruleRow]) []matcher.Rule {
 	rules := slices.Grow([]matcher.Rule(nil), rows.n)
 	for _, part := range rows.parts {
@@ -124,9 +124,6 @@ func rulesOf(rows *whole[ruleRow]) []matcher.Rule {
 		}
 	}
 	rows.parts = nil
-	if !slices.IsSortedFunc(rules, matcher.Compare) {
-		slices.SortFunc(rules, matcher.Compare)
-	}
 	return rules
 }
 
@@ -273,7 +270,7 @@ func (w *whole[T]) take(n int, part []T) {
 	w.n += len(part)
 }
 
-// all returns the rows in order, once.
+// all returns the rows, once.
 func (w *whole[T]) all() []T {
 	out := slices.Concat(w.parts...)
 	w.parts = nil

@@ -15,14 +15,14 @@ type parts struct {
 	mu      sync.Mutex
 	suite   *suite
 	content *provisioning.Content
-	tracker json.RawMessage
-	phones  map[int][]gateway.PhoneRecord
+	tracker string
+	phones  map[int][]gateway.StoredPhone
 }
 
 // loadParts returns the whole state, phones in order.
 func (s *suite) loadParts(store gateway.PartLoader) gateway.State {
 	s.Helper()
-	p := &parts{suite: s, phones: map[int][]gateway.PhoneRecord{}}
+	p := &parts{suite: s, phones: map[int][]gateway.StoredPhone{}}
 	st, err := store.LoadParts(s.Context(), p)
 	if err != nil {
 		s.Fatalf("LoadParts: %v", err)
@@ -30,13 +30,18 @@ func (s *suite) loadParts(store gateway.PartLoader) gateway.State {
 	if p.content == nil {
 		s.Fatal("LoadParts gave no directory")
 	}
-	st.Directory, st.Tracker = *p.content, p.tracker
+	st.Directory = *p.content
+	if p.tracker != "" {
+		st.Tracker = json.RawMessage(p.tracker)
+	}
 	for n := range len(p.phones) {
 		part, ok := p.phones[n]
 		if !ok {
 			s.Fatalf("LoadParts gave %d parts of phones, but not number %d", len(p.phones), n)
 		}
-		st.Phones = append(st.Phones, part...)
+		for _, x := range part {
+			st.Phones = append(st.Phones, gateway.PhoneRecord{Phone: x.Phone, Assignment: x.Assignment, State: json.RawMessage(x.State)})
+		}
 	}
 	slices.SortFunc(st.Phones, func(a, b gateway.PhoneRecord) int { return a.Phone.Compare(b.Phone) })
 	return st
@@ -53,17 +58,17 @@ func (p *parts) Directory(c provisioning.Content) {
 }
 
 // Tracker implements gateway.Parts.
-func (p *parts) Tracker(b json.RawMessage) {
+func (p *parts) Tracker(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tracker != nil {
+	if p.tracker != "" {
 		p.suite.Error("LoadParts gave the tracker twice")
 	}
-	p.tracker = b
+	p.tracker = text
 }
 
 // Phones implements gateway.Parts.
-func (p *parts) Phones(n int, part []gateway.PhoneRecord) {
+func (p *parts) Phones(n int, part []gateway.StoredPhone) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.phones[n] != nil {
