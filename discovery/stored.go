@@ -161,21 +161,29 @@ func escaped(s string) bool {
 
 // plain reads a string that stands for itself, and returns a part of the text.
 func (r *Stored) plain() string {
-	if b := r.b; len(b) > 0 && b[0] == '"' {
-		for i := 1; i < len(b); i++ {
-			switch c := b[i]; {
-			case c == '"':
-				r.b = b[i+1:]
-				return b[1:i]
-			case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
-				r.fail()
-				return ""
-			}
-		}
+	b, i := r.b, 1
+	if len(b) == 0 || b[0] != '"' {
+		r.fail()
+		return ""
 	}
-	r.fail()
-	return ""
+	for i < len(b) && itself[b[i]] {
+		i++
+	}
+	if i == len(b) || b[i] != '"' {
+		r.fail()
+		return ""
+	}
+	r.b = b[i+1:]
+	return b[1:i]
 }
+
+// itself tells the octets that stand for themselves in a string.
+var itself = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // part reads a string, which may have escapes and other letters than ASCII's. It may
 // be a part of the text.
@@ -248,38 +256,40 @@ func (r *Stored) Bool() bool {
 	return false
 }
 
-// Instant reads what Instant.MarshalJSON writes.
+// Instant reads what Instant.MarshalJSON writes. A row has some twenty of them.
 func (r *Stored) Instant() Instant {
-	q := r.plain()
-	n := len(q)
-	if n < len("2006-01-02T15:04:05Z") || n > len("2006-01-02T15:04:05.999999999Z") || n == 21 ||
-		q[10] != 'T' || q[13] != ':' || q[16] != ':' || q[n-1] != 'Z' || n > 20 && q[19] != '.' {
+	const seconds = len(`"2006-01-02T15:04:05`)
+	b := r.b
+	if len(b) < seconds+2 || b[0] != '"' || b[11] != 'T' || b[14] != ':' || b[17] != ':' {
 		r.fail()
 		return 0
 	}
-	if q[:10] != r.day && !r.newDay(q[:10]) {
-		if q != "0001-01-01T00:00:00Z" {
-			r.fail()
+	hour, minute, second := twoDigits(b[12:]), twoDigits(b[15:]), twoDigits(b[18:])
+	nanos, end := int64(0), seconds
+	if b[end] == '.' {
+		unit := int64(time.Second)
+		for end++; end < len(b) && b[end]-'0' <= 9 && unit > 1; end++ {
+			unit /= 10
+			nanos += int64(b[end]-'0') * unit
 		}
-		return 0
-	}
-	hour, minute, second := twoDigits(q[11:]), twoDigits(q[14:]), twoDigits(q[17:])
-	nanos := int64(0)
-	for i := 20; i < 29; i++ {
-		digit := byte(0)
-		if i < n-1 {
-			digit = q[i] - '0'
-		}
-		if digit > 9 {
+		if end == seconds+1 {
 			r.fail()
 			return 0
 		}
-		nanos = 10*nanos + int64(digit)
 	}
-	if hour > 23 || minute > 59 || second > 59 {
+	if len(b) < end+2 || b[end] != 'Z' || b[end+1] != '"' || hour > 23 || minute > 59 || second > 59 {
 		r.fail()
 		return 0
 	}
+	if b[1:11] != r.day && !r.newDay(b[1:11]) {
+		if b[:end+2] != `"0001-01-01T00:00:00Z"` {
+			r.fail()
+			return 0
+		}
+		r.b = b[end+2:]
+		return 0
+	}
+	r.b = b[end+2:]
 	return Instant((r.dayUnix+int64(hour*3600+minute*60+second))*int64(time.Second)+nanos) + epoch
 }
 

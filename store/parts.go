@@ -84,7 +84,7 @@ func (l *loading) directory() error {
 		made         sync.WaitGroup // the records of all tables
 		siteRows     whole[provisioning.Site]
 		locationRows whole[location.Location]
-		ruleRows     whole[ruleRow]
+		ruleRows     whole[matcher.Rule]
 		userRows     whole[provisioning.User]
 		phoneRows    whole[provisioning.Phone]
 		lineRows     whole[provisioning.Line]
@@ -93,7 +93,7 @@ func (l *loading) directory() error {
 	err := firstError(
 		func() error { return loadTable(l, &sites, all, &made, siteRows.take) },
 		func() error { return loadTable(l, &locations, current, &made, locationRows.take) },
-		func() error { return loadTable(l, &wiremap, all, &made, ruleRows.take) },
+		func() error { return loadTable(l, &bareRules, all, &made, ruleRows.take) },
 		func() error { return loadTable(l, &users, all, &made, userRows.take) },
 		func() error { return loadTable(l, &phones, all, &made, phoneRows.take) },
 		func() error { return loadTable(l, &lines, all, &made, lineRows.take) },
@@ -105,7 +105,7 @@ func (l *loading) directory() error {
 		made.Wait()
 		if l.trouble() == nil {
 			c := provisioning.Content{
-				Sites: siteRows.all(), Locations: locationRows.all(), Rules: rulesOf(&ruleRows),
+				Sites: siteRows.all(), Locations: locationRows.all(), Rules: ruleRows.all(),
 				Users: userRows.all(), Phones: phoneRows.all(), Lines: lineRows.all(),
 			}
 			c.Sort()
@@ -113,18 +113,6 @@ func (l *loading) directory() error {
 		}
 	})
 	return nil
-}
-
-// rulesOf returns the rules without their keys.
-func rulesOf(rows *whole[ruleRow]) []matcher.Rule {
-	rules := slices.Grow([]matcher.Rule(nil), rows.n)
-	for _, part := range rows.parts {
-		for i := range part {
-			rules = append(rules, part[i].rule)
-		}
-	}
-	rows.parts = nil
-	return rules
 }
 
 // loadTable reads a table part by part. Other goroutines make records of the rows and
