@@ -119,38 +119,26 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	return json.Marshal(s)
 }
 
-// State is what MarshalState wrote, once it is read.
-type State struct{ state }
-
-// ReadState reads what MarshalState wrote; nothing is an empty state.
-func ReadState(text string) (*State, error) {
-	out := new(State)
+// UnmarshalState makes a new tracker go on from what MarshalState wrote; nothing is
+// an empty state.
+func (t *Tracker) UnmarshalState(text string) error {
 	if text == "" {
-		return out, nil
+		return nil
 	}
 	var r Stored
 	r.Reset(text)
-	if s := r.state(); r.Done() {
-		out.state = *s
-		return out, nil
+	s := r.state()
+	if !r.Done() {
+		s = new(state)
+		if err := json.Unmarshal([]byte(text), s); err != nil {
+			return fmt.Errorf("tracker: %w", err)
+		}
 	}
-	if err := json.Unmarshal([]byte(text), &out.state); err != nil {
-		return nil, fmt.Errorf("tracker: %w", err)
-	}
-	return out, nil
+	t.setState(s)
+	return nil
 }
 
-// UnmarshalState is SetState of what ReadState reads.
-func (t *Tracker) UnmarshalState(b json.RawMessage) error {
-	s, err := ReadState(string(b))
-	if err == nil {
-		t.SetState(s)
-	}
-	return err
-}
-
-// SetState makes a new tracker go on from a state, which is its own from then on.
-func (t *Tracker) SetState(s *State) {
+func (t *Tracker) setState(s *state) {
 	t.instances = make(map[string]MAC, len(s.Instances))
 	t.circuits = make(map[circuit][]holder, len(s.Circuits))
 	t.bindings.room(s.Bindings)

@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 	if cfg.Renderer == nil {
 		return nil, errors.New("gateway: no renderer")
 	}
-	state, in, err := take(ctx, store)
+	state, in, err := take(ctx, cfg.Discovery, store)
 	if err != nil {
 		return nil, err
 	}

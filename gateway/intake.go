@@ -25,8 +25,8 @@ func (e *Engine) load(s State, in *intake) error {
 		return err
 	}
 	e.dir = in.dir
-	e.tracker = discovery.NewTracker(e.cfg.Discovery, phonebook{e.dir})
-	e.tracker.SetState(in.tracker)
+	e.tracker = in.tracker
+	e.tracker.SetDirectory(phonebook{e.dir})
 	e.now, e.ids, e.typ, e.key = s.Time, s.Counters, s.Type, s.Key
 	for _, x := range s.Positions {
 		e.sources[x.SHA256] = x
@@ -84,8 +84,8 @@ type intake struct {
 	mu sync.Mutex
 
 	dir     *provisioning.Directory
-	tracker *discovery.State
-	parts   [][]*phone // in order
+	tracker *discovery.Tracker // without its directory and its phones
+	parts   [][]*phone         // in order
 
 	dirErr, trackerErr error
 	phoneErr           error
@@ -93,8 +93,8 @@ type intake struct {
 }
 
 // take reads what a store holds.
-func take(ctx context.Context, store Store) (State, *intake, error) {
-	in := &intake{tracker: &discovery.State{}}
+func take(ctx context.Context, cfg discovery.Config, store Store) (State, *intake, error) {
+	in := &intake{tracker: discovery.NewTracker(cfg, nil)}
 	if s, ok := store.(PartLoader); ok {
 		state, err := s.LoadParts(ctx, in)
 		return state, in, err
@@ -128,13 +128,7 @@ func (in *intake) Directory(c provisioning.Content) {
 }
 
 // Tracker implements Parts.
-func (in *intake) Tracker(text string) {
-	if s, err := discovery.ReadState(text); err != nil {
-		in.trackerErr = err
-	} else {
-		in.tracker = s
-	}
-}
+func (in *intake) Tracker(text string) { in.trackerErr = in.tracker.UnmarshalState(text) }
 
 // Phones implements Parts.
 func (in *intake) Phones(n int, part []StoredPhone) {
