@@ -41,7 +41,7 @@ func (e *Engine) load(s State, in *intake) error {
 		e.answers[s.Answers[i].ID] = &s.Answers[i]
 		e.replies[s.Answers[i].Prompt] = s.Answers[i].ID
 	}
-	e.loadPhones(in)
+	e.loadPhones(in.phones())
 	e.loadEmergencies(s.Emergencies)
 	for _, q := range s.Prompts {
 		if p := e.phones.Of(q.Phone); p != nil && p.Prompt == q.ID && !p.Later.IsZero() {
@@ -59,17 +59,11 @@ func (e *Engine) load(s State, in *intake) error {
 	return nil
 }
 
-// loadPhones takes over the phones, in order of their ids.
-func (e *Engine) loadPhones(in *intake) {
-	all := slices.Concat(in.parts...)
-	in.parts = nil
-	byID := func(a, b *phone) int { return a.id().Compare(b.id()) }
-	if !slices.IsSortedFunc(all, byID) {
-		slices.SortFunc(all, byID)
-	}
-	e.phones.Grow(len(all))
-	tracks := make([]*discovery.Track, len(all))
-	for i, p := range all {
+// loadPhones takes over the phones.
+func (e *Engine) loadPhones(phones []*phone) {
+	e.phones.Grow(len(phones))
+	tracks := make([]*discovery.Track, len(phones))
+	for i, p := range phones {
 		e.phones.Set(p.id(), p)
 		tracks[i] = p.track
 		if !p.Due.IsZero() {
@@ -152,6 +146,17 @@ func (in *intake) Phones(n int, part []StoredPhone) {
 		in.parts = append(in.parts, nil)
 	}
 	in.parts[n] = phones
+}
+
+// phones returns all phones in order of their ids, once.
+func (in *intake) phones() []*phone {
+	all := slices.Concat(in.parts...)
+	in.parts = nil
+	byID := func(a, b *phone) int { return a.id().Compare(b.id()) }
+	if !slices.IsSortedFunc(all, byID) {
+		slices.SortFunc(all, byID)
+	}
+	return all
 }
 
 // readPhone reads one phone's row.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"perch/discovery"
@@ -60,6 +61,47 @@ func TestPhoneIsReadAsJSON(t *testing.T) {
 				} else if !reflect.DeepEqual(got, want) {
 					t.Fatalf("%s:\n got %+v\nwant %+v", b, got, want)
 				}
+			}
+		}
+	}
+}
+
+// TestPhonesComeInAnyOrder checks that it changes nothing in what order the parts of a
+// state are read, neither of the phones nor of their faults.
+func TestPhonesComeInAnyOrder(t *testing.T) {
+	row := func(mac byte, state string) StoredPhone {
+		id := discovery.PhoneID{MAC: discovery.MAC{0, 4, 0x13, 0, 0, mac}}
+		return StoredPhone{Phone: id, State: strings.ReplaceAll(state, "NAME", id.String())}
+	}
+	const good = `{"Track":{"ID":"NAME","Attachment":{},"Stay":{}},"Phone":{"Known":null,"Acted":0}}`
+	const ours, older = `{"Track":null}`, `{ "Phone": {}, "Track": {"id": "NAME", "More": 1} }`
+	for name, x := range map[string]struct {
+		parts [][]StoredPhone
+		fault string // contained in the error
+	}{
+		"all is well":     {parts: [][]StoredPhone{{row(1, good), row(2, older)}, {row(3, good)}, {row(4, good)}}},
+		"two are no JSON": {[][]StoredPhone{{row(1, good)}, {row(2, good), row(3, good+"}")}, {row(4, "")}}, "00:04:13:00:00:03"},
+		"one says less":   {[][]StoredPhone{{row(1, good)}, {row(2, ours)}, {row(3, good)}}, "00:04:13:00:00:02"},
+	} {
+		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+			var in intake
+			for _, n := range order {
+				in.Phones(n, x.parts[n])
+			}
+			if err := in.err(); x.fault != "" {
+				if err == nil || !strings.Contains(err.Error(), x.fault) {
+					t.Errorf("%s, read in the order %v: %v", name, order, err)
+				}
+				continue
+			} else if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			var got []byte
+			for _, p := range in.phones() {
+				got = append(got, p.id().MAC[5])
+			}
+			if string(got) != "\x01\x02\x03\x04" {
+				t.Errorf("%s, read in the order %v: %x", name, order, got)
 			}
 		}
 	}
