@@ -34,7 +34,7 @@ func NewWiremap(rules []Rule, tree *location.Tree, ignore []Ignore) (*Wiremap, e
 		symbols: newSymbols(),
 		records: make([]record, 0, len(rules)),
 		extras:  make([]extra, 1),
-		placeOf: map[location.ID]uint32{},
+		placeOf: make(map[location.ID]uint32, min(len(rules), tree.Len())),
 		sites:   map[symbol]*index{0: new(index)},
 	}
 	w.ignored.add(ignore)
