@@ -70,14 +70,24 @@ func (t *Tracker) deaf(name string) bool {
 // watch makes the tracker look at the phone when its evidence may have gone
 // stale. Signs of life mostly move that on, and leave the heap alone.
 func (t *Tracker) watch(tr *Track) {
-	if !tr.IsPhone || tr.Gone || tr.Life.IsZero() {
-		return
-	}
-	if at := t.wakes(tr); tr.wake.IsZero() || at.Before(tr.wake) {
+	if at := t.due(tr); !at.IsZero() {
 		tr.wake = at
 		heap.Push(&t.ageing, deadline{at: at, tr: tr})
 		t.compactAgeing()
 	}
+}
+
+// due returns when the tracker has to look at the phone, if that is earlier than it
+// will; else zero.
+func (t *Tracker) due(tr *Track) Instant {
+	if !tr.IsPhone || tr.Gone || tr.Life.IsZero() {
+		return 0
+	}
+	at := t.wakes(tr)
+	if !tr.wake.IsZero() && !at.Before(tr.wake) {
+		return 0
+	}
+	return at
 }
 
 // Next returns when Advance may have something to do.

@@ -61,6 +61,22 @@ func (bs bindings) set(a address, b binding) {
 	}
 }
 
+// room makes room for bindings in order of their addresses, before any is set.
+func (bs bindings) room(stored []storedBinding) {
+	for len(stored) > 0 {
+		site, n, four := stored[0].Site, 0, 0
+		for ; n < len(stored) && stored[n].Site == site; n++ {
+			if stored[n].IP.Is4() {
+				four++
+			}
+		}
+		if bs[site] == nil { // else they are not in order
+			bs[site] = &siteBindings{four: make(map[uint32]binding, four), six: make(map[netip.Addr]binding, n-four)}
+		}
+		stored = stored[n:]
+	}
+}
+
 func (bs bindings) delete(a address) {
 	switch s := bs[a.Site]; {
 	case s == nil:

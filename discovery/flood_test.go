@@ -452,7 +452,7 @@ func (s *scene) restart() {
 		s.t.Fatal(err)
 	}
 	next := NewTracker(s.tracker.cfg, s.tracker.dir)
-	if err := next.UnmarshalState(b); err != nil {
+	if err := next.UnmarshalState(string(b)); err != nil {
 		s.t.Fatal(err)
 	}
 	for _, tr := range s.tracker.Phones() {

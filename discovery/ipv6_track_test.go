@@ -587,7 +587,7 @@ func TestMemory6(t *testing.T) {
 	again := NewTracker(Config{}, book{})
 	b, err := s.tracker.MarshalState()
 	if err == nil {
-		err = again.UnmarshalState(b)
+		err = again.UnmarshalState(string(b))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -123,7 +123,7 @@ func TestForgottenInterfaceAgesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	restarted := newScene(t, Config{}, book{phones: []MAC{snom, yealink}})
-	if err := restarted.tracker.UnmarshalState(state); err != nil {
+	if err := restarted.tracker.UnmarshalState(string(state)); err != nil {
 		t.Fatal(err)
 	}
 	for _, tr := range s.tracker.Phones() {

@@ -1,6 +1,9 @@
 package discovery
 
-import "iter"
+import (
+	"iter"
+	"maps"
+)
 
 // PhoneMap is a map with phones as keys. Nearly all phones are named by their MAC,
 // so that a key is 6 octets rather than a PhoneID's 32. See NewPhoneMap.
@@ -16,6 +19,15 @@ func NewPhoneMap[V any]() *PhoneMap[V] {
 
 // Len returns how many phones have a value.
 func (m *PhoneMap[V]) Len() int { return len(m.macs) + len(m.provisional) }
+
+// Grow makes room for n phones more.
+func (m *PhoneMap[V]) Grow(n int) {
+	if n > len(m.macs) {
+		larger := make(map[MAC]V, len(m.macs)+n)
+		maps.Copy(larger, m.macs)
+		m.macs = larger
+	}
+}
 
 // Of returns the value of a phone, or the zero value.
 func (m *PhoneMap[V]) Of(id PhoneID) V {

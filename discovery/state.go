@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"container/heap"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -118,15 +119,29 @@ func (t *Tracker) MarshalState() (json.RawMessage, error) {
 	return json.Marshal(s)
 }
 
-// UnmarshalState takes over what MarshalState wrote; nil is an empty state.
-func (t *Tracker) UnmarshalState(b json.RawMessage) error {
-	if len(b) == 0 {
+// UnmarshalState makes a new tracker go on from what MarshalState wrote; nothing is
+// an empty state.
+func (t *Tracker) UnmarshalState(text string) error {
+	if text == "" {
 		return nil
 	}
-	var s state
-	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("tracker: %w", err)
+	var r Stored
+	r.Reset(text)
+	s := r.state()
+	if !r.Done() {
+		s = new(state)
+		if err := json.Unmarshal([]byte(text), s); err != nil {
+			return fmt.Errorf("tracker: %w", err)
+		}
 	}
+	t.setState(s)
+	return nil
+}
+
+func (t *Tracker) setState(s *state) {
+	t.instances = make(map[string]MAC, len(s.Instances))
+	t.circuits = make(map[circuit][]holder, len(s.Circuits))
+	t.bindings.room(s.Bindings)
 	t.pruned, t.instancesLeft = s.Pruned, s.InstancesLeft
 	for _, w := range s.Wires {
 		t.wires[w.Name] = w
@@ -168,12 +183,20 @@ func (t *Tracker) UnmarshalState(b json.RawMessage) error {
 		t.tracks.Set(tr.ID, tr)
 	}
 	t.accounted = false
-	return nil
 }
 
-// Restore takes over a phone's track.
-func (t *Tracker) Restore(tr *Track) {
-	t.tracks.Set(tr.ID, tr)
-	t.watch(tr)
+// Restore takes over phones' tracks, best all at once. Each is looked at when something of
+// it goes stale.
+func (t *Tracker) Restore(tracks ...*Track) {
+	t.tracks.Grow(len(tracks))
+	t.ageing = slices.Grow(t.ageing, len(tracks))
+	for _, tr := range tracks {
+		t.tracks.Set(tr.ID, tr)
+		if at := t.due(tr); !at.IsZero() {
+			tr.wake = at
+			t.ageing = append(t.ageing, deadline{at: at, tr: tr})
+		}
+	}
+	heap.Init(&t.ageing)
 	t.accounted = false
 }

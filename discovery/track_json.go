@@ -100,10 +100,16 @@ func (tr *Track) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
+	in.restore(tr, Attach(in.Attachment))
+	return nil
+}
+
+// restore makes a track of what is stored, at an attachment.
+func (in *storedTrack) restore(tr *Track, at *Attached) {
 	l := &in.Lease
 	*tr = Track{
 		ID: in.ID, IsPhone: in.IsPhone, Desk: in.Desk, Said: in.Said, Confirmed: in.Confirmed, wire: nameWire(in.Wire),
-		attached: Attach(in.Attachment),
+		attached: at,
 		Changed:  in.Changed, Arrived: in.Arrived, Registered: in.Registered, Booted: in.Booted,
 		Gone: in.Gone, Lines: restoreLines(in.Lines), Stay: in.Stay.stay(),
 		Lease: lease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
@@ -121,7 +127,6 @@ func (tr *Track) UnmarshalJSON(b []byte) error {
 	if u.Moves != nil || u.Older != (portName{}) || u.FlapUntil != 0 || u.WasPublic.IsValid() || u.Claim != (MAC{}) {
 		tr.unrest = &u
 	}
-	return nil
 }
 
 func (s *stay) stored() storedStay {

@@ -31,21 +31,26 @@ const storedStayOf = `{"Link":{"Chassis":"c","Port":"p","Alias":{"Chassis":"ac",
 	`"Other":{"IP":"2001:db8::7","Subnet":"2001:db8::/64","Assumed":true,"Since":"2026-05-04T08:01:07Z"},` +
 	`"Told":{"Text":"room 4","Heard":"2026-05-04T08:01:08Z"}}`
 
+// storedTracks are tracks as they are stored, by what is special of them.
+var storedTracks = map[string]string{
+	"all is known":     storedEverything,
+	"nothing is known": `{"ID":"","Attachment":{},"Stay":{}}`,
+	"a provisional phone": `{"ID":"sip:7@pbx;2","IsPhone":true,"Attachment":{},"Stay":{"Net":{"IP":"10.1.2.7","PublicIP":"",` +
+		`"Subnet":"10.1.2.0/24","Heard":"2026-05-04T08:01:04Z"}}}`,
+	"a lease that is void": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Lease":{"IP":"","At":"0001-01-01T00:00:00Z",` +
+		`"Until":"2026-05-04T08:00:08Z","Untagged":false,"Boot":false}}`,
+	"it moved once": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Moves":["2026-05-04T08:00:10Z"]}`,
+	"it is claimed": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Claim":"00:04:13:00:00:08"}`,
+	"an IPv6 subnet": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{"Net":{"IP":"2001:db8::7","PublicIP":"",` +
+		`"Subnet":"2001:db8::7/128","Heard":"2026-05-04T08:01:04Z"}}}`,
+	"other letters": `{"ID":"sip:ü@pbx;2","Attachment":{"site":"Köln \u0026 Bonn","port_id":"\"1\\\\"},"Lines":[{"AOR":"sip:ü@pbx",` +
+		`"Contact":"sip:7@10.1.2.7?a=1\u0026b=\u003c\u003e","Until":"2026-05-04T08:00:06.123456789Z"}],"Stay":{}}`,
+}
+
 // TestTrackIsStored checks that a track is read and written again octet by octet as
 // it was stored, whatever its layout in memory.
 func TestTrackIsStored(t *testing.T) {
-	for name, stored := range map[string]string{
-		"all is known":     storedEverything,
-		"nothing is known": `{"ID":"","Attachment":{},"Stay":{}}`,
-		"a provisional phone": `{"ID":"sip:7@pbx;2","IsPhone":true,"Attachment":{},"Stay":{"Net":{"IP":"10.1.2.7","PublicIP":"",` +
-			`"Subnet":"10.1.2.0/24","Heard":"2026-05-04T08:01:04Z"}}}`,
-		"a lease that is void": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Lease":{"IP":"","At":"0001-01-01T00:00:00Z",` +
-			`"Until":"2026-05-04T08:00:08Z","Untagged":false,"Boot":false}}`,
-		"it moved once": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Moves":["2026-05-04T08:00:10Z"]}`,
-		"it is claimed": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{},"Claim":"00:04:13:00:00:08"}`,
-		"an IPv6 subnet": `{"ID":"00:04:13:00:00:07","Attachment":{},"Stay":{"Net":{"IP":"2001:db8::7","PublicIP":"",` +
-			`"Subnet":"2001:db8::7/128","Heard":"2026-05-04T08:01:04Z"}}}`,
-	} {
+	for name, stored := range storedTracks {
 		var tr Track
 		if err := json.Unmarshal([]byte(stored), &tr); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -305,7 +305,7 @@ func TestStateRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := NewTracker(Config{}, book{})
-	if err := other.UnmarshalState(first); err != nil {
+	if err := other.UnmarshalState(string(first)); err != nil {
 		t.Fatal(err)
 	}
 	second, err := other.MarshalState()

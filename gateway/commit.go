@@ -100,6 +100,9 @@ func (e *Engine) sealEffects() (*Batch, error) {
 	if e.batch.empty() {
 		return nil, nil
 	}
+	if e.resumed && !e.forgetful {
+		return e.sealState()
+	}
 	out, err := e.makeBatch()
 	if err != nil {
 		return nil, err
@@ -120,6 +123,11 @@ func (e *Engine) sealAll() (*Batch, error) {
 	if e.batch.empty() && len(e.batch.alive)+len(e.batch.sources) == 0 && !e.observed {
 		return nil, nil
 	}
+	return e.sealState()
+}
+
+// sealState takes what is pending out of the engine, with the whole state.
+func (e *Engine) sealState() (*Batch, error) {
 	for id := range e.batch.alive {
 		if e.phones.Of(id) != nil {
 			e.batch.phones[id] = true
@@ -138,7 +146,7 @@ func (e *Engine) sealAll() (*Batch, error) {
 	for _, sum := range sortedKeys(e.batch.sources) {
 		out.Positions = append(out.Positions, e.sources[sum])
 	}
-	e.batch, e.observed = newPending(), false
+	e.batch, e.observed, e.resumed = newPending(), false, false
 	return out, nil
 }
 
@@ -193,72 +201,6 @@ func (e *Engine) makeBatch() (*Batch, error) {
 		}
 	}
 	return out, nil
-}
-
-// phoneState is a phone as it is stored: what discovery knows of it, and what
-// the workflow does.
-type phoneState struct {
-	Track *discovery.Track
-	Phone *phone
-}
-
-// load takes over what a store holds.
-func (e *Engine) load(s State) error {
-	dir, err := provisioning.NewDirectory(s.Directory)
-	if err != nil {
-		return err
-	}
-	e.dir = dir
-	e.tracker = discovery.NewTracker(e.cfg.Discovery, phonebook{dir})
-	if err := e.tracker.UnmarshalState(s.Tracker); err != nil {
-		return err
-	}
-	e.now, e.ids, e.typ, e.key = s.Time, s.Counters, s.Type, s.Key
-	for _, x := range s.Positions {
-		e.sources[x.SHA256] = x
-	}
-	for i := range s.Prompts {
-		e.prompts[s.Prompts[i].ID] = &s.Prompts[i]
-	}
-	for i := range s.Claims {
-		e.claims[s.Claims[i].ID] = &s.Claims[i]
-	}
-	for i := range s.Answers {
-		e.answers[s.Answers[i].ID] = &s.Answers[i]
-		e.replies[s.Answers[i].Prompt] = s.Answers[i].ID
-	}
-	for _, rec := range s.Phones {
-		var ps phoneState
-		if err := json.Unmarshal(rec.State, &ps); err != nil || ps.Track == nil || ps.Phone == nil {
-			return fmt.Errorf("phone %s: unreadable state: %w", rec.Phone, err)
-		}
-		ps.Phone.track, ps.Phone.Assignment = ps.Track, rec.Assignment
-		e.phones.Set(rec.Phone, ps.Phone)
-		for _, k := range ps.Phone.Known {
-			if k.At != nil && k.at() == ps.Track.Attachment() {
-				k.At = ps.Track.Attached() // as merge has it
-			}
-		}
-		e.tracker.Restore(ps.Track)
-		if !ps.Phone.Due.IsZero() {
-			e.agenda.add(due{at: ps.Phone.Due, what: dueSettle, phone: e.phones.Of(rec.Phone)})
-		}
-	}
-	e.loadEmergencies(s.Emergencies)
-	for _, q := range s.Prompts {
-		if p := e.phones.Of(q.Phone); p != nil && p.Prompt == q.ID && !p.Later.IsZero() {
-			e.agenda.add(due{at: p.Later, what: dueMail, prompt: q.ID})
-		}
-		switch {
-		case q.Open():
-			e.agenda.add(due{at: discovery.InstantOf(q.Opened.Add(e.cfg.Policy.PromptExpiry)), what: dueExpiry, prompt: q.ID})
-		case q.Reason == Expired:
-			if at := q.Closed.Add(e.cfg.Policy.AskAgain); !at.Before(e.now) {
-				e.agenda.add(due{at: discovery.InstantOf(at), what: dueAskAgain, prompt: q.ID})
-			}
-		}
-	}
-	return nil
 }
 
 // Type returns what the database is for.

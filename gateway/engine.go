@@ -84,6 +84,7 @@ type Engine struct {
 	late  int
 
 	observed  bool // since the last checkpoint
+	resumed   bool // since the last checkpoint: see Resume
 	forgetful bool // the store keeps no state
 }
 
@@ -92,7 +93,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 	if cfg.Renderer == nil {
 		return nil, errors.New("gateway: no renderer")
 	}
-	state, err := store.Load(ctx)
+	state, in, err := take(ctx, cfg.Discovery, store)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		batch:   newPending(),
 	}
 	_, e.forgetful = store.(stateless)
-	if err := e.load(state); err != nil {
+	if err := e.load(state, in); err != nil {
 		return nil, fmt.Errorf("load state: %w", err)
 	}
 	return e, nil
@@ -323,6 +324,10 @@ func (e *Engine) Wires(at time.Time) []discovery.Wire {
 // Resume takes up the clock again after a time in which nobody listened and
 // nothing was sent: what was heard does not age for it, and what fell due
 // meanwhile happens once, now, rather than as often as it would have.
+//
+// If that is nothing there is nothing to store: a later start resumes from the same
+// stored time. The first commit afterwards stores the whole state with its effects,
+// since from its time on it shows no more since when nobody listened.
 func (e *Engine) Resume(t time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -330,7 +335,7 @@ func (e *Engine) Resume(t time.Time) {
 		return
 	}
 	e.tracker.PauseAll(e.now)
-	e.now, e.observed = t, true
+	e.now, e.resumed = t, true
 	e.runUntil(t, true, true)
 }
 

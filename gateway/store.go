@@ -106,3 +106,29 @@ type Store interface {
 	// Close gives the store free.
 	Close() error
 }
+
+// Parts takes the large parts of a state while the rest is still being read. Its
+// methods may be called from several goroutines, and take over what they are given.
+type Parts interface {
+	// Directory is called once.
+	Directory(provisioning.Content)
+	// Tracker is called once at most.
+	Tracker(json string)
+	// Phones is called for each part of the phones, which n counts from 0. The calls
+	// may come in any order.
+	Phones(n int, part []StoredPhone)
+}
+
+// StoredPhone is a PhoneRecord as it is read.
+type StoredPhone struct {
+	Phone      discovery.PhoneID
+	Assignment Assignment
+	State      string
+}
+
+// PartLoader is a Store that reads a large state on all processors.
+type PartLoader interface {
+	// LoadParts is Load, but gives the parts to to rather than returning them. They
+	// are complete when it returns.
+	LoadParts(ctx context.Context, to Parts) (State, error)
+}

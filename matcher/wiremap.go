@@ -34,7 +34,7 @@ func NewWiremap(rules []Rule, tree *location.Tree, ignore []Ignore) (*Wiremap, e
 		symbols: newSymbols(),
 		records: make([]record, 0, len(rules)),
 		extras:  make([]extra, 1),
-		placeOf: map[location.ID]uint32{},
+		placeOf: make(map[location.ID]uint32, min(len(rules), tree.Len())),
 		sites:   map[symbol]*index{0: new(index)},
 	}
 	w.ignored.add(ignore)
@@ -122,6 +122,11 @@ func (w *Wiremap) drop(i uint32) {
 
 // place returns the index of a location, reading it from the tree at first use.
 func (w *Wiremap) place(id location.ID) uint32 {
+	if n := len(w.records); n > 0 { // neighbouring ports lead to one room
+		if i := w.records[n-1].place; i != none && w.places[i].id == id {
+			return i
+		}
+	}
 	i, ok := w.placeOf[id]
 	if !ok {
 		i = uint32(len(w.places))

@@ -45,3 +45,13 @@ func compareLocations(a, b location.Location) int { return cmp.Compare(a.ID, b.I
 func compareUsers(a, b User) int                  { return cmp.Compare(a.Email, b.Email) }
 func comparePhones(a, b Phone) int                { return bytes.Compare(a.MAC[:], b.MAC[:]) }
 func compareLines(a, b Line) int                  { return cmp.Compare(a.AOR, b.AOR) }
+
+// Sort puts all rows into the order of their keys.
+func (c *Content) Sort() {
+	sortRows(c.Sites, compareSites)
+	sortRows(c.Locations, compareLocations)
+	sortRows(c.Rules, matcher.Compare)
+	sortRows(c.Users, compareUsers)
+	sortRows(c.Phones, comparePhones)
+	sortRows(c.Lines, compareLines)
+}

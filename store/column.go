@@ -5,7 +5,9 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The types of this file stand between a Go value and its column. Each holds a
@@ -76,6 +78,34 @@ func (c list[T]) Scan(src any) error {
 		return err
 	}
 	return json.Unmarshal(b, c.v)
+}
+
+// texts is list of strings.
+type texts[T ~string] struct{ list[T] }
+
+func textsOf[T ~string](v *[]T) texts[T] { return texts[T]{list[T]{v}} }
+
+// Scan reads what encoding/json mostly makes of strings by itself: a campus has
+// millions of such lists, of one string each.
+func (c texts[T]) Scan(src any) error {
+	s, ok := src.(string)
+	inner, opened := strings.CutPrefix(s, `["`)
+	inner, closed := strings.CutSuffix(inner, `"]`)
+	if !ok || !opened || !closed || !plain(inner) {
+		return c.list.Scan(src)
+	}
+	*c.v = []T{T(inner)}
+	return nil
+}
+
+// plain reports whether a JSON string stands for itself, and is but one.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // object is a column with a JSON object.

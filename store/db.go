@@ -57,7 +57,13 @@ func load(ctx context.Context, q querier) (s gateway.State, found marks, err err
 	dir := &s.Directory
 	all := selection{}
 	err = firstError(
-		func() error { found, err = loadMeta(ctx, q, &s); return err },
+		func() (err error) {
+			var tracker string
+			if found, tracker, err = loadMeta(ctx, q, &s); tracker != "" {
+				s.Tracker = []byte(tracker)
+			}
+			return err
+		},
 		func() error { return read(ctx, q, &sites, all, &dir.Sites) },
 		func() error { return read(ctx, q, &locations, selection{where: latest}, &dir.Locations) },
 		func() error { return loadWiremap(ctx, q, &dir.Rules) },
@@ -86,21 +92,24 @@ func sortProvisional(phones []gateway.PhoneRecord) {
 	slices.SortFunc(phones[i:], func(a, b gateway.PhoneRecord) int { return a.Phone.Compare(b.Phone) })
 }
 
-func loadMeta(ctx context.Context, q querier, s *gateway.State) (marks, error) {
+// loadMeta reads what is not a record; of it the tracker's state is large.
+func loadMeta(ctx context.Context, q querier, s *gateway.State) (found marks, tracker string, err error) {
 	var rows []entry
 	if err := read(ctx, q, &meta, selection{}, &rows); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	found := make(marks, len(rows))
+	found = make(marks, len(rows))
 	for _, row := range rows {
+		if row.Key == trackerKey {
+			tracker = row.Value
+			continue
+		}
 		if err := setMeta(s, row); err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		if row.Key != trackerKey {
-			found[row.Key] = row.Value
-		}
+		found[row.Key] = row.Value
 	}
-	return found, nil
+	return found, tracker, nil
 }
 
 // Commit makes a batch durable, all or nothing. It writes the rows of the batch

@@ -45,7 +45,7 @@ var users = table[provisioning.User]{
 	columns: []string{"email", "name", "role", "site", "language", "aors"},
 	key:     1,
 	fields: func(dst []any, x *provisioning.User) []any {
-		return append(dst, &x.Email, &x.Name, word{&x.Role}, &x.Site, &x.Language, listOf(&x.AORs))
+		return append(dst, &x.Email, &x.Name, word{&x.Role}, &x.Site, &x.Language, textsOf(&x.AORs))
 	},
 }
 
@@ -54,7 +54,7 @@ var phones = table[provisioning.Phone]{
 	columns: []string{"mac", "kind", "label", "site", "users", "aors"},
 	key:     1,
 	fields: func(dst []any, x *provisioning.Phone) []any {
-		return append(dst, word{&x.MAC}, word{&x.Kind}, &x.Label, &x.Site, listOf(&x.Users), listOf(&x.AORs))
+		return append(dst, word{&x.MAC}, word{&x.Kind}, &x.Label, &x.Site, textsOf(&x.Users), textsOf(&x.AORs))
 	},
 }
 

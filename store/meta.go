@@ -134,9 +134,6 @@ func setMeta(s *gateway.State, row entry) error {
 			return fmt.Errorf("read meta: %s: %w", row.Key, err)
 		}
 		return nil
-	case trackerKey:
-		s.Tracker = []byte(row.Value)
-		return nil
 	}
 	var at int64
 	known := append(counters(&s.Counters), number{timeKey, &at})

@@ -74,17 +74,21 @@ func placeholders(n int) string {
 type selection struct {
 	where string // a condition with placeholders for args
 	args  []any
-	limit int // 0: none
+	limit int  // 0: none
+	heap  bool // in the order in which they lie in the database, which is the quickest
 }
 
-// selectSQL returns the statement that reads rows in order of their key.
+// selectSQL returns the statement that reads rows, in order of their key unless they
+// are wanted as they lie.
 func (t *table[T]) selectSQL(sel selection) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SELECT %s FROM %s", strings.Join(t.columns, ", "), t.name)
 	if sel.where != "" {
 		b.WriteString(" WHERE " + sel.where)
 	}
-	b.WriteString(" ORDER BY " + strings.Join(t.columns[:t.key], ", "))
+	if !sel.heap {
+		b.WriteString(" ORDER BY " + strings.Join(t.columns[:t.key], ", "))
+	}
 	if sel.limit > 0 {
 		b.WriteString(" LIMIT " + strconv.Itoa(sel.limit))
 	}

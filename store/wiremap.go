@@ -18,16 +18,19 @@ type ruleRow struct {
 }
 
 var wiremap = table[ruleRow]{
-	name: "wiremap",
-	columns: []string{
-		"rule_key", "site", "chassis_id", "port", "remote_id", "circuit_id", "bssid", "vlan", "subnet", "public_ip",
-		"location_id",
-	},
-	key: 1,
-	fields: func(dst []any, x *ruleRow) []any {
-		r := &x.rule
+	name:    "wiremap",
+	columns: append([]string{"rule_key"}, bareRules.columns...),
+	key:     1,
+	fields:  func(dst []any, x *ruleRow) []any { return bareRules.fields(append(dst, &x.key), &x.rule) },
+}
+
+// bareRules is wiremap to be read without its keys.
+var bareRules = table[matcher.Rule]{
+	name:    "wiremap",
+	columns: []string{"site", "chassis_id", "port", "remote_id", "circuit_id", "bssid", "vlan", "subnet", "public_ip", "location_id"},
+	fields: func(dst []any, r *matcher.Rule) []any {
 		return append(dst,
-			&x.key, &r.Site, &r.ChassisID, &r.Port, word{&r.RemoteID}, word{&r.CircuitID}, &r.BSSID, &r.VLAN,
+			&r.Site, &r.ChassisID, &r.Port, word{&r.RemoteID}, word{&r.CircuitID}, &r.BSSID, &r.VLAN,
 			word{&r.Subnet}, word{&r.PublicIP}, &r.Location)
 	},
 }

@@ -15,6 +15,15 @@ var phoneStates = table[gateway.PhoneRecord]{
 	},
 }
 
+// storedPhones are phoneStates as they are read by LoadParts.
+var storedPhones = table[gateway.StoredPhone]{
+	name: phoneStates.name, columns: phoneStates.columns, key: phoneStates.key,
+	fields: func(dst []any, x *gateway.StoredPhone) []any {
+		a := &x.Assignment
+		return append(dst, word{&x.Phone}, &a.Location, word{&a.Source}, &a.Unapproved, &a.Unlocated, &x.State)
+	},
+}
+
 var prompts = table[gateway.Prompt]{
 	name:    "prompts",
 	columns: []string{"id", "phone", "kind", "attachment", "location_id", "recipients", "opened", "closed", "reason"},

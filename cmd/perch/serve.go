@@ -32,7 +32,9 @@ func (c *serveCmd) Run(env *environment) error {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
 	c.held = func(conf *config) error { return c.standInPath(conf, log) } // phones do not wait for what is loaded
+	loaded := lean(0, loadPercent)
 	s, err := c.open(ctx, false)
+	loaded()
 	if err != nil {
 		return errors.Join(err, c.path.giveUp())
 	}

@@ -229,6 +229,9 @@ func (s *suite) manyRows() {
 	for i := range 130 {
 		put.Phones = append(put.Phones, provisioning.Phone{MAC: mac(byte(i)), Kind: provisioning.Desk})
 	}
+	for i := range 1299 {
+		b.Phones = append(b.Phones, gateway.PhoneRecord{Phone: provisional(i + 1), State: json.RawMessage(`{}`)})
+	}
 	s.commit(b)
 	s.holdsState(stateOf(b))
 }

@@ -108,6 +108,11 @@ func (s *suite) load() gateway.State {
 	if err != nil {
 		s.Fatalf("Load: %v", err)
 	}
+	if store, ok := s.store.(gateway.PartLoader); ok {
+		if diff := compare(s.loadParts(store), st); diff != "" {
+			s.Fatalf("LoadParts gives something else than Load (-got +want):\n%s", diff)
+		}
+	}
 	return st
 }
 

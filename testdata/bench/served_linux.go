@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -80,7 +81,8 @@ func (s *served) check(phones int) error {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if want := fmt.Sprintf("\nperch_phones %d\n", phones); err == nil && !bytes.Contains(text, []byte(want)) {
+	// Prometheus writes a million as 1e+06.
+	if want := "\nperch_phones " + strconv.FormatFloat(float64(phones), 'g', -1, 64) + "\n"; err == nil && !bytes.Contains(text, []byte(want)) {
 		at := bytes.Index(text, []byte("\nperch_phones "))
 		err = fmt.Errorf("want %q in its metrics, got %q", want, text[max(at, 0):min(max(at, 0)+len(want)+8, len(text))])
 	}
