@@ -46,6 +46,7 @@ type bindings struct {
 	byUser  map[string][]sip.AOR
 	n       int
 	changed bool // since they were listed last
+	aged    bool // likewise, but only until when they hold
 }
 
 func (b *bindings) init() { b.byAOR, b.byUser = map[sip.AOR][]Binding{}, map[string][]sip.AOR{} }
@@ -125,7 +126,7 @@ func (b *bindings) refresh(aor sip.AOR, raw []byte, in flow, id []byte, cseq uin
 		return false
 	}
 	x.CSeq, x.Expires = cseq, now.Add(time.Duration(min(seconds, most))*time.Second)
-	b.changed = true
+	b.aged = true
 	return true
 }
 
@@ -162,15 +163,16 @@ func userOf(aor sip.AOR) string {
 }
 
 // Bindings returns where phones registered, by AOR, and whether anything changed since
-// it was asked before; if not, and not all are wanted, none.
+// it was asked before; if not, none. That some hold for longer is a change only if
+// all changes are wanted.
 func (p *Proxy) Bindings(all bool) (list []Binding, changed bool) {
 	b := &p.bindings
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.changed && !all {
+	if !b.changed && !(all && b.aged) {
 		return nil, false
 	}
-	b.changed = false
+	b.changed, b.aged = false, false
 	now := time.Now()
 	for _, aor := range slices.Sorted(maps.Keys(b.byAOR)) {
 		rest := slices.DeleteFunc(slices.Clone(b.byAOR[aor]), func(x Binding) bool { return !x.Expires.After(now) })

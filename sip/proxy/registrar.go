@@ -48,7 +48,7 @@ func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 		most = maxExpiresAway
 	}
 	if !alone && w.isRefresh(in, aor, now) {
-		return w.bind(in, aor, most, now)
+		return w.bind(in, aor, most, false, now)
 	}
 	if !alone && line == nil {
 		return false
@@ -69,8 +69,7 @@ func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), true, w.now)
 		return w.refuse(in, &fault{403, "Forbidden", ""})
 	}
-	w.admission.accept(sourceOf(in.peer.Addr()), w.target(), w.now)
-	return w.bind(in, aor, most, now)
+	return w.bind(in, aor, most, true, now)
 }
 
 // refuse answers the request at hand; it is always true.
@@ -106,13 +105,13 @@ func sameHost(f, g flow) bool {
 }
 
 // bind does what an accepted REGISTER says, and answers it.
-func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
+func (w *worker) bind(in flow, aor sip.AOR, most int, proved bool, now time.Time) bool {
 	m := &w.m
 	number, _ := m.sequence()
 	cseq, _ := strconv.ParseUint(string(number), 10, 32)
 	raw := m.onlyContact()
 	if raw != nil && w.bindings.refresh(aor, raw, in, m.get(callID), uint32(cseq), m.generalExpires(), most, now) {
-		w.accepted(in, aor, now)
+		w.accepted(in, aor, proved, now)
 		return true
 	}
 	id := string(m.get(callID))
@@ -160,12 +159,13 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, now time.Time) bool {
 	case !w.bindings.put(list, now):
 		return w.refuse(in, &fault{503, "Service Unavailable", "Retry-After: 60"})
 	}
-	w.accepted(in, aor, now)
+	w.accepted(in, aor, proved, now)
 	return true
 }
 
-// accepted answers with the bindings that there are now, and tells of it.
-func (w *worker) accepted(in flow, aor sip.AOR, now time.Time) {
+// accepted answers with the bindings that there are now, and tells of it; proved says
+// whether a password has shown who it is.
+func (w *worker) accepted(in flow, aor sip.AOR, proved bool, now time.Time) {
 	h, outbound := w.text[:0], false
 	w.found = w.bindings.appendOf(w.found[:0], aor, now)
 	for n := range w.found {
@@ -180,8 +180,13 @@ func (w *worker) accepted(in flow, aor sip.AOR, now time.Time) {
 	w.text = h
 	answer := w.reply(in, &fault{200, "OK", ""}, h)
 	says := w.m.saying()
-	if w.cfg.Observe != nil && !w.told.again(toldOf{in, says.line}, says.sum, now) {
-		w.observe(in, w.m.raw, answer, now, now)
+	if !w.told.again(toldOf{in, says.line}, says.sum, now) {
+		if proved {
+			w.admission.accept(sourceOf(in.peer.Addr()), w.target(), w.now)
+		}
+		if w.cfg.Observe != nil {
+			w.observe(in, w.m.raw, answer, now, now)
+		}
 	}
 	w.send(in, answer)
 }
