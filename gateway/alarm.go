@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"perch/discovery"
+	"perch/sip"
 )
 
 // Alarm is who learns of calls for help, and for how long they are kept. 47 CFR
@@ -137,7 +138,7 @@ func (e *Engine) mailEmergency(x *Emergency, to []string) {
 	for _, email := range to {
 		l := e.letter(p, MailEmergency, email)
 		held := *x
-		l.Emergency = &held
+		l.Emergency, l.Callback = &held, e.callback(x.AOR)
 		e.post(p, l)
 	}
 }
@@ -204,6 +205,8 @@ type Alerts struct {
 	Sites   []string    // IDs of the sites that the reader is a contact of, sorted; empty text: of calls whose site is not known
 	Waiting []Emergency // to be acknowledged, the latest first
 	Recent  []Emergency // the others, the latest first
+
+	Callbacks map[string]string // numbers of their lines that are listed, by Emergency.AOR
 }
 
 // recentAlerts is how many calls are shown that need nothing any more.
@@ -230,16 +233,32 @@ func (e *Engine) Alerts(reader string) (Alerts, bool) {
 		sites = append(sites, c.Site) // which the directory may not list yet
 	}
 	out.Sites = slices.DeleteFunc(sorted(sites), func(site string) bool { return !learns(site) })
+	out.Callbacks = map[string]string{}
 	for _, x := range slices.Backward(e.emergencies) {
 		switch {
 		case !learns(x.Site):
+			continue
 		case x.Waits():
 			out.Waiting = append(out.Waiting, *x)
 		case len(out.Recent) < recentAlerts:
 			out.Recent = append(out.Recent, *x)
 		}
+		if number := e.callback(x.AOR); number != "" {
+			out.Callbacks[x.AOR] = number
+		}
 	}
 	return out, len(out.Sites) > 0
+}
+
+// callback is the number by which a line is reached from outside; empty if the directory
+// does not list one.
+func (e *Engine) callback(line string) string {
+	aor, err := sip.ParseAOR(line)
+	if err != nil {
+		return ""
+	}
+	l, _ := e.dir.Line(aor)
+	return l.Callback
 }
 
 // AlarmReaches reports whether anybody is told of calls from a site by mail.

@@ -442,3 +442,27 @@ func TestEmergencyFlood(t *testing.T) {
 		}
 	}
 }
+
+// The number of a line that is listed is told, as it is listed now.
+func TestEmergencyCallback(t *testing.T) {
+	d := newFrontOffice(t, frontDesk)
+	number := func(text string) string {
+		t.Helper()
+		f, err := provisioning.ReadFile("lines.csv", strings.NewReader("aor,callback\n"+text))
+		if err == nil {
+			_, err = d.engine.Import([]provisioning.File{f}, false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := d.engine.Alerts("desk@example.com")
+		return a.Callbacks["sip:1001@pbx.example.com"]
+	}
+	d.tell(d.call("abc"))
+	if got := number("1002@pbx.example.com,+1 555 0102\n"); got != "" {
+		t.Errorf("got %q for a line that is not listed", got)
+	}
+	if got := number("1001@pbx.example.com,+1 555 0101\n"); got != "+1 555 0101" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -234,4 +234,7 @@ type Letter struct {
 	By        string // who answered, objected or said so: email, or cli:NAME
 	Reason    string // of a rejection
 	Emergency *Emergency
+	// Callback is the number by which the line that calls is reached from outside, if
+	// the directory lists it.
+	Callback string
 }

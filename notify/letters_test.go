@@ -373,7 +373,7 @@ func rejectedToNothing() gateway.Letter {
 func emergency() gateway.Letter {
 	l := first()
 	l.ID, l.Purpose, l.Time, l.Kind, l.Expires, l.Recipient, l.Prompt = 21, gateway.MailEmergency, at("14:03:23"), 0, time.Time{}, nil, 0
-	l.To = provisioning.User{Email: "desk@example.com"}
+	l.To, l.Callback = provisioning.User{Email: "desk@example.com"}, "+1 217 555 0101"
 	l.Emergency = &gateway.Emergency{
 		ID: 3, Opened: l.Time, Changed: l.Time, Version: 2, Place: thirdFloor.Name,
 		On: discovery.Network{Level: discovery.LevelPort, Site: "hq", ChassisID: "sw-3fl", PortID: "Gi1/0/7"},
@@ -399,6 +399,7 @@ func emergencyReminder() gateway.Letter {
 // emergencyUnknown is a call from a phone that nobody knows.
 func emergencyUnknown() gateway.Letter {
 	l := emergency()
+	l.Callback = ""
 	l.Phone, l.Label, l.Model, l.AORs, l.Attachment, l.Evidence = discovery.PhoneID{}, "", "", nil, discovery.Attachment{}, nil
 	l.Emergency = &gateway.Emergency{ID: 4, Opened: l.Time, EmergencyCall: gateway.EmergencyCall{
 		Name: "4", Time: l.Time, Dialled: "112", AOR: "sip:anonymous@anonymous.invalid", From: netip.MustParseAddrPort("[2001:db8::7]:5060"), Why: "it is not known which phone calls", Status: 180,

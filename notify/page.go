@@ -75,7 +75,7 @@ func (p *page) facts(l *gateway.Letter) {
 		p.Personal = l.Answer.Kind == gateway.AnswerPersonal || l.Answer.Kind == gateway.AnswerAddPersonal
 	}
 	if x := l.Emergency; x != nil {
-		p.Call, p.Reminder = words.CallOf(x, words.Second), x.Reminders
+		p.Call, p.Reminder = words.CallOf(x, l.Callback, words.Second), x.Reminders
 		p.Phone = p.Call.Phone
 	}
 	p.Answered, p.Objected, p.NotMine = l.Notice == gateway.NoticeAnswered, l.Notice == gateway.NoticeObjected, l.Notice == gateway.NoticeNotMine

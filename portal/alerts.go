@@ -95,7 +95,7 @@ func (v *visit) alerts(typed signature) (alertsView, bool) {
 	now := v.office.Now()
 	p.Now = now.UnixMilli()
 	for _, x := range a.Waiting {
-		c := v.callView(&x, now)
+		c := v.callView(&x, a.Callbacks[x.AOR], now)
 		c.Name = words.Clean(name, words.MaxName)
 		if typed.call == x.ID {
 			c.Name, c.Wrong = shown(typed.name), typed.wrong
@@ -103,7 +103,7 @@ func (v *visit) alerts(typed signature) (alertsView, bool) {
 		p.Waiting = append(p.Waiting, c)
 	}
 	for _, x := range a.Recent {
-		p.Recent = append(p.Recent, v.callView(&x, now))
+		p.Recent = append(p.Recent, v.callView(&x, a.Callbacks[x.AOR], now))
 	}
 	p.Title = "Emergency calls"
 	if n := len(p.Waiting); n > 0 {
@@ -113,10 +113,10 @@ func (v *visit) alerts(typed signature) (alertsView, bool) {
 	return p, true
 }
 
-func (v *visit) callView(x *gateway.Emergency, now time.Time) callView {
+func (v *visit) callView(x *gateway.Emergency, callback string, now time.Time) callView {
 	z := v.zone(x.Site)
 	stamp := func(t time.Time) string { return t.In(z).Format("15:04:05 MST, Monday, 2 January 2006") }
-	return callView{Call: words.CallOf(x, stamp), At: x.Time.UnixMilli(), Ago: words.Age(now.Sub(x.Time)) + " ago"}
+	return callView{Call: words.CallOf(x, callback, stamp), At: x.Time.UnixMilli(), Ago: words.Age(now.Sub(x.Time)) + " ago"}
 }
 
 // tagOf is different for pages that tell different things.

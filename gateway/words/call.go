@@ -37,12 +37,16 @@ type Call struct {
 	Told     string   // who acknowledged it and when; empty if nobody did
 }
 
-// CallOf puts a call into words; stamp writes times.
-func CallOf(x *gateway.Emergency, stamp func(time.Time) string) *Call {
+// CallOf puts a call into words; callback is the number by which its line is reached from
+// outside, if one is listed, and stamp writes times.
+func CallOf(x *gateway.Emergency, callback string, stamp func(time.Time) string) *Call {
 	c := &Call{
 		ID: x.ID, Test: x.Test, Dialled: Clean(x.Dialled, MaxWord), When: stamp(x.Time), Site: Clean(x.Site, MaxWord),
 		Line: lineWords(x.AOR), Place: Clean(x.Place, MaxName), Sent: sentWords(x), Warnings: warningsOf(x), Status: statusWords(x.Status),
 		Document: x.Sent, Waits: x.Waits(), Network: Network(x.On), Number: Clean(x.ELIN, MaxWord),
+	}
+	if callback = Clean(callback, MaxWord); callback != "" {
+		c.Line = callback + " (" + c.Line + ")"
 	}
 	c.Phone = PhoneOf(gateway.Letter{Phone: x.Phone, Label: x.Label, AORs: []string{x.AOR}})
 	c.Unknown = x.Phone == (discovery.PhoneID{})
