@@ -112,7 +112,7 @@ func TestWords(t *testing.T) {
 		{"approved after the phone moved on", approvedElsewhere(), []string{"was approved", "This address: HQ, 3rd floor"}, []string{"The address above."}},
 		{"rejected", decision(gateway.ClaimRejected), []string{"was not accepted by rita@example.com", "closed for building work", "we ask you again", "This address: HQ, 3rd floor"}, nil},
 		{"emergency", emergency(),
-			[]string{"dialled 911 on phone “Reception”", "1 Main Street", "Call back: 1001", "14:03:22 UTC", "on its way",
+			[]string{"dialled 911 on phone “Reception”", "1 Main Street", "Call back: +1 217 555 0101 (1001)", "14:03:22 UTC", "on its way",
 				"The address was sent with the call.", "A user of the phone confirmed it.", "hq-3f, version 2", "port Gi1/0/7 of switch sw-3fl, site hq", "6 hours before the call",
 				"00:15:65:aa:bb:cc", "perch alerts ack 3", "perch.example.com/e/" + gateway.TokenMark},
 			[]string{"reminder", "has approved", "general address", "did not get through"}},
