@@ -42,17 +42,15 @@ func HashLine(aor sip.AOR, user, realm, password string) Line {
 type listed struct {
 	byAOR    map[sip.AOR]*Line
 	byNumber map[string][]*Line // by the user part of the AOR
-	byUser   map[string][]*Line
 }
 
 // SetLines replaces the lines that may register here.
 func (p *Proxy) SetLines(list []Line) {
-	l := &listed{map[sip.AOR]*Line{}, map[string][]*Line{}, map[string][]*Line{}}
+	l := &listed{map[sip.AOR]*Line{}, map[string][]*Line{}}
 	for i := range list {
 		x := &list[i]
 		l.byAOR[x.AOR] = x
 		l.byNumber[userOf(x.AOR)] = append(l.byNumber[userOf(x.AOR)], x)
-		l.byUser[x.User] = append(l.byUser[x.User], x)
 	}
 	p.lines.Store(l)
 }
@@ -245,9 +243,30 @@ func (d *digest) field(key []byte) *[]byte {
 	return nil
 }
 
-// check looks at the credentials that the request at hand has for our realm; line
-// returns the line that a user's name is of, nil if there is none.
-func (w *worker) check(kind name, in flow, line func(user string) *Line, now time.Time) (*Line, proof) {
+// authorized reports whether the request at hand proves that it is of a line. If it does
+// not it was answered: by a challenge (RFC 3261 sections 22.2, 22.3) or by a refusal. Nil
+// is a line that there is not, which nobody is.
+func (w *worker) authorized(in flow, line *Line, now time.Time) bool {
+	kind, code, reason, ask := proxyAuthorization, 407, "Proxy Authentication Required", "Proxy-Authenticate"
+	register := w.m.is("REGISTER")
+	if register {
+		kind, code, reason, ask = authorization, 401, "Unauthorized", "WWW-Authenticate"
+	}
+	switch v := w.check(kind, in, line, now); v {
+	case proved:
+		return true
+	case disproved:
+		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), register, w.now)
+		w.answer(in, &fault{403, "Forbidden", ""})
+	default:
+		w.answer(in, &fault{code, reason, w.challenge(ask, in, v == proofStale, now)})
+	}
+	return false
+}
+
+// check looks at the credentials that the request at hand has for our realm: whether
+// they are a line's.
+func (w *worker) check(kind name, in flow, line *Line, now time.Time) proof {
 	m := &w.m
 	for _, h := range m.headers {
 		if h.name != kind {
@@ -257,24 +276,26 @@ func (w *worker) check(kind name, in flow, line func(user string) *Line, now tim
 		if !ok || string(d.realm) != w.cfg.Realm {
 			continue
 		}
-		l := line(string(d.user))
-		if !w.proves(&d, l) {
-			return nil, disproved
+		if line != nil && line.User != string(d.user) {
+			line = nil
+		}
+		if !w.proves(&d, line) {
+			return disproved
 		}
 		n, at, ours := w.openNonce(d.nonce, in.peer.Addr())
 		age := now.Sub(at)
 		if !ours || age > nonceLife || age < -nonceLife {
-			return l, proofStale
+			return proofStale
 		}
 		count, err := strconv.ParseUint(string(d.nc), 16, 32)
 		sum := fnv.New64a()
 		sum.Write(w.m.raw) // a digest says nothing of Contact, so all of it must be the same
 		if err != nil || count == 0 || !w.nonces.use(n, uint32(count), sum.Sum64(), now) {
-			return l, proofStale
+			return proofStale
 		}
-		return l, proved
+		return proved
 	}
-	return nil, unproved
+	return unproved
 }
 
 // proves reports whether a digest is that of the line's password (RFC 7616 section

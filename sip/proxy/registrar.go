@@ -56,20 +56,7 @@ func (w *worker) registerHere(in flow, alone bool, now time.Time) bool {
 	if !w.mayRegister(in) {
 		return w.refuse(in, &fault{503, "Service Unavailable", retryLater})
 	}
-	l, v := w.check(authorization, in, func(user string) *Line {
-		if line != nil && line.User == user {
-			return line
-		}
-		return nil
-	}, now)
-	switch {
-	case v == unproved || v == proofStale:
-		return w.refuse(in, &fault{401, "Unauthorized", w.challenge("WWW-Authenticate", in, v == proofStale, now)})
-	case v == disproved || l != line:
-		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), true, w.now)
-		return w.refuse(in, &fault{403, "Forbidden", ""})
-	}
-	return w.bind(in, aor, most, true, now)
+	return !w.authorized(in, line, now) || w.bind(in, aor, most, true, now)
 }
 
 // refuse answers the request at hand; it is always true.
@@ -244,26 +231,7 @@ func (w *worker) calledBy(in flow, alone bool, now time.Time) bool {
 			}
 		}
 	}
-	if !alone {
-		return false
-	}
-	line := w.lines.Load().of(caller, w.hostIsOurs(from))
-	l, v := w.check(proxyAuthorization, in, func(user string) *Line {
-		if line != nil && line.User == user {
-			return line
-		}
-		return nil
-	}, now)
-	switch {
-	case v == unproved || v == proofStale:
-		w.refuse(in, &fault{407, "Proxy Authentication Required", w.challenge("Proxy-Authenticate", in, v == proofStale, now)})
-	case v == disproved || l != line:
-		w.admission.refuse(sourceOf(in.peer.Addr()), w.target(), false, w.now)
-		w.refuse(in, &fault{403, "Forbidden", ""})
-	default:
-		return true
-	}
-	return false
+	return alone && w.authorized(in, w.lines.Load().of(caller, w.hostIsOurs(from)), now)
 }
 
 // toPhone sends the request at hand to where a line registered (RFC 3261 section
