@@ -101,6 +101,7 @@ func TestRegistrar(t *testing.T) {
 	for i, tc := range []struct{ name, credentials, status string }{
 		{"another password", credentials(challenge, "101", "wrong", "SHA-256", 1), "403"},
 		{"another line's user", credentials(challenge, "u102", "nor-this", "SHA-256", 1), "403"},
+		{"another user's name with the line's hash", strings.Replace(credentials(challenge, "101", "not-a-secret", "MD5", 1), `username="101"`, `username="u102"`, 1), "403"},
 		{"another method", answerTo(t, challenge, "INVITE", "sip:example.com", "101", "not-a-secret", "MD5", 1), "403"},
 		{"another realm", strings.Replace(credentials(challenge, "101", "not-a-secret", "MD5", 1), `realm="example.com"`, `realm="example.org"`, 1), "401"},
 		{"a nonce made up", credentials(strings.ReplaceAll(challenge, `nonce="`, `nonce="AA`), "101", "not-a-secret", "MD5", 1), "401"},
