@@ -175,8 +175,8 @@ func (w *worker) response(in flow) {
 func (w *worker) elsewhere(key txn, o *owed) bool {
 	now := time.Now()
 	answer := bytes.Clone(w.m.raw)
-	if n, err := strconv.ParseUint(string(bytes.TrimSpace(firstWord(w.m.get(retryAfter)))), 10, 31); err == nil {
-		o.to.until.Store(now.Add(time.Duration(n) * time.Second).UnixNano())
+	if wait, ok := w.m.retryAfter(); ok {
+		o.to.until.Store(now.Add(wait).UnixNano())
 	}
 	if w.again(key, o, now) {
 		return true
@@ -184,6 +184,13 @@ func (w *worker) elsewhere(key txn, o *owed) bool {
 	w.m.read(answer) // it was valid before
 	w.m.validate(false)
 	return false
+}
+
+// retryAfter is how long who sent the answer wants nothing (RFC 3261 section 20.33). It
+// is false if that is not said.
+func (m *message) retryAfter() (time.Duration, bool) {
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(firstWord(m.get(retryAfter)))), 10, 31)
+	return time.Duration(n) * time.Second, err == nil
 }
 
 // firstWord is what stands before a comment or a parameter.

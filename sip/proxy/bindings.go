@@ -310,8 +310,7 @@ func (w *worker) learn(phone flow, register []byte, now time.Time) {
 	}
 	granted := map[string]int{}
 	w.m.contacts(func(uri, _ string, seconds int) { granted[uri] = seconds })
-	number, _ := q.sequence()
-	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	cseq := q.sequenceNumber()
 	var list []Binding
 	q.contacts(func(uri, params string, asked int) {
 		if uri == "*" {
@@ -324,7 +323,7 @@ func (w *worker) learn(phone flow, register []byte, now time.Time) {
 		} else if seconds <= 0 {
 			seconds = max(asked, minExpires)
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: uint32(cseq), Agent: string(q.get(userAgent)), key: bindingKey(uri, params)}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: cseq, Agent: string(q.get(userAgent)), key: bindingKey(uri, params)}
 		if seconds > 0 { // what is told again within moments is not looked at
 			x.Expires = now.Add(time.Duration(seconds)*time.Second + sameAgain)
 		}

@@ -152,28 +152,38 @@ func (x *conn) send() {
 // accept takes connections in.
 func (p *Proxy) accept(l *leg, running *sync.WaitGroup) {
 	for {
-		n, err := l.listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		n, from, err := p.nextConn(l.listener)
+		if err != nil {
 			return
 		}
-		if err != nil {
-			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
-			continue
-		}
-		from, ok := n.RemoteAddr().(*net.TCPAddr)
-		if ok {
-			ok, _ = p.admits(from.AddrPort().Addr().Unmap())
-		}
-		if !ok {
-			_ = n.Close()
-			continue
-		}
-		x := p.conns.add(n, from.AddrPort().Addr().Unmap(), flow{})
+		x := p.conns.add(n, from, flow{})
 		if x == nil {
 			_ = n.Close()
 			continue
 		}
 		running.Go(func() { p.serve(x, l.transport, l.addr.Port()) })
+	}
+}
+
+// nextConn waits for a connection from an address that is allowed, and closes those of
+// others unheard. The error is net.ErrClosed.
+func (p *Proxy) nextConn(l net.Listener) (net.Conn, netip.Addr, error) {
+	for {
+		n, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil, netip.Addr{}, err
+		}
+		if err != nil {
+			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
+			continue
+		}
+		if at, ok := n.RemoteAddr().(*net.TCPAddr); ok {
+			from := at.AddrPort().Addr().Unmap()
+			if ok, _ := p.admits(from); ok {
+				return n, from, nil
+			}
+		}
+		_ = n.Close()
 	}
 }
 

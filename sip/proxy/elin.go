@@ -43,11 +43,7 @@ func (w *worker) putELIN(e *emergency, now time.Time) (back Binding) {
 	if host == "" {
 		return Binding{}
 	}
-	for _, h := range m.headers {
-		if h.name == assertedIdentity || h.name == preferredIdentity || h.name == privacy { // RFC 3323: who hides is not called back
-			w.edits.replace(span{h.at, h.end}, nil)
-		}
-	}
+	w.remove(assertedIdentity, preferredIdentity, privacy) // RFC 3323: who hides is not called back
 	w.edits.insert(m.headers[0].at, func(b []byte) []byte {
 		return append(b, "P-Asserted-Identity: <sip:"+uriNumber(number)+"@"+host+";user=phone>\r\n"...)
 	})
@@ -106,14 +102,11 @@ func (w *worker) calledBack(elin sip.AOR, now time.Time) (x Binding, ok bool) {
 	if w.alive(x.flow) {
 		return x, true
 	}
-	found := false
+	phone := x.URI
 	for _, y := range w.bindings.of(x.Line, now) {
-		if same := y.URI == x.URI; w.alive(y.flow) && (!found || same) {
-			list, found = []Binding{y}, true
+		if w.alive(y.flow) && (!ok || y.URI == phone) {
+			x, ok = y, true
 		}
 	}
-	if !found {
-		return x, false
-	}
-	return list[0], true
+	return x, ok
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,11 +55,7 @@ func (w *worker) addLocation(e *emergency) (why string) {
 	}
 	b = append(b, "--"+boundary+"\r\nContent-Type: application/pidf+xml\r\nContent-ID: <"+id+">\r\n\r\n"...)
 	b = append(append(b, doc...), "\r\n--"+boundary+"--\r\n"...)
-	for _, h := range m.headers {
-		if h.name == geolocation || h.name == geolocationRouting {
-			w.edits.replace(span{h.at, h.end}, nil)
-		}
-	}
+	w.remove(geolocation, geolocationRouting)
 	w.edits.insert(m.headers[0].at, func(out []byte) []byte {
 		return append(out, "Geolocation: <cid:"+id+">\r\nGeolocation-Routing: yes\r\n"...)
 	})
@@ -76,6 +73,15 @@ func (w *worker) set(n name, line string) {
 		return
 	}
 	w.edits.insert(w.m.headers[0].at, text)
+}
+
+// remove takes headers out, wherever they stand.
+func (w *worker) remove(names ...name) {
+	for _, h := range w.m.headers {
+		if slices.Contains(names, h.name) {
+			w.edits.replace(span{h.at, h.end}, nil)
+		}
+	}
 }
 
 // deviceName is a phone's name in a document: its MAC, if that is known.

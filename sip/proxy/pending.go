@@ -22,7 +22,8 @@ const (
 	maxOwed       = 1 << 14
 	maxOwedOctets = 16 << 20
 	// maxMoved is how many requests are known that went to another PBX than the one
-	// that is preferred, so that a CANCEL goes there too.
+	// that is preferred, so that a CANCEL goes there too; and how many that went to a
+	// phone without a PBX.
 	maxMoved = 1 << 12
 )
 
@@ -49,16 +50,32 @@ type pending struct {
 	mu     sync.Mutex
 	byTxn  map[txn]*owed
 	octets int
-	moved  map[txn]*target
-	order  []txn // of moved, the oldest first
+	moved  latest[*target]
 
-	here      map[txn]Binding // requests that went to a phone without a PBX
-	hereOrder []txn
-	anyHere   atomic.Bool
+	here    latest[Binding] // requests that went to a phone without a PBX
+	anyHere atomic.Bool
+}
+
+// latest are the last maxMoved of something, by their transactions.
+type latest[T any] struct {
+	byTxn map[txn]T
+	order []txn // the oldest first
+}
+
+// put keeps one, instead of the oldest if there are too many.
+func (l *latest[T]) put(key txn, x T) {
+	if _, ok := l.byTxn[key]; !ok {
+		if len(l.order) == maxMoved {
+			delete(l.byTxn, l.order[0])
+			l.order = l.order[1:]
+		}
+		l.order = append(l.order, key)
+	}
+	l.byTxn[key] = x
 }
 
 func (p *pending) init() {
-	p.byTxn, p.moved, p.here = map[txn]*owed{}, map[txn]*target{}, map[txn]Binding{}
+	p.byTxn, p.moved.byTxn, p.here.byTxn = map[txn]*owed{}, map[txn]*target{}, map[txn]Binding{}
 }
 
 // stayHere notes that a request went to a phone, so that what belongs to it goes there
@@ -66,14 +83,7 @@ func (p *pending) init() {
 func (p *pending) stayHere(key txn, x Binding) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.here[key]; !ok {
-		if len(p.hereOrder) == maxMoved {
-			delete(p.here, p.hereOrder[0])
-			p.hereOrder = p.hereOrder[1:]
-		}
-		p.hereOrder = append(p.hereOrder, key)
-	}
-	p.here[key] = x
+	p.here.put(key, x)
 	p.anyHere.Store(true)
 }
 
@@ -84,7 +94,7 @@ func (p *pending) hereOf(key txn) (Binding, bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	x, ok := p.here[key]
+	x, ok := p.here.byTxn[key]
 	return x, ok
 }
 
@@ -100,14 +110,14 @@ func (p *pending) of(key txn) *target {
 	if o := p.byTxn[key]; o != nil {
 		return o.to
 	}
-	return p.moved[key]
+	return p.moved.byTxn[key]
 }
 
 // add notes that a request was sent.
 func (p *pending) add(key txn, in flow, raw []byte, says saying, to *target, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.moved[key] == nil && p.room(key, raw) {
+	if p.moved.byTxn[key] == nil && p.room(key, raw) {
 		p.put(key, &owed{in: in, raw: slices.Clone(raw), says: says, to: to, at: now})
 	}
 }
@@ -155,14 +165,7 @@ func (p *pending) move(key txn, o *owed) {
 	if p.room(key, o.raw) {
 		p.put(key, o)
 	}
-	if p.moved[key] == nil {
-		if len(p.order) == maxMoved {
-			delete(p.moved, p.order[0])
-			p.order = p.order[1:]
-		}
-		p.order = append(p.order, key)
-	}
-	p.moved[key] = o.to
+	p.moved.put(key, o.to)
 }
 
 // overdue takes the requests out that wait for too long, or for a PBX that is down.
@@ -196,7 +199,7 @@ func (p *pending) repeats(now time.Time) (out []*owed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range p.byTxn {
-		if o.in.transport != udp && (o.to == nil || o.to.transport == udp) && now.Sub(o.at) >= (500*time.Millisecond)<<o.tries {
+		if o.in.transport != udp && (o.to == nil || o.to.transport == udp) && now.Sub(o.at) >= ownT1<<o.tries {
 			o.tries++
 			out = append(out, o)
 		}

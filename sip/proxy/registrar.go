@@ -70,9 +70,8 @@ func (w *worker) refuse(in flow, f *fault) bool {
 // only the phone goes on with, its Call-ID and CSeq. A phone can take it back as well.
 func (w *worker) isRefresh(in flow, aor sip.AOR, now time.Time) bool {
 	list, n, same := w.bindings.of(aor, now), 0, 0
-	number, _ := w.m.sequence()
-	cseq, _ := strconv.ParseUint(string(number), 10, 32)
-	goesOn := func(x *Binding) bool { return x.CallID == string(w.m.get(callID)) && uint32(cseq) > x.CSeq }
+	cseq := w.m.sequenceNumber()
+	goesOn := func(x *Binding) bool { return x.CallID == string(w.m.get(callID)) && cseq > x.CSeq }
 	w.m.contacts(func(uri, params string, _ int) {
 		n++
 		for _, x := range list {
@@ -94,10 +93,9 @@ func sameHost(f, g flow) bool {
 // bind does what an accepted REGISTER says, and answers it.
 func (w *worker) bind(in flow, aor sip.AOR, most int, proved bool, now time.Time) bool {
 	m := &w.m
-	number, _ := m.sequence()
-	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	cseq := m.sequenceNumber()
 	raw := m.onlyContact()
-	if raw != nil && w.bindings.refresh(aor, raw, in, m.get(callID), uint32(cseq), m.generalExpires(), most, now) {
+	if raw != nil && w.bindings.refresh(aor, raw, in, m.get(callID), cseq, m.generalExpires(), most, now) {
 		w.accepted(in, aor, proved, now)
 		return true
 	}
@@ -122,7 +120,7 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, proved bool, now time.Time
 			fail = &fault{423, "Interval Too Brief", "Min-Expires: " + strconv.Itoa(minExpires)}
 			return
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: uint32(cseq), Agent: string(m.get(userAgent)), key: bindingKey(uri, params), Expires: now}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: cseq, Agent: string(m.get(userAgent)), key: bindingKey(uri, params), Expires: now}
 		for _, o := range old {
 			if o.key == x.key && o.CallID == id && o.CSeq > x.CSeq { // an older one that is late
 				fail = &fault{500, "Server Internal Error", ""}

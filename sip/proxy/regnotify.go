@@ -44,12 +44,11 @@ func (w *worker) regTake() *fault {
 		return bad("Subscription-State")
 	}
 	d, now := &s.dialog, r.now()
-	number, _ := m.sequence()
-	cseq, _ := strconv.ParseUint(string(number), 10, 32)
+	cseq := m.sequenceNumber()
 	switch {
-	case d.notified && uint32(cseq) == d.heard:
+	case d.notified && cseq == d.heard:
 		return taken // it comes again
-	case d.notified && uint32(cseq) < d.heard: // RFC 3261 section 12.2.2
+	case d.notified && cseq < d.heard: // RFC 3261 section 12.2.2
 		return &fault{500, "Server Internal Error", ""}
 	}
 	doc, fault := r.document(m, s)
@@ -57,7 +56,7 @@ func (w *worker) regTake() *fault {
 		return fault
 	}
 	tag, _ := tagOf(m.get(from))
-	d.remote, d.heard, d.notified = string(tag), uint32(cseq), true
+	d.remote, d.heard, d.notified = string(tag), cseq, true
 	d.aim(m)
 	if params = ";" + params; state == "terminated" {
 		w.regInform(s, doc, now)

@@ -70,11 +70,11 @@ func (w *worker) retryAfter(status int) time.Duration {
 	if status == 408 {
 		return 0 // there may be no answer
 	}
-	n, err := strconv.ParseUint(string(bytes.TrimSpace(firstWord(w.m.get(retryAfter)))), 10, 31)
-	if err != nil {
+	wait, ok := w.m.retryAfter()
+	if !ok {
 		return 0
 	}
-	return min(time.Duration(n)*time.Second, refusedWait)
+	return min(wait, refusedWait)
 }
 
 // regProve answers a challenge, and another one if only the nonce was wrong.

@@ -105,6 +105,13 @@ func (m *message) sequence() (number, method []byte) {
 	return b[:i], bytes.TrimSpace(b[i:])
 }
 
+// sequenceNumber is the number of CSeq, of a message that is valid.
+func (m *message) sequenceNumber() uint32 {
+	number, _ := m.sequence()
+	n, _ := strconv.ParseUint(string(number), 10, 32) // as validate has done
+	return uint32(n)
+}
+
 // checkLength holds Content-Length to the body that came.
 func (m *message) checkLength(datagram bool) *fault {
 	h, ok := m.find(contentLength)

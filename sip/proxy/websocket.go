@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	cryptotls "crypto/tls"
-	"errors"
 	"io"
 	"log"
 	"net"
@@ -64,19 +63,12 @@ type allowed struct {
 // Accept returns the next connection from a network that is allowed.
 func (a *allowed) Accept() (net.Conn, error) {
 	for {
-		n, err := a.Listener.Accept()
+		n, at, err := a.proxy.nextConn(a.Listener)
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil, err
-			}
-			time.Sleep(50 * time.Millisecond) // no file descriptors: some will be free again
-			continue
+			return nil, err
 		}
-		if from, ok := n.RemoteAddr().(*net.TCPAddr); ok {
-			at := from.AddrPort().Addr().Unmap()
-			if ok, _ := a.proxy.admits(at); ok && a.take(at) {
-				return &countedConn{Conn: n, closed: sync.OnceFunc(func() { a.give(at) })}, nil
-			}
+		if a.take(at) {
+			return &countedConn{Conn: n, closed: sync.OnceFunc(func() { a.give(at) })}, nil
 		}
 		_ = n.Close()
 	}
