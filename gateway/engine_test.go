@@ -62,18 +62,7 @@ func observations(t failer, story string) []*discovery.Observation {
 // newEngine returns an engine with the map of a story, and what it said so far.
 func newEngine(t failer, store gateway.Store, story string) (*gateway.Engine, *[]gateway.Event) {
 	t.Helper()
-	r, err := notify.New(notify.Config{From: "perch@example.com", URL: "https://perch.example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := gateway.New(context.Background(), gateway.Config{
-		Discovery: discovery.Config{Site: "hq"}, Policy: gateway.DefaultPolicy(), Renderer: r,
-	}, store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	events := &[]gateway.Event{}
-	e.OnEvent(func(ev gateway.Event) { *events = append(*events, ev) })
+	e, events := restarted(t, store)
 	files, err := provisioning.ReadPaths(filepath.Join("..", "testdata", "replay", story, "map"))
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func (r *recorder) Commit(ctx context.Context, b *gateway.Batch) error {
 }
 
 // restarted returns an engine that goes on from what a store holds.
-func restarted(t *testing.T, store gateway.Store) (*gateway.Engine, *[]gateway.Event) {
+func restarted(t failer, store gateway.Store) (*gateway.Engine, *[]gateway.Event) {
 	t.Helper()
 	r, err := notify.New(notify.Config{From: "perch@example.com", URL: "https://perch.example.com"})
 	if err != nil {

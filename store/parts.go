@@ -245,7 +245,6 @@ func assign(target, cell any) error {
 type whole[T any] struct {
 	mu    sync.Mutex
 	parts [][]T
-	n     int
 }
 
 func (w *whole[T]) take(n int, part []T) {
@@ -255,7 +254,6 @@ func (w *whole[T]) take(n int, part []T) {
 		w.parts = append(w.parts, nil)
 	}
 	w.parts[n] = part
-	w.n += len(part)
 }
 
 // all returns the rows, once.
