@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 //go:embed registrar.cfg
@@ -24,35 +23,17 @@ func (b *bench) f2() error {
 	if err != nil {
 		return err
 	}
-	var ours, theirs []time.Duration
-	var ratios []float64
-	for range b.pairs {
-		u, err := b.underLoad(0, (*office).useDigest, b.serveLines)
-		if err != nil {
-			return fmt.Errorf("perch: %w", err)
-		}
-		t, err := b.underLoad(0, (*office).useDigest, func(dir string, listen, _ int) (*exec.Cmd, func() error, error) {
-			conf := filepath.Join(dir, "kamailio.cfg")
-			err := os.WriteFile(conf, []byte(registrarConfig), 0o644)
-			return kamailioUnder(kamailio, dir, conf, listen), func() error { return nil }, err
-		})
-		if err != nil {
-			return fmt.Errorf("kamailio: %w", err)
-		}
-		ours, theirs = append(ours, u), append(theirs, t)
-		ratios = append(ratios, float64(u)/float64(t))
-		b.say("pair %d: %.2f s / %.2f s = %.2f", len(ours), u.Seconds(), t.Seconds(), ratios[len(ratios)-1])
+	if err := b.inTurn("F2", (*office).useDigest, b.serveLines, kamailioWith(kamailio, registrarConfig)); err != nil {
+		return err
 	}
-	ratio := median(ratios)
-	fmt.Printf("F2: %.2f s / %.2f s = %.2f %s\n", median(ours).Seconds(), median(theirs).Seconds(), ratio, bound(ratio, 1, "1.0"))
 	fmt.Printf("    CPU of perch serve, registrar and engine, to Kamailio with a table in memory, for %d REGISTERs with digest of %d phones, medians of %d pairs\n",
 		registers, registrants, b.pairs)
 	return nil
 }
 
 // serveLines prepares a serve that is the registrar of all phones.
-func (b *bench) serveLines(dir string, listen, _ int) (*exec.Cmd, func() error, error) {
-	cmd, check, err := b.serve(dir, fmt.Sprintf("sip: {listen: [\"udp:127.0.0.1:%d\"], registrar: {realm: pbx.example.com}}\n", listen))
+func (b *bench) serveLines(dir string, listen int) (*exec.Cmd, func() error, error) {
+	cmd, check, err := b.prepareServe(dir, fmt.Sprintf("listen: [\"udp:127.0.0.1:%d\"], registrar: {realm: pbx.example.com}", listen))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,9 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,19 +41,26 @@ func (b *bench) f1() error {
 		return err
 	}
 	defer upstream.Close()
+	text := strings.ReplaceAll(kamailioConfig, "UPSTREAM", strconv.Itoa(upstream.port()))
+	if err := b.inTurn("F1", nil, b.serveUpstream(upstream.port()), kamailioWith(kamailio, text)); err != nil {
+		return err
+	}
+	fmt.Printf("    CPU of perch serve, SIP path and engine, to Kamailio stateless, for %d REGISTERs of %d phones, medians of %d pairs; all answered, all phones known\n",
+		registers, registrants, b.pairs)
+	return nil
+}
+
+// inTurn measures serve and Kamailio by turns, and prints the medians of a figure whose
+// bound is 1.
+func (b *bench) inTurn(figure string, with func(*office), perch, kamailio preparation) error {
 	var ours, theirs []time.Duration
 	var ratios []float64
 	for range b.pairs {
-		u, err := b.underLoad(upstream.port(), nil, b.serveUpstream)
+		u, err := b.underLoad(with, perch)
 		if err != nil {
 			return fmt.Errorf("perch: %w", err)
 		}
-		t, err := b.underLoad(upstream.port(), nil, func(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
-			conf := filepath.Join(dir, "kamailio.cfg")
-			text := strings.ReplaceAll(kamailioConfig, "UPSTREAM", strconv.Itoa(upstream))
-			err := os.WriteFile(conf, []byte(text), 0o644)
-			return kamailioUnder(kamailio, dir, conf, listen), func() error { return nil }, err
-		})
+		t, err := b.underLoad(with, kamailio)
 		if err != nil {
 			return fmt.Errorf("kamailio: %w", err)
 		}
@@ -64,51 +69,45 @@ func (b *bench) f1() error {
 		b.say("pair %d: %.2f s / %.2f s = %.2f", len(ours), u.Seconds(), t.Seconds(), ratios[len(ratios)-1])
 	}
 	ratio := median(ratios)
-	fmt.Printf("F1: %.2f s / %.2f s = %.2f %s\n", median(ours).Seconds(), median(theirs).Seconds(), ratio, bound(ratio, 1, "1.0"))
-	fmt.Printf("    CPU of perch serve, SIP path and engine, to Kamailio stateless, for %d REGISTERs of %d phones, medians of %d pairs; all answered, all phones known\n",
-		registers, registrants, b.pairs)
+	fmt.Printf("%s: %.2f s / %.2f s = %.2f %s\n", figure, median(ours).Seconds(), median(theirs).Seconds(), ratio, bound(ratio, 1, "1.0"))
 	return nil
 }
 
-// kamailioUnder is Kamailio with a configuration.
-func kamailioUnder(kamailio, dir, conf string, listen int) *exec.Cmd {
-	return exec.Command(kamailio, "-DD", "-E", "-f", conf, "-x", "fm", "-m", "1024", "-M", "32", "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"),
-		"-l", fmt.Sprint("udp:127.0.0.1:", listen))
+// preparation prepares a server in a directory, at a port: what starts it, and what is
+// to hold when it has borne its load.
+type preparation func(dir string, listen int) (*exec.Cmd, func() error, error)
+
+// kamailioWith prepares Kamailio with the text of a configuration.
+func kamailioWith(kamailio, text string) preparation {
+	return func(dir string, listen int) (*exec.Cmd, func() error, error) {
+		conf := filepath.Join(dir, "kamailio.cfg")
+		err := os.WriteFile(conf, []byte(text), 0o644)
+		cmd := exec.Command(kamailio, "-DD", "-E", "-f", conf, "-x", "fm", "-m", "1024", "-M", "32", "-w", dir, "-Y", dir, "-P", filepath.Join(dir, "pid"),
+			"-l", fmt.Sprint("udp:127.0.0.1:", listen))
+		return cmd, func() error { return nil }, err
+	}
 }
 
 // serveUpstream prepares a serve in front of a registrar.
-func (b *bench) serveUpstream(dir string, listen, upstream int) (*exec.Cmd, func() error, error) {
-	return b.serve(dir, fmt.Sprintf("sip: {listen: [\"udp:127.0.0.1:%d\"], upstream: [\"udp:127.0.0.1:%d\"]}\n", listen, upstream))
+func (b *bench) serveUpstream(upstream int) preparation {
+	return func(dir string, listen int) (*exec.Cmd, func() error, error) {
+		return b.prepareServe(dir, fmt.Sprintf("listen: [\"udp:127.0.0.1:%d\"], upstream: [\"udp:127.0.0.1:%d\"]", listen, upstream))
+	}
 }
 
-// serve prepares a serve. The check asks it how many phones it knows.
-func (b *bench) serve(dir, sip string) (*exec.Cmd, func() error, error) {
+// prepareServe prepares a serve with keys of sip. The check asks it how many phones it
+// knows.
+func (b *bench) prepareServe(dir, sip string) (*exec.Cmd, func() error, error) {
 	portal, err := freePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\n%s",
-		filepath.Join(dir, "perch.db"), filepath.Join(dir, "s.sock"), portal, sip)
-	name := filepath.Join(dir, "perch.yaml")
-	err = os.WriteFile(name, []byte(conf), 0o644)
-	check := func() error {
-		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", portal))
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("\nperch_phones %d\n", registrants); err == nil && !bytes.Contains(text, []byte(want)) {
-			at := bytes.Index(text, []byte("\nperch_phones "))
-			err = fmt.Errorf("want %q in its metrics, got %q", want, text[max(at, 0):min(max(at, 0)+len(want)+8, len(text))])
-		}
-		return err
-	}
-	return exec.Command(b.perch, "serve", "-config", name), check, err
+	cmd, err := b.serve(dir, portal, sip)
+	return cmd, func() error { return knows(portal, registrants) }, err
 }
 
 // underLoad starts a server, measures what the phones' REGISTERs cost it, and ends it.
-func (b *bench) underLoad(upstream int, with func(*office), prepare func(dir string, listen, upstream int) (*exec.Cmd, func() error, error)) (time.Duration, error) {
+func (b *bench) underLoad(with func(*office), prepare preparation) (time.Duration, error) {
 	dir, err := os.MkdirTemp(b.dir, "f1")
 	if err != nil {
 		return 0, err
@@ -118,7 +117,7 @@ func (b *bench) underLoad(upstream int, with func(*office), prepare func(dir str
 	if err != nil {
 		return 0, err
 	}
-	cmd, check, err := prepare(dir, listen, upstream)
+	cmd, check, err := prepare(dir, listen)
 	if err != nil {
 		return 0, err
 	}
@@ -310,15 +309,26 @@ func freePort() (int, error) {
 // treeCPU returns the user and system time of a process and of all below it
 // (proc(5): stat). A tick is a hundredth of a second.
 func treeCPU(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	ticks, err := sumTree(pid, func(pid int) (int64, error) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return 0, err
+		}
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		user, err1 := strconv.ParseInt(f[11], 10, 64)
+		system, err2 := strconv.ParseInt(f[12], 10, 64)
+		return user + system, errors.Join(err1, err2)
+	})
+	return time.Duration(ticks) * 10 * time.Millisecond, err
+}
+
+// sumTree adds up a quantity of a process and of all below it.
+func sumTree(pid int, of func(pid int) (int64, error)) (int64, error) {
+	sum, err := of(pid)
 	if err != nil {
 		return 0, err
 	}
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	user, err1 := strconv.Atoi(f[11])
-	system, err2 := strconv.Atoi(f[12])
-	sum := time.Duration(user+system) * 10 * time.Millisecond
-	children, err3 := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, name := range children {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -326,13 +336,13 @@ func treeCPU(pid int) (time.Duration, error) {
 		}
 		for c := range strings.FieldsSeq(string(text)) {
 			if n, err := strconv.Atoi(c); err == nil {
-				t, err := treeCPU(n)
+				below, err := sumTree(n, of)
 				if err != nil {
 					return 0, err
 				}
-				sum += t
+				sum += below
 			}
 		}
 	}
-	return sum, errors.Join(err1, err2, err3)
+	return sum, err
 }

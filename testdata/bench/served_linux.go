@@ -24,8 +24,8 @@ type served struct {
 	portal int
 }
 
-// startServe starts a serve before PBXs, a list of YAML, and waits until its SIP path
-// answers. In dir there may be a database already.
+// startServe starts a serve before PBXs, a list of YAML. In dir there may be a database
+// already.
 func (b *bench) startServe(upstream, dir string) (*served, error) {
 	return b.startServeWith("upstream: ["+upstream+"]", dir)
 }
@@ -45,16 +45,20 @@ func (b *bench) startServeWith(sip, dir string) (*served, error) {
 	if s.portal, err = freePort(); err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {listen: [\"udp:127.0.0.1:%d\"], %s}\n",
-		filepath.Join(s.dir, "perch.db"), filepath.Join(s.dir, "s.sock"), s.portal, s.sip, sip)
-	name := filepath.Join(s.dir, "perch.yaml")
-	if err := os.WriteFile(name, []byte(conf), 0o644); err != nil {
+	if s.cmd, err = b.serve(s.dir, s.portal, fmt.Sprintf("listen: [\"udp:127.0.0.1:%d\"], %s", s.sip, sip)); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(b.perch, "serve", "-config", name)
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.WaitDelay = &s.out, &s.out, 5*time.Second
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return s, s.cmd.Start()
+}
+
+// serve is what starts a serve in a directory, with its portal at a port and keys of sip.
+func (b *bench) serve(dir string, portal int, sip string) (*exec.Cmd, error) {
+	conf := fmt.Sprintf("database: %q\nsocket: %q\nsite: campus\nportal: {listen: \"127.0.0.1:%d\"}\nsip: {%s}\n",
+		filepath.Join(dir, "perch.db"), filepath.Join(dir, "s.sock"), portal, sip)
+	name := filepath.Join(dir, "perch.yaml")
+	return exec.Command(b.perch, "serve", "-config", name), os.WriteFile(name, []byte(conf), 0o644)
 }
 
 // await waits until it serves.
@@ -74,8 +78,11 @@ func (s *served) pid() int { return s.cmd.Process.Pid }
 func (s *served) target() *net.UDPAddr { return &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.sip} }
 
 // check asks whether it knows so many phones.
-func (s *served) check(phones int) error {
-	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.portal))
+func (s *served) check(phones int) error { return knows(s.portal, phones) }
+
+// knows asks the serve whose portal is at a port whether it knows so many phones.
+func knows(portal, phones int) error {
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", portal))
 	if err != nil {
 		return err
 	}

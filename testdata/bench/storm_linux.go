@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,32 +237,15 @@ func watchPSS(pid int) (most func() int64) {
 }
 
 // treePSS is the proportional share of resident pages of a process and of all below it.
-func treePSS(pid int) (sum int64, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(b)) {
-		var kib int64
-		if _, err := fmt.Sscanf(line, "Pss: %d kB", &kib); err == nil {
-			sum += kib << 10
-		}
-	}
-	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, name := range children {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // a thread that has ended
-		}
-		for c := range strings.FieldsSeq(string(text)) {
-			if n, err := strconv.Atoi(c); err == nil {
-				below, err := treePSS(n)
-				if err != nil {
-					return 0, err
-				}
-				sum += below
+func treePSS(pid int) (int64, error) {
+	return sumTree(pid, func(pid int) (sum int64, err error) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		for line := range strings.Lines(string(b)) {
+			var kib int64
+			if _, err := fmt.Sscanf(line, "Pss: %d kB", &kib); err == nil {
+				sum += kib << 10
 			}
 		}
-	}
-	return sum, err
+		return sum, err
+	})
 }
