@@ -152,6 +152,12 @@ func (w *worker) response(in flow) {
 		}
 		return
 	}
+	if f := w.forks.of(key); f != nil {
+		if !w.forkAnswer(f, v.branch[len(cookie)+txnLen+markLen]) {
+			w.hand(to)
+		}
+		return
+	}
 	_, method := m.sequence()
 	if t != nil {
 		w.judge(to, key, method)
@@ -201,12 +207,19 @@ func firstWord(b []byte) []byte {
 	return b
 }
 
-// hand hands the response at hand on, without our Via.
+// hand hands the response at hand on.
 func (w *worker) hand(to flow) {
+	if w.unwrap() {
+		w.send(to, w.edits.apply(w.out[:0], w.m.raw))
+	}
+}
+
+// unwrap takes our Via off the response at hand. It is false if nobody asked.
+func (w *worker) unwrap() bool {
 	m := &w.m
 	if len(m.vias) == 1 {
-		w.count.forged.Add(1) // nobody asked
-		return
+		w.count.forged.Add(1)
+		return false
 	}
 	w.edits.reset()
 	top, next := &m.vias[0], &m.vias[1]
@@ -215,7 +228,7 @@ func (w *worker) hand(to flow) {
 	} else {
 		w.edits.replace(span{top.line.at, top.line.end}, nil)
 	}
-	w.send(to, w.edits.apply(w.out[:0], m.raw))
+	return true
 }
 
 // addressed reports whether a Request-URI is of ourselves.

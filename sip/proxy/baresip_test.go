@@ -29,6 +29,17 @@ type baresip struct {
 // answers by itself. It is told so once it listens to its control socket, which has its events from then on.
 func startBaresip(t *testing.T, user, transport string, proxy netip.AddrPort) *baresip {
 	t.Helper()
+	return startAnswering(t, "auto", user, transport, proxy)
+}
+
+// startRinging is startBaresip for a phone that rings until it is told to answer.
+func startRinging(t *testing.T, user, transport string, proxy netip.AddrPort) *baresip {
+	t.Helper()
+	return startAnswering(t, "manual", user, transport, proxy)
+}
+
+func startAnswering(t *testing.T, answer, user, transport string, proxy netip.AddrPort) *baresip {
+	t.Helper()
 	need(t, "baresip", "baresip-core")
 	modules, err := filepath.Glob("/usr/lib/*/baresip/modules")
 	if err != nil || len(modules) == 0 {
@@ -72,8 +83,8 @@ ctrl_tcp_listen 127.0.0.1:%d
 	}
 	t.Cleanup(func() { _ = b.control.Close() })
 	go b.listen()
-	b.tell("uanew", fmt.Sprintf("<sip:%s@example.com;transport=%s>;auth_user=%s;auth_pass=not-a-secret;outbound=\"sip:%s;transport=%s\";regint=60;answermode=auto",
-		user, transport, user, proxy, transport))
+	b.tell("uanew", fmt.Sprintf("<sip:%s@example.com;transport=%s>;auth_user=%s;auth_pass=not-a-secret;outbound=\"sip:%s;transport=%s\";regint=60;answermode=%s",
+		user, transport, user, proxy, transport, answer))
 	return b
 }
 

@@ -45,13 +45,6 @@ type EmergencyCall struct {
 	Status  int            `json:"status,omitempty"`
 }
 
-// emergencies are the calls for help that are being set up.
-type emergencies struct {
-	mu     sync.Mutex
-	byKey  map[txn]*emergency
-	octets int // of what is kept of them, as it will be at most
-}
-
 // emergency is one. It has legs: the same INVITE with the location, as the phone
 // wrote it, and at other PBXs. What is answered on one of them is passed; the phone
 // has one call.
@@ -119,7 +112,7 @@ func (w *worker) emergency(in flow) bool {
 	if !help {
 		return false
 	}
-	e := w.emergencies.call(w.key, in, w.m.raw, w.after)
+	e := w.emergencyOf(in)
 	if e == nil {
 		return false // too many: it is sent as all others are
 	}
@@ -158,9 +151,8 @@ func (w *worker) emergency(in flow) bool {
 	w.tell(e)
 	// The call's own timers, and few: what was lost is sent again, also for a phone that
 	// does not do that itself, having a connection.
-	p := w.Proxy
 	for i := range hurries {
-		p.after(plainAfter+time.Duration(i)*nextAfter, func() { p.hurry(e) })
+		w.later(plainAfter+time.Duration(i)*nextAfter, &e.mu, func(w *worker) { w.hurry(e) })
 	}
 	return true
 }
@@ -177,44 +169,19 @@ func (w *worker) callName() string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// maxEmergencies is how many calls for help are known at a time. They are few, or
-// somebody makes them up.
-const maxEmergencies = 4096
+// legCopies is how many copies of its INVITE a call has, when a PBX is silent.
+const legCopies = 4
 
-// maxEmergencyOctets bounds what is kept of them. A call has legCopies of its INVITE, when
-// a PBX is silent.
-const (
-	maxEmergencyOctets = 32 << 20
-	legCopies          = 4
-)
-
-// call returns the call of an INVITE, new or known; nil if there are too many.
-func (x *emergencies) call(key txn, in flow, raw []byte, after func(time.Duration, func())) *emergency {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	e := x.byKey[key]
-	if size := legCopies * len(raw); e == nil && len(x.byKey) < maxEmergencies && x.octets+size <= maxEmergencyOctets {
-		x.octets += size
-		e = &emergency{key: key, in: in, raw: slices.Clone(raw)}
-		x.byKey[key] = e
-		after(emergencyKept, func() { x.forget(key) })
+// emergencyOf returns the call of the INVITE at hand, new or known; nil if there are too
+// many.
+func (w *worker) emergencyOf(in flow) *emergency {
+	key, raw := w.key, w.m.raw
+	e, added := w.emergencies.orAdd(key, legCopies*len(raw), func() *emergency { return &emergency{key: key, in: in, raw: slices.Clone(raw)} })
+	if added {
+		p := w.Proxy
+		p.after(emergencyKept, func() { p.emergencies.forget(key) })
 	}
 	return e
-}
-
-func (x *emergencies) forget(key txn) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if e := x.byKey[key]; e != nil {
-		x.octets -= legCopies * len(e.raw)
-		delete(x.byKey, key)
-	}
-}
-
-func (x *emergencies) of(key txn) *emergency {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.byKey[key]
 }
 
 // plainAOR is a URI without parameters.

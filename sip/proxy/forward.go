@@ -119,7 +119,7 @@ func (w *worker) request(in flow) {
 	case upstream:
 		w.answer(in, &fault{404, "Not Found", ""}) // of whom the PBX speaks nobody knows
 		return
-	case w.emergency(in), w.emergencyRest(), w.here(in):
+	case w.emergency(in), w.emergencyRest(), w.forked(in), w.here(in):
 		return
 	default:
 		now, key := time.Now(), w.key

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// emergencyLeg is one try. Its number stands in the branch.
+// emergencyLeg is one try. Its number stands in the branch of the Via.
 type emergencyLeg struct {
-	to          *target
-	adds        additions
-	sent        []byte
-	provisional bool
-	final       bool
-	cancelled   bool
-	elin        Binding // for whoever calls the ELIN back, once somebody rings; none: no AOR
+	branch
+	pbx  *target
+	adds additions
+	elin Binding // for whoever calls the ELIN back, once somebody rings; none: no AOR
 }
+
+// maxLegs is how many there are, at most.
+const maxLegs = 7
 
 // additions are what a leg has that the phone did not write.
 type additions uint8
@@ -27,10 +27,6 @@ const (
 	theELIN           // alone, where the site's trunk needs it
 	all               // the location, and the ELIN where it needs that
 )
-
-// marks tell in a branch which leg of an emergency call it is of; the first is that
-// of all other calls.
-const marks = ".~!*+_-"
 
 // refusals are answers that may be due to the location that we added.
 var refusals = []int{400, 406, 413, 415, 416, 420, 424, 488, 493, 500, 501, 513, 580, 606}
@@ -58,9 +54,7 @@ func (w *worker) leave(e *emergency, t *target, adds additions) {
 	w.via(e.in, toward)
 	w.legMark = marks[0]
 	t.asked(time.Now())
-	b := w.edits.apply(w.out[:0], w.m.raw)
-	e.legs = append(e.legs, emergencyLeg{to: t, adds: adds, sent: slices.Clone(b), elin: elin})
-	w.send(toward, b)
+	e.legs = append(e.legs, emergencyLeg{branch: w.sendAs(toward), pbx: t, adds: adds, elin: elin})
 }
 
 // repeat sends again what was sent on the legs that may go on, or on the one whose
@@ -69,24 +63,17 @@ func (w *worker) repeat(e *emergency) {
 	for i := range e.legs {
 		l := &e.legs[i]
 		if e.final && i == e.passed || !e.final && !l.final && !l.cancelled {
-			w.send(l.to.flow(), append(w.out[:0], l.sent...))
+			w.send(l.toward, append(w.out[:0], l.sent...))
 		}
 	}
 }
 
 // hurry does for a call of which nobody has said anything what is due: it is sent as
-// the phone wrote it, then to the next PBX.
-func (p *Proxy) hurry(e *emergency) {
-	w := p.newWorker()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.settled() || e.final || e.hungUp {
-		return
-	}
-	if !w.further(e, &e.legs[len(e.legs)-1]) {
+// the phone wrote it, then to the next PBX. The call is locked.
+func (w *worker) hurry(e *emergency) {
+	if !e.settled() && !e.final && !e.hungUp && !w.further(e, &e.legs[len(e.legs)-1]) {
 		w.repeat(e)
 	}
-	w.flush()
 }
 
 // settled reports whether a leg goes on: somebody has said something other than no.
@@ -98,7 +85,7 @@ func (e *emergency) settled() bool {
 // less that was added to the same PBX, then to others. It is false if there is none left,
 // and nobody is waited for. The call is locked.
 func (w *worker) further(e *emergency, from *emergencyLeg) bool {
-	if len(e.legs) == len(marks) || e.final || e.hungUp || !w.recall(e.in, e.raw) {
+	if len(e.legs) == maxLegs || e.final || e.hungUp || !w.recall(e.in, e.raw) {
 		return false
 	}
 	if from.adds > nothing {
@@ -114,21 +101,21 @@ func (w *worker) further(e *emergency, from *emergencyLeg) bool {
 					next = theELIN
 				}
 			}
-			w.leave(e, from.to, next)
+			w.leave(e, from.pbx, next)
 			w.tell(e)
 			return true
 		}
 	}
 	var tried []*target
 	for _, l := range e.legs {
-		tried = append(tried, l.to)
+		tried = append(tried, l.pbx)
 	}
 	next := w.upstreams.choose(&w.m, tried, time.Now())
 	if next == nil {
 		return false
 	}
-	if from.to.owes(time.Now()) >= plainAfter {
-		from.to.down.Store(true)
+	if from.pbx.owes(time.Now()) >= plainAfter {
+		from.pbx.down.Store(true)
 	}
 	e.call.To = next.addr
 	w.leave(e, next, all)
@@ -140,7 +127,7 @@ func (w *worker) further(e *emergency, from *emergencyLeg) bool {
 // said no to one.
 func (e *emergency) withLess(from *emergencyLeg) (waits, said bool) {
 	for i := range e.legs {
-		if o := &e.legs[i]; o.to == from.to && o.adds < from.adds && !o.cancelled {
+		if o := &e.legs[i]; o.pbx == from.pbx && o.adds < from.adds && !o.cancelled {
 			waits, said = waits || !o.final, said || o.final
 		}
 	}
@@ -216,17 +203,17 @@ func (w *worker) refused(e *emergency, n int) (taken bool) {
 	case e.final && n == e.passed:
 		return false // it is sent again
 	case e.final:
-		w.acknowledge(l, answer)
+		w.acknowledge(&l.branch, answer)
 		return true
 	case e.hungUp: // what the phone waits for
 		return w.end(e, n)
 	}
 	others := e.settled() // of those that say nothing nobody knows whether they ever will
-	if merged := status == 482 && e.waitsAt(l.to); merged {
+	if merged := status == 482 && e.waitsAt(l.pbx); merged {
 		l.cancelled = true // for the PBX it is the same call as the leg before (RFC 3261 section 8.2.2.2)
 	}
 	if l.adds > nothing && slices.Contains(refusals, status) || status == 503 || others || l.cancelled {
-		w.acknowledge(l, answer)
+		w.acknowledge(&l.branch, answer)
 		if again || others || l.cancelled || w.further(e, l) {
 			return true
 		}
@@ -264,7 +251,7 @@ func (e *emergency) settledBut(n int) bool {
 
 // waitsAt reports whether a PBX has a leg that is waited for.
 func (e *emergency) waitsAt(t *target) bool {
-	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.to == t && !l.final && !l.cancelled })
+	return slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.pbx == t && !l.final && !l.cancelled })
 }
 
 // reachable lets whoever calls the ELIN back reach the phone, since somebody has taken
@@ -283,78 +270,21 @@ func (w *worker) cancelOthers(e *emergency, n int) {
 	}
 }
 
-// cancelLeg cancels a leg on which something came (RFC 3261 section 9.1); one on which
-// nothing did is cancelled when that comes. Over UDP a CANCEL may be lost: it is sent
-// again until the leg has its end.
+// cancelLeg cancels a leg. Over UDP a CANCEL may be lost: it is sent again until the leg
+// has its end.
 func (w *worker) cancelLeg(e *emergency, l *emergencyLeg) {
-	l.cancelled = true
-	w.sendCancel(l)
+	w.cancel(&l.branch)
 	if e.insists {
 		return
 	}
 	e.insists = true
-	p := w.Proxy
-	for n := range cancels {
-		p.after(ownAt(n+1), func() { p.insist(e) })
-	}
-}
-
-// cancels is how often a CANCEL is sent again.
-const cancels = 8
-
-func (w *worker) sendCancel(l *emergencyLeg) {
-	if l.provisional {
-		w.send(l.to.flow(), hopByHop(w.out[:0], "CANCEL", l.sent, nil))
-	}
-}
-
-// insist sends the CANCELs of a call again that have had no effect.
-func (p *Proxy) insist(e *emergency) {
-	w := p.newWorker()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i := range e.legs {
-		if l := &e.legs[i]; l.cancelled && !l.final {
-			w.sendCancel(l)
-		}
-	}
-	w.flush()
-}
-
-// acknowledge acknowledges a refusal of a leg (RFC 3261 section 17.1.1.3).
-func (w *worker) acknowledge(l *emergencyLeg, answer []byte) {
-	var a message
-	if _, ok := a.read(answer); ok {
-		w.send(l.to.flow(), hopByHop(w.out[:0], "ACK", l.sent, a.get(to)))
-	}
-}
-
-// hopByHop composes the CANCEL or ACK that belongs to an INVITE that was sent.
-func hopByHop(b []byte, method string, invite, toValue []byte) []byte {
-	var m message
-	if _, ok := m.read(invite); !ok {
-		return b
-	}
-	b = append(append(append(append(b, method...), ' '), m.requestURI()...), " SIP/2.0\r\n"...)
-	first := true
-	for _, h := range m.headers {
-		switch h.name {
-		case via:
-			if first {
-				b, first = append(b, m.raw[h.at:h.end]...), false
-			}
-		case route, from, callID:
-			b = append(b, m.raw[h.at:h.end]...)
-		case to:
-			if toValue != nil {
-				b = append(append(append(b, "To: "...), toValue...), "\r\n"...)
-			} else {
-				b = append(b, m.raw[h.at:h.end]...)
+	w.insist(&e.mu, func(yield func(*branch) bool) {
+		for i := range e.legs {
+			if !yield(&e.legs[i].branch) {
+				return
 			}
 		}
-	}
-	number, _ := m.sequence()
-	return append(append(append(append(append(b, "CSeq: "...), number...), ' '), method...), "\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"...)
+	})
 }
 
 // emergencyRest takes the CANCEL of a phone, or its ACK of a refusal, to the legs of
@@ -385,6 +315,6 @@ func (w *worker) emergencyRest() bool {
 		return true
 	}
 	l := &e.legs[e.passed]
-	w.send(l.to.flow(), hopByHop(w.out[:0], "ACK", l.sent, w.m.get(to)))
+	w.send(l.toward, hopByHop(w.out[:0], "ACK", l.sent, w.m.get(to)))
 	return true
 }

@@ -159,21 +159,21 @@ func TestHelpRequiring(t *testing.T) {
 // What is kept of calls for help is bounded in octets as well; beyond that a call passes
 // as others do.
 func TestHelpOctets(t *testing.T) {
-	var x emergencies
-	x.byKey = map[txn]*emergency{}
-	later := func(time.Duration, func()) {}
-	raw := make([]byte, 60<<10)
-	n := 0
-	for ; n < maxEmergencies; n++ {
-		if x.call(txn{byte(n), byte(n >> 8)}, flow{}, raw, later) == nil {
-			break
-		}
+	var x multiples[emergency]
+	x.init()
+	size, n := 60<<10, 0
+	keep := func(key txn) bool {
+		e, added := x.orAdd(key, size, func() *emergency { return new(emergency) })
+		return e != nil && added
 	}
-	if want := maxEmergencyOctets / (legCopies * len(raw)); n != want {
+	for n < maxMultiples && keep(txn{byte(n), byte(n >> 8)}) {
+		n++
+	}
+	if want := maxMultipleOctets / size; n != want {
 		t.Errorf("%d calls are kept, want %d", n, want)
 	}
 	x.forget(txn{0, 0})
-	if x.call(txn{255, 255, 255}, flow{}, raw, later) == nil {
+	if !keep(txn{255, 255, 255}) {
 		t.Error("there is no room after one was forgotten")
 	}
 }

@@ -65,6 +65,7 @@ const (
 	event
 	subscriptionState
 	minimumExpires
+	maxBreadth
 	names
 )
 
@@ -85,7 +86,7 @@ var spellings = func() (out [maxName + 1][]spelling) {
 		"authorization": authorization, "proxy-authorization": proxyAuthorization,
 		"geolocation-routing": geolocationRouting, "p-asserted-identity": assertedIdentity, "p-preferred-identity": preferredIdentity, "privacy": privacy,
 		"www-authenticate": authenticate, "proxy-authenticate": proxyAuthenticate,
-		"event": event, "o": event, "subscription-state": subscriptionState, "min-expires": minimumExpires,
+		"event": event, "o": event, "subscription-state": subscriptionState, "min-expires": minimumExpires, "max-breadth": maxBreadth,
 	} {
 		out[len(text)] = append(out[len(text)], spelling{text, n})
 	}

@@ -16,7 +16,8 @@
 // whoever takes it.
 //
 // Without a PBX it is the registrar of a small site; with one it stands in for it
-// while it does not answer, for the phones that it has let in before. Of phones that register around
+// while it does not answer, for the phones that it has let in before. A call to a line that
+// several phones have rings at all of them (fork.go). Of phones that register around
 // it the PBX can be asked (regevent.go). It touches no media.
 //
 //	p, err := proxy.New(proxy.Config{
@@ -76,7 +77,8 @@ type Proxy struct {
 	clientTLS     *cryptotls.Config
 	certificate   *certificate // nil: none
 	allow         []netip.Prefix
-	emergencies   emergencies
+	emergencies   multiples[emergency]        // calls for help that are being set up
+	forks         multiples[fork]             // requests that went to several phones
 	after         func(time.Duration, func()) // as time.AfterFunc
 	ours          map[string]bool             // our hosts and ports, in lower case
 	conns         conns
@@ -151,7 +153,8 @@ func (p *Proxy) init() {
 	p.pending.init()
 	p.told.init()
 	p.bindings.init()
-	p.emergencies.byKey = map[txn]*emergency{}
+	p.emergencies.init()
+	p.forks.init()
 	p.own.byKey = map[txn]*ownRequest{}
 	p.regs.init()
 	p.regs.on = p.cfg.RegEvents

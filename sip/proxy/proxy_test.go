@@ -94,10 +94,16 @@ func startOnce(t *testing.T, cfg Config, upstream ...string) (p *Proxy, stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, run(t, p)
+}
+
+// run lets a proxy run until it is stopped.
+func run(t *testing.T, p *Proxy) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- p.Run(ctx) }()
-	return p, func() {
+	return func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -198,15 +198,13 @@ func (w *worker) callHere(in flow, alone bool, now time.Time) bool {
 	if _, help := w.dialled(w.siteOf(in.peer.Addr())); !help && !w.calledBy(in, alone, now) {
 		return alone // then it was answered
 	}
-	list := w.bindings.of(called, now)
-	for len(list) > 0 && !w.alive(list[len(list)-1].flow) {
-		list = list[:len(list)-1]
-	}
+	phones := w.phonesOf(w.bindings.of(called, now))
 	switch {
-	case len(list) > 0:
-		x := list[len(list)-1]
-		w.pending.stayHere(w.key, x)
-		w.toPhone(in, &x)
+	case len(phones) > 1 && w.fork(in, phones, now):
+		return true
+	case len(phones) > 0: // or the one that registered last
+		w.pending.stayHere(w.key, phones[0])
+		w.toPhone(in, &phones[0])
 		return true
 	case alone && line != nil:
 		return w.refuse(in, &fault{480, "Temporarily Unavailable", ""})
@@ -232,10 +230,16 @@ func (w *worker) calledBy(in flow, alone bool, now time.Time) bool {
 	return alone && w.authorized(in, w.lines.Load().of(caller, w.hostIsOurs(from)), now)
 }
 
-// toPhone sends the request at hand to where a line registered (RFC 3261 section
+// toPhone sends the request at hand to where a line registered.
+func (w *worker) toPhone(in flow, x *Binding) {
+	w.forPhone(in, x)
+	w.pass(in, x.flow)
+}
+
+// forPhone edits the request at hand for where a line registered (RFC 3261 section
 // 16.6). What follows in the dialog comes by us, from both sides: the phone that is
 // called has its own entry first, the one that calls has its own.
-func (w *worker) toPhone(in flow, x *Binding) {
+func (w *worker) forPhone(in flow, x *Binding) {
 	m := &w.m
 	w.edits.replace(m.uri, func(b []byte) []byte { return append(b, x.URI...) })
 	if !m.is("ACK") && !m.is("CANCEL") {
@@ -245,7 +249,6 @@ func (w *worker) toPhone(in flow, x *Binding) {
 		})
 	}
 	w.via(in, x.flow)
-	w.pass(in, x.flow)
 }
 
 // hostIsOurs reports whether the host of a From or To is ours.
