@@ -1,8 +1,11 @@
 package discovery
 
 import (
+	"net/netip"
 	"testing"
 	"time"
+
+	"perch/sip"
 )
 
 // live makes an observation that of a live interface.
@@ -78,5 +81,67 @@ func TestPauseIsNoTime(t *testing.T) {
 func (s *scene) advance(since time.Duration) {
 	for _, c := range s.tracker.Advance(t0.Add(since)) {
 		s.changes = append(s.changes, c.What)
+	}
+}
+
+// A keep-alive is a sign of life of the phone that registered there, and of nobody else.
+func TestKeptAlive(t *testing.T) {
+	const aor, hour = "sip:101@example.com", 3600
+	kept := func(from, contact, callID string, claimed MAC) Observation {
+		return Observation{Kind: KindKeepAlive, KeepAlive: &Register{
+			Source: netip.AddrPortFrom(netip.MustParseAddr(from), 5060), ClaimedMAC: claimed,
+			Register: sip.Register{CallID: callID, AOR: aor, Contacts: []sip.Contact{{URI: "sip:x@" + contact, Host: contact, Expires: -1}}},
+		}}
+	}
+	for _, tc := range []struct {
+		name    string
+		from    string // where it registers
+		claimed MAC
+		sign    Observation
+		alive   bool
+	}{
+		{"silence", "10.1.2.20", snom, arpOf(yealink, "10.1.2.21"), false},
+		{"by its MAC", "10.1.2.20", snom, kept("10.1.2.20", "10.1.2.20", "c", snom), true},
+		{"by its address", "10.1.2.20", snom, kept("10.1.2.20", "10.1.2.20", "c", MAC{}), true},
+		{"behind NAT", "198.51.100.1", snom, kept("198.51.100.1", "10.1.2.20", "c", snom), true},
+		{"provisional", "10.1.2.20", MAC{}, kept("10.1.2.20", "10.1.2.20", "c", MAC{}), true},
+		{"from another address", "10.1.2.20", snom, kept("10.1.3.20", "10.1.2.20", "c", snom), false},
+		{"of another binding", "10.1.2.20", snom, kept("10.1.2.20", "10.1.2.21", "c", snom), false},
+		{"of another phone", "10.1.2.20", snom, kept("10.1.2.20", "10.1.2.20", "c", yealink), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newScene(t, Config{}, book{listed: []sip.AOR{aor}})
+			if tc.name == "by its address" {
+				s.see(-1, arpOf(snom, tc.from))
+			}
+			s.registers(0, gateway, tc.from, "10.1.2.20", aor, "c", tc.claimed)
+			phones := s.tracker.tracks.Len()
+			s.see(hour-60, tc.sign)
+			s.advance(hour*time.Second + 10*time.Second)
+			id := PhoneID{MAC: tc.claimed}
+			if tc.claimed.Nobody() {
+				id = PhoneID{AOR: aor, N: 1}
+			}
+			if got := !s.tracker.Phone(id).Gone; got != tc.alive {
+				t.Errorf("alive: got %v, want %v", got, tc.alive)
+			}
+			if tc.sign.Kind == KindKeepAlive && (s.saw(Reattached) > 1 || s.tracker.tracks.Len() != phones) {
+				t.Errorf("got %d phones, changes %v: a sign of life is no evidence of anything else", s.tracker.tracks.Len(), s.changes)
+			}
+		})
+	}
+}
+
+// What is handed over of a sign of life names the phone as its REGISTER did.
+func TestKept(t *testing.T) {
+	d := NewDecoder(DecoderConfig{})
+	var got *Observation
+	d.Kept(&Kept{
+		Time: t0, Interface: "sip", Number: 7, Transport: "udp", Source: netip.MustParseAddrPort("10.1.2.20:5060"), AOR: "sip:101@example.com",
+		Contact: `<sip:101@10.1.2.20>;+sip.instance="<urn:uuid:00000000-0000-1000-8000-000413AA0001>"`, CallID: "c", UserAgent: "snomD785/10.1",
+	}, func(o *Observation) { got = o })
+	k := got.KeepAlive
+	if got.Kind.String() != "keep_alive" || got.Interface != "sip" || got.Frame != 7 || k.Contacts[0].URI != "sip:101@10.1.2.20" || k.ClaimedMAC != snom {
+		t.Errorf("got %+v, %+v", got, k)
 	}
 }

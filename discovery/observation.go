@@ -20,10 +20,11 @@ const (
 	KindARP
 	KindDHCP6
 	KindND
+	KindKeepAlive
 	kinds = iota + 1
 )
 
-var kindNames = [kinds]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd"}
+var kindNames = [kinds]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd", "keep_alive"}
 
 // String returns the word that `perch decode` prints.
 func (k Kind) String() string {
@@ -58,6 +59,8 @@ type Observation struct {
 	ARP      *ARP
 	DHCP6    *DHCP6
 	ND       *ND
+
+	KeepAlive *Register // what the phone registered that says by it that it is alive
 }
 
 // VLAN returns the innermost tag, or 0 for an untagged frame.

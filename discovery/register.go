@@ -60,6 +60,32 @@ func (d *Decoder) readHanded(h *Handed) {
 	d.message(h.Message, way{h.Transport, h.Source, h.Destination}, o)
 }
 
+// Kept is a sign of life of a phone that registered, handed over like a message.
+type Kept struct {
+	Time      time.Time
+	Interface string
+	Number    int // of what came by this interface, from 1
+	Transport string
+	Source    netip.AddrPort
+	AOR       sip.AOR
+	Contact   string // with its parameters
+	CallID    string
+	UserAgent string
+}
+
+// Kept reads it.
+func (d *Decoder) Kept(k *Kept, emit func(*Observation)) {
+	c, instance := sip.ParseContact(k.Contact)
+	r := &Register{Transport: k.Transport, Source: k.Source, Register: sip.Register{
+		CallID: k.CallID, AOR: k.AOR, Contacts: []sip.Contact{c}, Expires: -1, UserAgent: k.UserAgent, Instance: instance,
+	}}
+	r.ClaimedMAC = claimedMAC(&r.Register)
+	o := &Observation{Time: k.Time, Frame: k.Number, Interface: k.Interface, SrcIP: k.Source.Addr(), Kind: KindKeepAlive, KeepAlive: r}
+	d.stats.frames[protoSIP]++
+	d.stats.observed(o)
+	emit(o)
+}
+
 // message reads the first SIP message of b and returns where the next may begin.
 // The envelope is what is the same for all of them; it becomes the observation of
 // the last. What is not about a REGISTER leaves none.

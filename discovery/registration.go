@@ -160,27 +160,54 @@ func isAt(c sip.Contact, ip netip.Addr) bool {
 // identify names the phone of a REGISTER, strongest evidence first; conflict
 // reports that the message claims another MAC than its IP is bound to.
 func (t *Tracker) identify(s *sight, r *Register, p place) (tr *Track, conflict bool) {
+	m, conflict := t.named(s, r, p)
+	if m.Nobody() {
+		return nil, false
+	}
+	return t.device(s, m), conflict
+}
+
+// named is identify for a phone that may not be there; nobody if it has no MAC.
+func (t *Tracker) named(s *sight, r *Register, p place) (m MAC, conflict bool) {
 	bound, isBound := MAC{}, false
 	if p.ip.IsValid() && !p.publicIP.IsValid() {
 		bound, isBound = t.bound(s.site, p.ip, s.now)
 	}
 	if m := r.ClaimedMAC; !m.Nobody() {
-		return t.device(s, m), isBound && bound != m
+		return m, isBound && bound != m
 	}
 	if isBound {
-		return t.device(s, bound), false
+		return bound, false
 	}
 	known := t.tracks.OfMAC(s.MAC)
 	if !s.MAC.Nobody() && !t.isRouter(s.MAC, s.now) && (t.isPhone(s.MAC) || known != nil && known.Desk) {
-		return t.device(s, s.MAC), false
+		return s.MAC, false
 	}
 	if m, ok := t.instances[valid(r.Instance)]; ok && r.Instance != "" {
-		return t.device(s, m), false
+		return m, false
 	}
 	if listed := t.dir.PhonesOfAOR(r.AOR); len(listed) == 1 && !softphone(r.UserAgent) {
-		return t.device(s, listed[0]), false
+		return listed[0], false
 	}
-	return nil, false
+	return MAC{}, false
+}
+
+// keptAlive takes a sign of life of a phone that registered, on the network where it did.
+// It is no evidence of another one, and makes no phone.
+func (t *Tracker) keptAlive(s *sight) {
+	r := s.KeepAlive
+	c, p := r.Contacts[0], place{ip: r.Source.Addr().Unmap()}
+	m, conflict := t.named(s, r, p)
+	tr := t.tracks.OfMAC(m)
+	if m.Nobody() {
+		tr = t.provisionalOf(r, c, p, s)
+	}
+	if tr == nil || conflict || !continues(tr, r, c) {
+		return
+	}
+	if n := &tr.Stay.Net; n.IP == p.ip || n.PublicIP() == p.ip {
+		t.alive(tr, s)
+	}
 }
 
 // deregister takes an AOR from a phone (RFC 3261 section 10.2.2): the binding is

@@ -168,6 +168,8 @@ func (t *Tracker) Observe(o *Observation, at time.Time) []Change {
 		t.try(&s)
 	case KindRegisterResponse:
 		t.response(&s)
+	case KindKeepAlive:
+		t.keptAlive(&s)
 	}
 	return t.sorted()
 }

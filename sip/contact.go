@@ -26,9 +26,9 @@ func (c Contact) Param(name string) (string, bool) {
 	return "", false
 }
 
-// parseContact reads one value of a Contact header and its instance ID (RFC 5626
-// section 4.1). A URI that is no SIP URI is kept, without host and port.
-func parseContact(raw string) (c Contact, instance string) {
+// ParseContact reads one value of a Contact header and its instance ID (RFC 5626
+// section 4.1), without <>. A URI that is no SIP URI is kept, without host and port.
+func ParseContact(raw string) (c Contact, instance string) {
 	addr, params := splitAddress(raw)
 	c = Contact{Raw: raw, URI: addr, Expires: -1}
 	if u, err := parseURI(addr); err == nil {
@@ -39,7 +39,7 @@ func parseContact(raw string) (c Contact, instance string) {
 		case strings.EqualFold(name, "expires"):
 			c.Expires = deltaSeconds(value)
 		case strings.EqualFold(name, "+sip.instance"):
-			instance = value
+			instance = strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
 		}
 	}
 	return c, instance

@@ -140,10 +140,10 @@ func (r *reader) cseq(value string) {
 
 func (r *reader) contact(value string) {
 	for v := range splitOutside(value, ',') {
-		c, instance := parseContact(v)
+		c, instance := ParseContact(v)
 		r.reg.Contacts = append(r.reg.Contacts, c)
 		if r.reg.Instance == "" {
-			r.reg.Instance = strings.TrimSuffix(strings.TrimPrefix(instance, "<"), ">")
+			r.reg.Instance = instance
 		}
 	}
 }

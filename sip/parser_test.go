@@ -293,7 +293,7 @@ func TestParseSeveral(t *testing.T) {
 }
 
 func TestContactParam(t *testing.T) {
-	c, _ := parseContact(`<sip:a@b;x=1>;+u.sip!devicename.ccm.cisco.com="SEP38ED18552A12";flag;Q="a\"b"`)
+	c, _ := ParseContact(`<sip:a@b;x=1>;+u.sip!devicename.ccm.cisco.com="SEP38ED18552A12";flag;Q="a\"b"`)
 	for name, want := range map[string]string{"+u.sip!devicename.ccm.cisco.com": "SEP38ED18552A12", "q": `a"b`, "flag": ""} {
 		if got, ok := c.Param(name); got != want || !ok {
 			t.Errorf("Param(%q): got %q, %t, want %q", name, got, ok, want)

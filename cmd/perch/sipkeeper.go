@@ -47,8 +47,9 @@ type sipKeeper struct {
 	shows   *displays // nil: none
 	live    *live
 	help    func(gateway.EmergencyCall)
-	calls   chan gateway.EmergencyCall // on their way to the engine
-	heard   atomic.Uint64
+	calls   chan gateway.EmergencyCall  // on their way to the engine
+	heard   atomic.Uint64               // messages
+	signs   atomic.Uint64               // of life
 	state   atomic.Pointer[proxy.State] // as it was told last; nil: not yet
 
 	spawned bool // the process was started by us
@@ -366,6 +367,15 @@ func (k *sipKeeper) read() {
 				k.state.Store(&s)
 				continue
 			}
+		case kind == recordKeepAlive:
+			var a proxy.KeepAlive
+			if err = readRecord(r, &a); err == nil {
+				k.decoder.Kept(&discovery.Kept{
+					Time: k.now(), Interface: k.interfaceOf(a.Source.Addr()), Number: int(k.heard.Load() + k.signs.Add(1)), Transport: a.Transport,
+					Source: a.Source, AOR: a.AOR, Contact: a.Contact, CallID: a.CallID, UserAgent: a.Agent,
+				}, k.observe)
+				continue
+			}
 		default:
 			err = fmt.Errorf("a record of kind %q", kind)
 		}
@@ -379,13 +389,15 @@ func (k *sipKeeper) read() {
 		if strings.HasPrefix(string(o.Message), "SIP/2.0 ") {
 			phone = o.Destination
 		}
-		n := k.heard.Add(1)
+		n := k.heard.Add(1) + k.signs.Load()
 		k.decoder.Handed(&discovery.Handed{
 			Time: k.now(), Interface: k.interfaceOf(phone.Addr()), Number: int(n), Transport: o.Transport,
 			Source: o.Source, Destination: o.Destination, Message: o.Message,
-		}, func(o *discovery.Observation) { k.turns.observe(k.seat, o) })
+		}, k.observe)
 	}
 }
+
+func (k *sipKeeper) observe(o *discovery.Observation) { k.turns.observe(k.seat, o) }
 
 // interfaceOf names the part of the SIP path that a phone's address is in: that of
 // the longest prefix.

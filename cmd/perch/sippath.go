@@ -31,7 +31,8 @@ import (
 // is answered by "ok", or by "other" if this process has another one. "callers N" is
 // followed by N octets, a callerNews. "stop" ends the process. What this process
 // sends to who is attached is records: 'o' and an observation; or 'e' for an emergency
-// call or 's' for its state, each with a length in 4 octets and JSON.
+// call, 's' for its state or 'k' for a sign of life of a phone, each with a length in 4
+// octets and JSON.
 
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
@@ -77,7 +78,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 	said := json.NewEncoder(env.stdout)
 	out := newOutlet(spec.ID)
 	log := slog.New(slog.NewTextHandler(env.stderr, nil)).With("process", "sip")
-	spec.Proxy.Observe, spec.Proxy.Emergency, spec.Proxy.Log = out.offer, out.alarm, log
+	spec.Proxy.Observe, spec.Proxy.KeepAlive, spec.Proxy.Emergency, spec.Proxy.Log = out.offer, out.keepAlive, out.alarm, log
 	p, err := proxy.New(spec.Proxy)
 	if err == nil {
 		out.state = func() proxy.State {
@@ -138,6 +139,7 @@ const (
 	recordObservation = 'o'
 	recordEmergency   = 'e'
 	recordState       = 's'
+	recordKeepAlive   = 'k'
 )
 
 // stateEvery is how often the state is told.
@@ -177,9 +179,18 @@ func newOutlet(id string) *outlet {
 }
 
 // offer takes an observation in, and never waits.
-func (o *outlet) offer(x proxy.Observation) {
+func (o *outlet) offer(x proxy.Observation) { o.enqueue(x.Append([]byte{recordObservation})) }
+
+// keepAlive takes a sign of life in, and never waits.
+func (o *outlet) keepAlive(x proxy.KeepAlive) {
+	if b, err := record(recordKeepAlive, x); err == nil { // nothing in it cannot be written
+		o.enqueue(b)
+	}
+}
+
+func (o *outlet) enqueue(b []byte) {
 	select {
-	case o.queue <- x.Append([]byte{recordObservation}):
+	case o.queue <- b:
 	default:
 		o.dropped.Add(1)
 	}

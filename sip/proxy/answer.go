@@ -141,6 +141,9 @@ func (w *worker) response(in flow) {
 		}
 		t.answered()
 	}
+	if t == nil {
+		w.signOfLife(in)
+	}
 	key := txn(v.branch[len(cookie):][:txnLen])
 	if to == nowhere {
 		w.ownAnswered(key) // what we asked ourselves

@@ -23,8 +23,9 @@ type Binding struct {
 	CallID  string    `json:"call_id"`
 	CSeq    uint32    `json:"cseq"`
 	Expires time.Time `json:"expires"`
-	Agent   string    `json:"agent,omitempty"` // User-Agent
-	Line    sip.AOR   `json:"line,omitempty"`  // of an ELIN: the line that called from there
+	Agent   string    `json:"agent,omitempty"`  // User-Agent
+	Line    sip.AOR   `json:"line,omitempty"`   // of an ELIN: the line that called from there
+	Direct  bool      `json:"direct,omitempty"` // no proxy stands between: what comes by the flow is the phone's
 
 	flow  flow
 	key   string // what of the same AOR it replaces
@@ -44,12 +45,15 @@ type bindings struct {
 	mu      sync.Mutex
 	byAOR   map[sip.AOR][]Binding // the one that registered last is the last
 	byUser  map[string][]sip.AOR
+	byFlow  map[flow]*heard // whose phones come by it directly
 	n       int
 	changed bool // since they were listed last
 	aged    bool // likewise, but only until when they hold
 }
 
-func (b *bindings) init() { b.byAOR, b.byUser = map[sip.AOR][]Binding{}, map[string][]sip.AOR{} }
+func (b *bindings) init() {
+	b.byAOR, b.byUser, b.byFlow = map[sip.AOR][]Binding{}, map[string][]sip.AOR{}, map[flow]*heard{}
+}
 
 // put takes in what a REGISTER that was accepted says; what has expired by its own
 // word is removed. It is false if there is no room.
@@ -90,6 +94,7 @@ func (b *bindings) set(aor sip.AOR, list []Binding) {
 	old := b.byAOR[aor]
 	b.n += len(list) - len(old)
 	b.changed = true
+	b.hear(aor, old, list)
 	user := userOf(aor)
 	switch {
 	case len(list) == 0:
@@ -304,6 +309,7 @@ func (m *message) aorOf(n name) (sip.AOR, bool) {
 func (w *worker) learn(phone flow, register []byte, now time.Time) {
 	q := &w.asked
 	q.read(register) // it was valid before
+	direct := q.isDirect()
 	aor, ok := q.aorOf(to)
 	if !ok {
 		return
@@ -323,7 +329,7 @@ func (w *worker) learn(phone flow, register []byte, now time.Time) {
 		} else if seconds <= 0 {
 			seconds = max(asked, minExpires)
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: cseq, Agent: string(q.get(userAgent)), key: bindingKey(uri, params)}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: phone, CallID: string(q.get(callID)), CSeq: cseq, Agent: string(q.get(userAgent)), key: bindingKey(uri, params), Direct: direct}
 		if seconds > 0 { // what is told again within moments is not looked at
 			x.Expires = now.Add(time.Duration(seconds)*time.Second + sameAgain)
 		}

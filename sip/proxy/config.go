@@ -42,6 +42,9 @@ type Config struct {
 	// Observe takes the REGISTERs that were accepted, each with its answer behind it;
 	// nil: nobody does. It must not block.
 	Observe func(Observation) `json:"-"`
+	// KeepAlive takes the signs of life of phones that registered; nil: nobody does. It must
+	// not block.
+	KeepAlive func(KeepAlive) `json:"-"`
 	// RegEvents is that the PBXs are asked where the lines of Watch are registered (RFC
 	// 3680), for phones that register with them directly. It is asked in the name of
 	// RegUser, whose password is RegPassword.

@@ -202,6 +202,9 @@ func (p *Proxy) serve(x *conn, t transport, port uint16) {
 			}
 		})
 		r.flush()
+		if pings > 0 {
+			r.signOfLife(in)
+		}
 		for range pings {
 			_ = p.conns.write(x.id, []byte("\r\n")) // RFC 5626 section 3.5.1
 		}

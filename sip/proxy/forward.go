@@ -101,6 +101,9 @@ func (w *worker) request(in flow) {
 	w.edits.reset()
 	w.identify()
 	upstream := w.upstreams.from(in, m)
+	if !upstream && !m.is("REGISTER") {
+		w.signOfLife(in)
+	}
 	if !w.hop(in) {
 		return
 	}

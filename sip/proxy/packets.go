@@ -153,15 +153,16 @@ func (p *Proxy) readSingly(l *leg, w *worker) {
 // datagram handles one. What is too short for a message keeps a binding of a NAT
 // alive (RFC 5626 section 3.5.1), or is nothing.
 func (w *worker) datagram(l *leg, from netip.AddrPort, b []byte) {
-	if len(b) < minMessage {
-		return
-	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	ok, pbx := w.admits(from.Addr())
 	if !ok {
 		return
 	}
 	in := flow{transport: udp, port: l.addr.Port(), peer: from}
+	if len(b) < minMessage {
+		w.signOfLife(in)
+		return
+	}
 	if isSTUN(b) {
 		w.stun(in, b)
 		return

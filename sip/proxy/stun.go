@@ -29,6 +29,7 @@ func (w *worker) stun(in flow, b []byte) {
 	}
 	if answer := stunAnswer(w.out[:0], b, in.peer); len(answer) > 0 {
 		w.send(in, answer)
+		w.signOfLife(in)
 	}
 }
 
