@@ -364,28 +364,6 @@ func TestMaybeHelp(t *testing.T) {
 	}
 }
 
-func FuzzFirstLine(f *testing.F) {
-	for _, s := range []string{helpCall("sip:9-1-1@pbx", "sip:a@b", "a"), helpCall("tel:112;x=y", "sip:a@b", "a"), helpCall("urn:service:sos.x", "sip:a@b", "a"), request("REGISTER", "b"),
-		"A b SIP/7.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "INVITE sip:911:x@y sip/2.0 \r\n\r\n"} {
-		f.Add([]byte(s))
-	}
-	w := newBench().w
-	f.Fuzz(func(t *testing.T, b []byte) {
-		line := firstLine(b)
-		fault, ok := w.m.read(b)
-		if ok && line == nil && len(b) < maxFirstLine {
-			t.Fatalf("%q is noise to the first look", b)
-		}
-		if !ok || fault != nil || !w.m.is("INVITE") {
-			return
-		}
-		if _, help := w.dialled(&Site{}); help && !w.maybeHelp(line) {
-			t.Fatalf("%q is a call for help and does not look like one", line)
-		}
-		w.vouched(benchPhone.peer.Addr(), line, b)
-	})
-}
-
 // Sources whose sets meet share nothing but the places.
 func TestTable(t *testing.T) {
 	var x table[int64]

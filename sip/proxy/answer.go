@@ -91,7 +91,7 @@ func (w *worker) compose(b []byte, in flow, f *fault, left int, more []byte) []b
 	return append(b, "\r\n"...)
 }
 
-// line appends a header as it came, with what is changed in it.
+// line appends a header as it came, with what is changed in it and the end of its line.
 func (w *worker) line(b []byte, h header) []byte {
 	at := h.at
 	for _, x := range w.edits.list {
@@ -102,7 +102,11 @@ func (w *worker) line(b []byte, h header) []byte {
 		b = append(b, w.edits.text[x.text.at:x.text.end]...)
 		at = x.cut.end
 	}
-	return append(b, w.m.raw[at:h.end]...)
+	b = append(b, w.m.raw[at:h.end]...)
+	if b[len(b)-1] != '\n' { // the request ends in the middle of it
+		b = append(bytes.TrimRight(b, "\r"), "\r\n"...)
+	}
+	return b
 }
 
 // tag appends the tag of who answers, the same for each copy of a request.
