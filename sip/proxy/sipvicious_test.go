@@ -81,3 +81,16 @@ func TestSIPVicious(t *testing.T) {
 		})
 	}
 }
+
+// svcrash, which ends the programs that scan by an answer that they cannot read, has no
+// effect on a proxy.
+func TestSIPViciousCrash(t *testing.T) {
+	p := start(t, Config{}, "udp:"+newPeer(t).addr().String())
+	printed := vicious(t, "svcrash", p, "-d", "127.0.0.1")
+	c := p.Counts()
+	if c.Malformed+c.NotSIP+c.Forged == 0 || c.Panics+c.Forwarded != 0 {
+		t.Errorf("got %+v, want an answer that nobody asked for dropped; it printed\n%s", c, printed)
+	}
+	phone := newPeer(t)
+	wantStatus(t, phone.ask(p.Addr(0), strings.Replace(request("OPTIONS", "o"), "1@pbx.example.com", p.Addr(0).String(), 1)), "200")
+}
