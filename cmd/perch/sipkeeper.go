@@ -369,7 +369,9 @@ func (k *sipKeeper) read() {
 			}
 		case kind == recordKeepAlive:
 			var a proxy.KeepAlive
-			if err = readRecord(r, &a); err == nil {
+			if err = readRecord(r, &a); err == nil && time.Since(a.Time) > maxSignAge {
+				continue // it waited: who says that it is still so?
+			} else if err == nil {
 				k.decoder.Kept(&discovery.Kept{
 					Time: k.now(), Interface: k.interfaceOf(a.Source.Addr()), Number: int(k.heard.Load() + k.signs.Add(1)), Transport: a.Transport,
 					Source: a.Source, AOR: a.AOR, Contact: a.Contact, CallID: a.CallID, UserAgent: a.Agent,
@@ -396,6 +398,9 @@ func (k *sipKeeper) read() {
 		}, k.observe)
 	}
 }
+
+// maxSignAge is how old a sign of life may be.
+const maxSignAge = 10 * time.Second
 
 func (k *sipKeeper) observe(o *discovery.Observation) { k.turns.observe(k.seat, o) }
 

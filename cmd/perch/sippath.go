@@ -181,9 +181,10 @@ func newOutlet(id string) *outlet {
 // offer takes an observation in, and never waits.
 func (o *outlet) offer(x proxy.Observation) { o.enqueue(x.Append([]byte{recordObservation})) }
 
-// keepAlive takes a sign of life in, and never waits.
+// keepAlive takes a sign of life in, and never waits. It takes no room that registrations
+// may need, as while nobody is attached: there will be another one.
 func (o *outlet) keepAlive(x proxy.KeepAlive) {
-	if b, err := record(recordKeepAlive, x); err == nil { // nothing in it cannot be written
+	if b, err := record(recordKeepAlive, x); err == nil && len(o.queue) < maxQueued/2 { // nothing in it cannot be written
 		o.enqueue(b)
 	}
 }

@@ -153,14 +153,15 @@ func (w *worker) response(in flow) {
 		w.ownAnswered(key) // what we asked ourselves
 		return
 	}
-	if e := w.emergencies.of(key); e != nil {
-		if !w.emergencyAnswer(e, v.branch[len(cookie)+txnLen+markLen]) {
+	mark := v.branch[len(cookie)+txnLen+markLen]
+	if f := w.forks.of(key); f != nil { // also of a call for help that no PBX was there for
+		if !w.forkAnswer(f, in, mark) {
 			w.hand(to)
 		}
 		return
 	}
-	if f := w.forks.of(key); f != nil {
-		if !w.forkAnswer(f, v.branch[len(cookie)+txnLen+markLen]) {
+	if e := w.emergencies.of(key); e != nil {
+		if !w.emergencyAnswer(e, mark) {
 			w.hand(to)
 		}
 		return

@@ -25,6 +25,7 @@ type Binding struct {
 	Expires time.Time `json:"expires"`
 	Agent   string    `json:"agent,omitempty"`  // User-Agent
 	Line    sip.AOR   `json:"line,omitempty"`   // of an ELIN: the line that called from there
+	To      sip.AOR   `json:"to,omitempty"`     // what the phone calls the AOR; empty: the same
 	Direct  bool      `json:"direct,omitempty"` // no proxy stands between: what comes by the flow is the phone's
 
 	flow  flow

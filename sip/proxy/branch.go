@@ -19,7 +19,7 @@ type branch struct {
 
 // marks tell in the branch of a Via which of several ways of a request it is of; the
 // first is that of all others.
-const marks = ".~!*+_-012"
+const marks = ".~!*+_-0123"
 
 // multiples are requests that were sent several ways, while they are known: as many
 // as there is room for, and of so many octets. More are few, or somebody makes them up.
@@ -78,6 +78,18 @@ func (m *multiples[T]) forget(key txn) {
 	m.any.Store(len(m.byKey) > 0)
 }
 
+// count returns how many there are of a kind.
+func (m *multiples[T]) count(is func(*T) bool) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.byKey {
+		if is(k.x) {
+			n++
+		}
+	}
+	return n
+}
+
 // cancel cancels a branch on which something came (RFC 3261 section 9.1); one on which
 // nothing did is cancelled when that comes.
 func (w *worker) cancel(b *branch) {
@@ -94,13 +106,13 @@ func (w *worker) sendCancel(b *branch) {
 // cancels is how often a CANCEL is sent again.
 const cancels = 8
 
-// insist sends CANCELs again that may have been lost, until their branches have their
+// insist sends CANCELs again that may have been lost, as over UDP, until their branches have their
 // end; each returns those that were cancelled.
 func (p *Proxy) insist(mu *sync.Mutex, each func(yield func(*branch) bool)) {
 	for n := range cancels {
 		p.later(ownAt(n+1), mu, func(w *worker) {
 			for b := range each {
-				if b.cancelled && !b.final {
+				if b.cancelled && !b.final && b.toward.transport == udp {
 					w.sendCancel(b)
 				}
 			}
@@ -114,6 +126,11 @@ func (p *Proxy) later(d time.Duration, mu *sync.Mutex, do func(w *worker)) {
 		w := p.newWorker()
 		mu.Lock()
 		defer mu.Unlock()
+		defer func() {
+			if v := recover(); v != nil {
+				w.panicked(nil, v)
+			}
+		}()
 		do(w)
 		w.flush()
 	})

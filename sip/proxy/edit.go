@@ -15,7 +15,8 @@ type edit struct {
 func (e *edits) reset() { e.list, e.text = e.list[:0], e.text[:0] }
 
 // replace puts text in the place of a part of the message. Of two at one place the
-// one that was told first stands first.
+// one that was told first stands first, and what is put before a part before what is put
+// in its place.
 func (e *edits) replace(cut span, text func(b []byte) []byte) {
 	at := len(e.text)
 	if text != nil {
@@ -23,7 +24,7 @@ func (e *edits) replace(cut span, text func(b []byte) []byte) {
 	}
 	x := edit{cut, span{at, len(e.text)}}
 	i := len(e.list)
-	for i > 0 && e.list[i-1].cut.at > cut.at {
+	for i > 0 && (e.list[i-1].cut.at > cut.at || e.list[i-1].cut.at == cut.at && cut.at == cut.end && e.list[i-1].cut.end > cut.at) {
 		i--
 	}
 	e.list = append(e.list, x)

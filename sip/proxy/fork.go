@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,26 +14,35 @@ import (
 type fork struct {
 	key    txn
 	in     flow
-	raw    []byte // as it came
 	invite bool
 	began  time.Time
 
 	mu      sync.Mutex
+	raw     []byte // as it came
 	legs    []forkLeg
+	best    refusal   // of those that said no
+	asks    []byte    // headers of all challenges but its own
+	ringing []byte    // the last provisional answer that was passed, as it was sent
 	end     []byte    // the answer that was passed, as it was sent; nil: none, or a phone sends it again
 	over    bool      // whoever sent it has its end
 	heard   bool      // likewise, and has acknowledged it
 	hungUp  bool      // the caller cancelled it
 	insists bool      // CANCELs are sent again
-	rang    time.Time // when a phone said last that it does
+	rang    time.Time // when a phone that is not cancelled said last that it rings
 }
 
-// forkLeg is one phone. Its number stands in the branch of the Via.
+// forkLeg is one phone. Its number, from 1, stands in the branch of the Via: 0 is that of
+// what goes to a PBX.
 type forkLeg struct {
 	branch
-	gone   bool   // it says nothing, and is not waited for
-	status int    // of its end; 0: none
-	answer []byte // likewise, if that is a refusal
+	gone bool // it says nothing, and is not waited for
+}
+
+// refusal is an answer that says no.
+type refusal struct {
+	status int // 0: none
+	reason string
+	whole  []byte // nil if it is too long to be kept
 }
 
 const (
@@ -41,44 +51,55 @@ const (
 	goneAfter = 4 * time.Second
 	// timerC is how long phones ring (RFC 3261 section 16.6, 11).
 	timerC = 3*time.Minute + 30*time.Second
-	// inviteRepeats is how often an INVITE is sent again (timer A): until ownTimeout.
+	// inviteRepeats is how often a request is sent again (timer A): until ownTimeout.
 	inviteRepeats = 6
 	// endRepeats is how often a refusal is (timer G).
 	endRepeats = 10
+	// forkKept is how long what comes late is known, behind the end.
+	forkKept = ownTimeout + goneAfter
+	// maxAnswer is how long an answer may be that is kept, of which there are three at most.
+	maxAnswer = 4 << 10
+	// maxForksOfSource is how many an address may have: whoever registers may call itself.
+	maxForksOfSource = 64
 )
 
 // Each of a line's bindings has a mark.
-const _ = uint(len(marks) - maxBindingsOfAOR)
+const _ = uint(len(marks) - 1 - maxBindingsOfAOR)
 
 // phonesOf returns where a line is reached: what registered last is the first, and of a
-// phone that has several flows the latest that is there (RFC 5626 section 5.3).
+// phone that has several flows the latest that is there (RFC 5626 section 5.3). A phone
+// that was started again is one, whatever it calls itself now.
 func (w *worker) phonesOf(list []Binding) (phones []Binding) {
-	var instances []string
 	for _, x := range slices.Backward(list) {
 		instance := param(x.Params, "+sip.instance")
-		if !w.alive(x.flow) || instance != "" && slices.Contains(instances, instance) {
-			continue
+		same := func(y Binding) bool {
+			return instance != "" && param(y.Params, "+sip.instance") == instance || x.Direct && y.Direct && x.flow == y.flow
 		}
-		instances = append(instances, instance)
-		phones = append(phones, x)
+		if w.alive(x.flow) && !slices.ContainsFunc(phones, same) {
+			phones = append(phones, x)
+		}
 	}
 	return phones
 }
 
 // fork sends the request at hand to several phones. It is false if too many others were.
 func (w *worker) fork(in flow, phones []Binding, now time.Time) bool {
-	key, raw := w.key, w.m.raw
 	breadth := w.breadth() / len(phones)
 	if breadth == 0 {
 		return w.refuse(in, &fault{440, "Max-Breadth Exceeded", ""})
 	}
-	f, added := w.forks.orAdd(key, (2+len(phones))*len(raw), func() *fork {
-		return &fork{key: key, in: in, raw: slices.Clone(raw), invite: w.m.is("INVITE"), began: now, rang: now}
-	})
-	if !added {
+	if w.forks.count(func(f *fork) bool { return f.in.peer.Addr() == in.peer.Addr() }) >= maxForksOfSource {
 		return false
 	}
-	f.mu.Lock()
+	key, raw, size := w.key, w.m.raw, (2+len(phones))*len(w.m.raw)+3*maxAnswer
+	f, added := w.forks.orAdd(key, size, func() *fork {
+		f := &fork{key: key, in: in, raw: slices.Clone(raw), invite: w.m.is("INVITE"), began: now, rang: now}
+		f.mu.Lock() // a CANCEL waits until it has gone out
+		return f
+	})
+	if !added {
+		return f != nil // it came by another socket, too
+	}
 	defer f.mu.Unlock()
 	if f.invite {
 		w.answer(in, &fault{100, "Trying", ""})
@@ -87,17 +108,17 @@ func (w *worker) fork(in flow, phones []Binding, now time.Time) bool {
 		if !w.recall(f.in, f.raw) {
 			return true // it was answered
 		}
-		w.legMark = marks[i]
+		w.legMark = marks[i+1]
 		w.forPhone(in, &phones[i])
 		w.narrow(breadth)
 		w.legMark = marks[0]
 		f.legs = append(f.legs, forkLeg{branch: w.sendAs(phones[i].flow)})
 	}
 	for n := range inviteRepeats {
-		w.later(ownT1<<(n+1)-ownT1, &f.mu, func(w *worker) { w.forkRepeat(f, true) })
+		w.later(ownT1<<(n+1)-ownT1, &f.mu, func(w *worker) { w.forkRepeat(f) })
 	}
 	w.later(goneAfter, &f.mu, func(w *worker) { w.finish(f) })
-	w.later(ownTimeout, &f.mu, func(w *worker) { w.forkSilent(f) })
+	w.later(ownTimeout, &f.mu, func(w *worker) { w.forkGone(f, func(l *forkLeg) bool { return !f.invite || !l.provisional }) })
 	w.later(timerC, &f.mu, func(w *worker) { w.forkRings(f) })
 	return true
 }
@@ -126,23 +147,28 @@ func (w *worker) narrow(n int) {
 	})
 }
 
-// forkRepeat sends again what was sent to phones that said nothing. The request is
-// locked, here and below.
-func (w *worker) forkRepeat(f *fork, overUDP bool) {
+// forkRepeat sends again over UDP what was sent to phones that said nothing (RFC 3261
+// section 17.1.1.2); or, when that is not wanted any more, what ends it, as their word that
+// they ring may have been lost. The request is locked, here and below.
+func (w *worker) forkRepeat(f *fork) {
 	for i := range f.legs {
 		l := &f.legs[i]
-		if !f.over && !f.hungUp && !l.final && !l.provisional && (!overUDP || l.toward.transport == udp) {
+		switch {
+		case l.final, l.provisional && f.invite, l.toward.transport != udp:
+		case !f.invite && !f.over, f.invite && !f.over && !f.hungUp && !l.cancelled:
 			w.send(l.toward, append(w.out[:0], l.sent...))
+		case f.invite:
+			l.cancelled = true
+			w.send(l.toward, hopByHop(w.out[:0], "CANCEL", l.sent, nil))
 		}
 	}
 }
 
-// forkSilent takes phones for gone that said nothing.
-func (w *worker) forkSilent(f *fork) {
+// forkGone takes phones for gone.
+func (w *worker) forkGone(f *fork, which func(l *forkLeg) bool) {
 	for i := range f.legs {
-		if l := &f.legs[i]; !f.invite || !l.provisional {
-			l.gone = true
-		}
+		l := &f.legs[i]
+		l.gone = l.gone || which(l)
 	}
 	w.finish(f)
 }
@@ -151,57 +177,63 @@ func (w *worker) forkSilent(f *fork) {
 func (w *worker) forkRings(f *fork) {
 	switch wait := timerC - time.Since(f.rang); {
 	case f.over:
-		return
 	case wait > 0:
 		w.later(wait, &f.mu, func(w *worker) { w.forkRings(f) })
-		return
+	default:
+		w.cancelForks(f, -1)
 	}
-	w.cancelForks(f, -1)
-	w.later(ownTimeout, &f.mu, func(w *worker) {
-		for i := range f.legs {
-			f.legs[i].gone = true
-		}
-		w.finish(f)
-	})
 }
 
-// cancelForks cancels all legs but one that have no end.
+// cancelForks cancels all legs of a call but one that have no end. What says nothing to
+// that either is gone (RFC 3261 section 9.1).
 func (w *worker) cancelForks(f *fork, but int) {
-	cancelled := false
 	for i := range f.legs {
 		if l := &f.legs[i]; i != but && f.invite && !l.final && !l.cancelled {
 			w.cancel(&l.branch)
-			cancelled = true
 		}
 	}
-	if cancelled && !f.insists {
-		f.insists = true
-		w.insist(&f.mu, func(yield func(*branch) bool) {
-			for i := range f.legs {
-				if !yield(&f.legs[i].branch) {
-					return
-				}
-			}
-		})
+	if f.insists || !f.invite {
+		return
 	}
+	f.insists = true
+	w.insist(&f.mu, func(yield func(*branch) bool) {
+		for i := range f.legs {
+			if !yield(&f.legs[i].branch) {
+				return
+			}
+		}
+	})
+	w.later(ownTimeout, &f.mu, func(w *worker) { w.forkGone(f, func(l *forkLeg) bool { return l.cancelled }) })
 }
 
-// forkAnswer takes the answer at hand of a phone. It is false if that is to be passed.
-func (w *worker) forkAnswer(f *fork, mark byte) (taken bool) {
-	n := strings.IndexByte(marks, mark)
+// forkAnswer takes the answer at hand to a request that went to several phones. It is
+// false if that is to be passed.
+func (w *worker) forkAnswer(f *fork, in flow, mark byte) (taken bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, method := w.m.sequence(); string(method) == "CANCEL" || n < 0 || n >= len(f.legs) {
-		return true // of ours
+	status := w.m.status
+	_, method := w.m.sequence()
+	n := strings.IndexByte(marks, mark) - 1
+	switch {
+	case n < 0: // of the PBX that it went to before, and that is late
+		if !f.invite || status/100 != 2 {
+			return true
+		}
+		w.forkOver(f)
+		w.cancelForks(f, n)
+		return false
+	case n >= len(f.legs) || !sameHost(in, f.legs[n].toward) || len(w.m.vias) < 2:
+		w.count.forged.Add(1)
+		return true
+	case string(method) == "CANCEL": // of ours
+		return true
 	}
-	l, status := &f.legs[n], w.m.status
+	l := &f.legs[n]
 	if status < 200 {
 		return w.forkRinging(f, l)
 	}
 	again := l.final
-	if !again {
-		l.final, l.status = true, status
-	}
+	l.final = true
 	switch {
 	case status < 300 && f.invite: // all of them: the caller ends the calls it does not want (RFC 3261 section 13.2.2.4)
 		w.forkOver(f)
@@ -210,23 +242,21 @@ func (w *worker) forkAnswer(f *fork, mark byte) (taken bool) {
 	case status < 300 && f.over:
 		return true
 	case status < 300:
-		if w.unwrap() {
-			f.end = w.edits.apply(nil, w.m.raw)
-		}
+		w.unwrap()
+		f.end = w.edits.apply(nil, w.m.raw)
 		w.forkOver(f)
 		w.forkEnd(f)
 		return true
 	}
 	answer := slices.Clone(w.m.raw)
+	if !again && !f.over {
+		w.forkRefused(f)
+		if status >= 600 { // whoever is called wants nobody
+			w.cancelForks(f, n)
+		}
+	}
 	if f.invite {
 		w.acknowledge(&l.branch, answer)
-	}
-	if again || f.over {
-		return true
-	}
-	l.answer = answer
-	if status >= 600 { // whoever is called wants nobody
-		w.cancelForks(f, n)
 	}
 	w.finish(f)
 	return true
@@ -234,66 +264,57 @@ func (w *worker) forkAnswer(f *fork, mark byte) (taken bool) {
 
 // forkRinging takes a provisional answer of a phone.
 func (w *worker) forkRinging(f *fork, l *forkLeg) (taken bool) {
-	first := !l.provisional
 	l.provisional = true
 	switch {
-	case l.cancelled && first:
-		w.sendCancel(&l.branch)
-	case f.over && f.invite && !l.final && !l.cancelled: // it was taken for gone
+	case f.invite && !l.final && (l.cancelled || f.over): // or it was taken for gone
 		w.cancel(&l.branch)
+		return true
+	case f.over, l.final, w.m.status == 100:
+		return true
 	}
 	f.rang = time.Now()
-	return f.over || l.cancelled || w.m.status == 100
+	if w.unwrap() {
+		b := w.edits.apply(nil, w.m.raw)
+		if f.ringing = nil; len(b) <= maxAnswer {
+			f.ringing = b
+		}
+		w.send(f.in, append(w.out[:0], b...))
+	}
+	return true
 }
 
-// finish ends a request to which all have said no, with the best of what they said
-// (RFC 3261 section 16.7, 6).
-func (w *worker) finish(f *fork) {
-	var best *forkLeg
-	silent := false
-	for i := range f.legs {
-		switch l := &f.legs[i]; {
-		case l.answer != nil:
-			if best == nil || f.rank(l) < f.rank(best) {
-				best = l
-			}
-		case l.final, l.gone:
-		case l.provisional:
-			return
-		default:
-			silent = true
-		}
+// forkRefused keeps the refusal at hand if it is the best so far (RFC 3261 section 16.7,
+// 6), and its challenges: what several phones want to have proved is asked at once (7).
+func (w *worker) forkRefused(f *fork) {
+	m := &w.m
+	line, _, _ := cutLine(m.raw, 0)
+	r := refusal{status: m.status, reason: string(bytes.TrimSpace(line[min(len(version)+4, len(line)):]))}
+	if len(m.raw) <= maxAnswer {
+		r.whole = slices.Clone(m.raw)
 	}
-	if f.over || silent && (best == nil && !f.hungUp || time.Since(f.began) < goneAfter) {
+	if len(r.reason) > 100 {
+		r.reason = ""
+	}
+	other := r
+	if f.best.status == 0 || f.rank(r) < f.rank(f.best) {
+		f.best, other = r, f.best
+	}
+	if other.whole == nil || other.status != 401 && other.status != 407 {
 		return
 	}
-	switch {
-	case best != nil:
-		w.m.read(best.answer)
-		w.m.validate(false)
-		if w.unwrap() {
-			w.challenges(f, best)
-			f.end = w.edits.apply(nil, w.m.raw)
-		}
-	case !f.invite: // whoever asked has given up by now (RFC 4320)
-	case w.recall(f.in, f.raw) && f.hungUp:
-		f.end = slices.Clone(w.reply(f.in, &fault{487, "Request Terminated", ""}, nil))
-	default:
-		f.end = slices.Clone(w.reply(f.in, &fault{408, "Request Timeout", ""}, nil))
-	}
-	w.forkOver(f)
-	w.forkEnd(f)
-	if f.invite && f.in.transport == udp {
-		for n := range endRepeats {
-			w.later(ownAt(n+1), &f.mu, func(w *worker) { w.forkEnd(f) })
+	var o message
+	o.read(other.whole)
+	for _, h := range o.headers {
+		if (h.name == authenticate || h.name == proxyAuthenticate) && len(f.asks)+h.end-h.at <= maxAnswer {
+			f.asks = append(f.asks, o.raw[h.at:h.end]...)
 		}
 	}
 }
 
 // rank orders refusals: that of somebody who wants nobody, else that of the lowest class,
 // in which what the caller can do something about is better.
-func (f *fork) rank(l *forkLeg) int {
-	switch s := l.status; {
+func (f *fork) rank(r refusal) int {
+	switch s := r.status; {
 	case s >= 600:
 		return 0
 	case f.hungUp && s == 487:
@@ -307,43 +328,73 @@ func (f *fork) rank(l *forkLeg) int {
 	}
 }
 
-// challenges puts what other phones want to have proved beside what one does (RFC 3261
-// section 16.7, 7).
-func (w *worker) challenges(f *fork, best *forkLeg) {
-	if best.status != 401 && best.status != 407 {
+// finish ends a request to which all have said no.
+func (w *worker) finish(f *fork) {
+	silent := false
+	for i := range f.legs {
+		switch l := &f.legs[i]; {
+		case l.final, l.gone, !w.alive(l.toward):
+		case l.provisional:
+			return
+		default:
+			silent = true
+		}
+	}
+	none := f.best.status == 0
+	if f.over || silent && (none && !f.hungUp || time.Since(f.began) < goneAfter) {
 		return
 	}
-	for i := range f.legs {
-		l := &f.legs[i]
-		if l == best || l.status != 401 && l.status != 407 {
-			continue
+	reply := fault{f.best.status, f.best.reason, ""}
+	switch {
+	case f.best.status == 503: // which says nothing of us
+		reply = fault{500, "Server Internal Error", ""}
+	case !none && f.best.whole != nil:
+		w.m.read(f.best.whole)
+		w.m.validate(false)
+		w.unwrap()
+		if s := f.best.status; s == 401 || s == 407 {
+			w.edits.insert(w.m.headers[len(w.m.headers)-1].end, func(b []byte) []byte { return append(b, f.asks...) })
 		}
-		var m message
-		m.read(l.answer)
-		for _, h := range m.headers {
-			if h.name == authenticate || h.name == proxyAuthenticate {
-				w.edits.insert(w.m.headers[len(w.m.headers)-1].end, func(b []byte) []byte { return append(b, m.raw[h.at:h.end]...) })
-			}
+		f.end, reply = w.edits.apply(nil, w.m.raw), fault{}
+	case !none:
+	case f.hungUp:
+		reply = fault{487, "Request Terminated", ""}
+	case f.invite:
+		reply = fault{408, "Request Timeout", ""}
+	}
+	if reply.status != 0 && w.recall(f.in, f.raw) { // of what is no INVITE whoever asked has given up by now (RFC 4320)
+		f.end = slices.Clone(w.reply(f.in, &reply, nil))
+	}
+	w.forkOver(f)
+	w.forkEnd(f)
+	if f.invite && f.in.transport == udp {
+		for n := range endRepeats {
+			w.later(ownAt(n+1), &f.mu, func(w *worker) { w.forkEnd(f) })
 		}
 	}
 }
 
-// forkEnd sends a refusal again that nobody has acknowledged.
+// forkEnd sends an answer again that nobody has acknowledged.
 func (w *worker) forkEnd(f *fork) {
 	if f.end != nil && !f.heard {
 		w.send(f.in, append(w.out[:0], f.end...))
 	}
 }
 
-// forkOver notes that a request has its end, and forgets it when nobody sends anything
-// of it again.
+// forkOver notes that a request has its end. It is forgotten when nobody sends anything of
+// it again; what waits for a timer of it keeps nothing then.
 func (w *worker) forkOver(f *fork) {
 	if f.over {
 		return
 	}
 	f.over = true
-	p, key := w.Proxy, f.key
-	p.after(ownTimeout+goneAfter, func() { p.forks.forget(key) })
+	p := w.Proxy
+	p.after(max(ownTimeout-time.Since(f.began), 0)+forkKept, func() {
+		f.mu.Lock()
+		f.raw, f.legs, f.best, f.asks, f.ringing, f.end = nil, nil, refusal{}, nil, nil, nil
+		f.mu.Unlock()
+		p.forks.forget(f.key)
+	})
 }
 
 // forked does what is due for a request at hand that went to several phones, or belongs
@@ -357,6 +408,9 @@ func (w *worker) forked(in flow) bool {
 	defer f.mu.Unlock()
 	switch {
 	case w.m.is("CANCEL"):
+		if in.peer.Addr() != f.in.peer.Addr() {
+			return w.refuse(in, &fault{481, "Call/Transaction Does Not Exist", ""})
+		}
 		w.answer(in, &fault{200, "OK", ""})
 		if f.over || !f.invite {
 			return true
@@ -371,10 +425,12 @@ func (w *worker) forked(in flow) bool {
 		f.heard = true
 	case f.over:
 		w.forkEnd(f)
+	case f.invite && f.ringing != nil:
+		w.send(in, append(w.out[:0], f.ringing...))
 	case f.invite:
 		w.answer(in, &fault{100, "Trying", ""})
 	default:
-		w.forkRepeat(f, false)
+		w.forkRepeat(f)
 	}
 	return true
 }

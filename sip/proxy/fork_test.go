@@ -14,6 +14,7 @@ import (
 // office is a site without a PBX: a line that calls, and one that two phones have.
 type office struct {
 	t      *testing.T
+	proxy  *Proxy
 	at     netip.AddrPort
 	caller *peer
 	phones []*peer
@@ -48,11 +49,11 @@ func newOffice(t *testing.T, method string, faster time.Duration, more ...string
 	}
 	p.after = func(d time.Duration, f func()) { time.AfterFunc(d/faster, f) }
 	t.Cleanup(run(t, p))
-	p.SetLines(officeLines)
-	o := &office{t: t, at: p.Addr(0), caller: newPeer(t)}
+	p.SetLines(append([]Line{HashLine("sip:911@example.com", "u911", "example.com", "nor-this")}, officeLines...))
+	o := &office{t: t, proxy: p, at: p.Addr(0), caller: newPeer(t)}
 	o.caller.signUp(o.at, "sip:101@example.com", "101", "not-a-secret", "MD5")
-	for range 2 {
-		phone := newPeer(t)
+	for i := range 2 {
+		phone := newPeerAt(t, fmt.Sprint("127.0.0.", 2+i))
 		o.phones = append(o.phones, phone)
 		phone.signUp(o.at, "sip:102@example.com", "u102", "nor-this", "MD5")
 	}
@@ -130,6 +131,7 @@ func TestForkRefused(t *testing.T) {
 		{"404 Not Found", "401 Unauthorized", "401"},
 		{"302 Moved Temporarily", "486 Busy Here", "302"},
 		{"503 Service Unavailable", "500 Server Internal Error", "500"},
+		{"503 Service Unavailable", "503 Service Unavailable", "500"}, // it says nothing of us (RFC 3261 section 16.7, 6)
 	} {
 		o := ringOffice(t, "INVITE", 1)
 		o.says(0, tc.first)
@@ -165,7 +167,7 @@ func TestForkChallenged(t *testing.T) {
 	o := ringOffice(t, "INVITE", 1)
 	o.says(0, "407 Proxy Authentication Required", `Proxy-Authenticate: Digest realm="a", nonce="1"`)
 	o.says(1, "401 Unauthorized", `WWW-Authenticate: Digest realm="b", nonce="2"`)
-	got := o.get("401")
+	got := o.get("407")
 	if len(fields(got, "Proxy-Authenticate")) != 1 || len(fields(got, "WWW-Authenticate")) != 1 {
 		t.Errorf("got\n%s\nwant both challenges", got)
 	}
@@ -204,6 +206,176 @@ func TestForkGone(t *testing.T) {
 	o.awaits(1, "CANCEL")
 }
 
+// A line may have the number for help, as the guard's desk of a site without a PBX: it
+// rings like any other.
+func TestForkHelp(t *testing.T) {
+	o := newOffice(t, "INVITE", 1)
+	for _, phone := range o.phones {
+		phone.signUp(o.at, "sip:911@example.com", "u911", "nor-this", "MD5")
+	}
+	o.call = strings.ReplaceAll(o.call, "102@", "911@")
+	o.caller.send(o.at, o.call)
+	o.get("100")
+	for _, phone := range o.phones {
+		o.legs = append(o.legs, phone.recv())
+	}
+	o.says(0, "180 Ringing")
+	o.get("180")
+	o.says(1, "486 Busy Here")
+	o.awaits(1, "ACK")
+	o.caller.silent()
+	o.sends("CANCEL")
+	o.get("200")
+	o.awaits(0, "CANCEL")
+	o.says(0, "487 Request Terminated")
+	o.get("487")
+}
+
+// What a PBX says late of a call that went to phones then is no answer of theirs; that
+// somebody took it there is.
+func TestForkLatePBX(t *testing.T) {
+	for _, status := range []string{"486 Busy Here", "200 OK"} {
+		pbx, caller, first, second := newPeer(t), newPeer(t), newPeer(t), newPeer(t)
+		p := start(t, Config{}, upstreamsOf(pbx)...)
+		at := p.Addr(0)
+		for i, phone := range []*peer{caller, first, second} {
+			phone.send(at, register(fmt.Sprintf("sip:10%d@example.com", min(i+1, 2)), fmt.Sprint("r", i), 1, phone.addr()))
+			got := pbx.recv()
+			pbx.respond(got, "200 OK", "Contact: "+field(t, got, "Contact")+";expires=300")
+			wantStatus(t, phone.recv(), "200")
+		}
+		call := compose("INVITE sip:102@example.com SIP/2.0", fmt.Sprintf("Via: SIP/2.0/UDP %v;branch=z9hG4bKl", caller.addr()), "From: <sip:101@example.com>;tag=1",
+			"To: <sip:102@example.com>", "Call-ID: l", "CSeq: 1 INVITE", fmt.Sprintf("Contact: <sip:101@%v>", caller.addr()))
+		caller.send(at, call)
+		late := pbx.recv()
+		p.upstreams.list()[0].down.Store(true)
+		caller.send(at, call)
+		legs := []string{first.recv(), second.recv()}
+		first.respond(legs[0], "180 Ringing")
+		pbx.respond(late, status)
+		got := strings.Join(caller.statuses(300*time.Millisecond, "INVITE"), " ")
+		if status == "200 OK" {
+			if got != "100 180 200" {
+				t.Errorf("the caller got %q", got)
+			}
+			if c := first.recv(); !strings.HasPrefix(c, "CANCEL ") {
+				t.Errorf("the phone that rings got\n%s", c)
+			}
+			continue
+		}
+		if got != "100 180" {
+			t.Errorf("the caller got %q", got)
+		}
+		first.silent()
+	}
+}
+
+// A phone that rang and is gone then, or whose word that it rings was lost, holds up nobody.
+func TestForkDead(t *testing.T) {
+	o := ringOffice(t, "INVITE", 20)
+	o.says(0, "180 Ringing")
+	o.get("180")
+	o.says(1, "603 Decline")
+	o.awaits(1, "ACK")
+	o.awaits(0, "CANCEL")
+	o.get("603")
+
+	o = ringOffice(t, "INVITE", 20)
+	o.says(1, "200 OK")
+	o.get("200")
+	o.awaits(0, "CANCEL") // though it never said that it rings
+	o.says(0, "180 Ringing")
+	o.awaits(0, "CANCEL")
+}
+
+// What a phone answers is kept in bounds, and the status of what is too long is passed.
+func TestForkLongAnswer(t *testing.T) {
+	o := ringOffice(t, "INVITE", 1)
+	o.says(0, "486 Busy Here", "X-Long: "+strings.Repeat("x", maxAnswer))
+	o.says(1, "500 Server Internal Error")
+	got := o.get("486")
+	if len(got) > 1000 || !strings.HasPrefix(got, "SIP/2.0 486 Busy Here\r\n") {
+		t.Errorf("got\n%s", got)
+	}
+	o.proxy.forks.mu.Lock()
+	defer o.proxy.forks.mu.Unlock()
+	if len(o.proxy.forks.byKey) != 1 || o.proxy.forks.octets != 4*len(o.call)+3*maxAnswer {
+		t.Errorf("got %d forks of %d octets", len(o.proxy.forks.byKey), o.proxy.forks.octets)
+	}
+}
+
+// A fork is forgotten, whatever became of it, and what waits for its timers keeps nothing.
+func TestForkForgotten(t *testing.T) {
+	o := ringOffice(t, "INVITE", 100)
+	f := o.proxy.forks.of(func() (k txn) {
+		o.proxy.forks.mu.Lock()
+		defer o.proxy.forks.mu.Unlock()
+		for k = range o.proxy.forks.byKey {
+		}
+		return k
+	}())
+	o.says(0, "180 Ringing") // and is gone
+	o.get("180")
+	o.sends("CANCEL")
+	for range 100 {
+		f.mu.Lock()
+		gone := f.legs == nil
+		f.mu.Unlock()
+		if gone {
+			o.proxy.forks.mu.Lock()
+			defer o.proxy.forks.mu.Unlock()
+			if n := len(o.proxy.forks.byKey); n != 0 || o.proxy.forks.octets != 0 {
+				t.Errorf("%d are kept, %d octets", n, o.proxy.forks.octets)
+			}
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("it is known for ever")
+}
+
+// An answer without the caller's Via, or of another phone in one's name, is none.
+func TestForkForged(t *testing.T) {
+	o := ringOffice(t, "INVITE", 1)
+	o.says(1, "180 Ringing")
+	o.get("180")
+	o.phones[0].respond(strings.Replace(o.legs[0], "Via: "+fields(o.legs[0], "Via")[1]+"\r\n", "", 1), "200 OK")
+	vias := fields(o.legs[0], "Via")
+	forged := strings.Replace(o.legs[0], vias[0], strings.Replace(vias[0], string(marks[2]), string(marks[1]), 1), 1)
+	o.phones[0].respond(forged, "603 Decline")
+	o.caller.silent()
+	o.phones[1].silent()
+	o.says(1, "200 OK")
+	o.get("200")
+}
+
+// Of one address only so many calls ring at several phones at once.
+func TestForkCrowd(t *testing.T) {
+	o := newOffice(t, "INVITE", 1)
+	for i := range maxForksOfSource {
+		o.proxy.forks.orAdd(txn{byte(i), 1}, 1, func() *fork { return &fork{in: flow{peer: o.caller.addr()}} })
+	}
+	o.caller.send(o.at, o.call)
+	if got := o.phones[1].recv(); !strings.HasPrefix(got, "INVITE ") {
+		t.Errorf("got\n%s", got)
+	}
+	o.phones[0].silent()
+}
+
+// Who sends a call again is told what it was told last.
+func TestForkAgain(t *testing.T) {
+	o := ringOffice(t, "INVITE", 1)
+	o.caller.send(o.at, o.call)
+	o.get("100")
+	o.says(0, "183 Session Progress")
+	o.get("183")
+	o.caller.send(o.at, o.call)
+	o.get("183")
+	other := newPeer(t) // of the same host: it may be the same phone
+	other.send(o.at, strings.ReplaceAll(o.call, "INVITE", "CANCEL"))
+	wantStatus(t, other.recv(), "200")
+}
+
 // Nobody says anything, or nobody takes the call.
 func TestForkTimeouts(t *testing.T) {
 	o := ringOffice(t, "INVITE", 20)
@@ -212,17 +384,20 @@ func TestForkTimeouts(t *testing.T) {
 	o.get("200")
 	o.awaits(1, "INVITE")
 
-	f := &fork{rang: time.Now().Add(-timerC - time.Second), invite: true, legs: []forkLeg{{branch: branch{provisional: true}}}}
+	f := &fork{raw: []byte(request("INVITE", "x")), rang: time.Now().Add(-timerC - time.Second), invite: true, legs: []forkLeg{{branch: branch{provisional: true}}}}
 	p, err := New(Config{Listen: []string{"udp:127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	var due []time.Duration
-	p.after = func(d time.Duration, _ func()) { due = append(due, d) }
+	due := map[time.Duration]func(){}
+	p.after = func(d time.Duration, f func()) { due[d] = f }
 	p.newWorker().forkRings(f)
-	if !f.legs[0].cancelled || !slices.Contains(due, ownTimeout) {
-		t.Errorf("got %+v, timers %v: want a call that nobody takes cancelled, and given up after %v", f.legs[0], due, ownTimeout)
+	if !f.legs[0].cancelled || due[ownTimeout] == nil {
+		t.Fatalf("got %+v, timers %v: want a call that nobody takes cancelled, and given up after %v", f.legs[0], due, ownTimeout)
+	}
+	if due[ownTimeout](); !f.over {
+		t.Error("what says nothing to a CANCEL either is waited for")
 	}
 }
 
@@ -259,19 +434,21 @@ func TestForkBreadth(t *testing.T) {
 	o.phones[0].silent()
 }
 
-// Of a phone with two flows the later one alone is used (RFC 5626 section 5.3).
+// Of a phone with two flows the later one alone is used (RFC 5626 section 5.3), and of one
+// that was started again what it registered last.
 func TestForkFlows(t *testing.T) {
 	w := startRegistrar(t, Config{}).newWorker()
 	at := func(port uint16) flow {
 		return flow{peer: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)}
 	}
 	const first, second = `;+sip.instance="<urn:uuid:1>";reg-id=1`, `;reg-id=2;+sip.instance="<urn:uuid:1>"`
-	got := w.phonesOf([]Binding{{URI: "a", Params: first, flow: at(1)}, {URI: "b", flow: at(2)}, {URI: "c", Params: second, flow: at(3)}, {URI: "d", flow: flow{transport: tcp, conn: 77}}})
+	got := w.phonesOf([]Binding{{URI: "a", Params: first, flow: at(1)}, {URI: "b", flow: at(2)}, {URI: "c", Params: second, flow: at(3)}, {URI: "d", flow: flow{transport: tcp, conn: 77}},
+		{URI: "e;line=1", Direct: true, flow: at(4)}, {URI: "e;line=2", Direct: true, flow: at(4)}})
 	var uris []string
 	for _, x := range got {
 		uris = append(uris, x.URI)
 	}
-	if want := []string{"c", "b"}; !slices.Equal(uris, want) {
+	if want := []string{"e;line=2", "c", "b"}; !slices.Equal(uris, want) {
 		t.Errorf("got %q, want %q", uris, want)
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"perch/sip"
@@ -13,7 +14,7 @@ type KeepAlive struct {
 	Time      time.Time      `json:"time"`
 	Transport string         `json:"transport"` // as in Observation
 	Source    netip.AddrPort `json:"source"`
-	AOR       sip.AOR        `json:"aor"`     // that it registered by the flow
+	AOR       sip.AOR        `json:"aor"`     // that it registered by the flow, as it calls it
 	Contact   string         `json:"contact"` // likewise, with its parameters
 	CallID    string         `json:"call_id"`
 	Agent     string         `json:"agent,omitempty"` // User-Agent
@@ -25,7 +26,7 @@ const aliveAgain = time.Minute
 
 // heard is a flow by which a phone registered.
 type heard struct {
-	aor  sip.AOR // the last one
+	aors []sip.AOR
 	told time.Time
 }
 
@@ -39,32 +40,50 @@ func (m *message) isDirect() bool {
 // hear follows the bindings of an AOR.
 func (b *bindings) hear(aor sip.AOR, old, list []Binding) {
 	for i := range old {
-		if h := b.byFlow[old[i].flow]; h != nil && h.aor == aor {
-			delete(b.byFlow, old[i].flow)
+		f := old[i].flow
+		h := b.byFlow[f]
+		if h == nil || slices.ContainsFunc(list, func(x Binding) bool { return x.Direct && x.flow == f }) {
+			continue
+		}
+		if h.aors = slices.DeleteFunc(h.aors, func(a sip.AOR) bool { return a == aor }); len(h.aors) == 0 {
+			delete(b.byFlow, f)
 		}
 	}
 	for i := range list {
-		if x := &list[i]; x.Direct {
-			b.byFlow[x.flow] = &heard{aor: aor, told: time.Now()} // its REGISTER is told
+		x := &list[i]
+		if !x.Direct {
+			continue
+		}
+		h := b.byFlow[x.flow]
+		if h == nil {
+			h = &heard{told: time.Now()} // its REGISTER is
+			b.byFlow[x.flow] = h
+		}
+		if !slices.Contains(h.aors, aor) {
+			h.aors = append(h.aors, aor)
 		}
 	}
 }
 
-// signOfLife returns the binding of who comes by a flow, if that is to be told.
-func (b *bindings) signOfLife(in flow, now time.Time) (Binding, bool) {
+// signOfLife returns the bindings of who comes by a flow, if that is to be told: one of
+// each line.
+func (b *bindings) signOfLife(in flow, now time.Time) (list []Binding) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.byFlow[in]
 	if h == nil || now.Sub(h.told) < aliveAgain {
-		return Binding{}, false
+		return nil
 	}
-	for _, x := range b.byAOR[h.aor] {
-		if x.flow == in && x.Direct && x.Expires.After(now) {
-			h.told = now
-			return x, true
+	h.told = now
+	for _, a := range h.aors {
+		for _, x := range slices.Backward(b.byAOR[a]) {
+			if x.flow == in && x.Direct && x.Expires.After(now) {
+				list = append(list, x)
+				break
+			}
 		}
 	}
-	return Binding{}, false
+	return list
 }
 
 // signOfLife tells that something came by a flow.
@@ -73,7 +92,11 @@ func (w *worker) signOfLife(in flow) {
 		return
 	}
 	now := time.Now()
-	if x, ok := w.bindings.signOfLife(in, now); ok {
-		w.cfg.KeepAlive(KeepAlive{now, in.transport.String(), in.peer, x.AOR, "<" + x.URI + ">" + x.Params, x.CallID, x.Agent})
+	for _, x := range w.bindings.signOfLife(in, now) {
+		aor := x.To
+		if aor == "" {
+			aor = x.AOR
+		}
+		w.cfg.KeepAlive(KeepAlive{now, in.transport.String(), in.peer, aor, "<" + x.URI + ">" + x.Params, x.CallID, x.Agent})
 	}
 }

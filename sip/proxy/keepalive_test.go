@@ -4,9 +4,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"perch/sip"
 )
 
 // forgetTold lets what comes next be told, and returns how many flows there are.
@@ -114,6 +117,45 @@ func TestKeepAliveIndirect(t *testing.T) {
 	wantStatus(t, phone.recv(), "200")
 	if flows := p.bindings.forgetTold(); p.bindings.len() != 1 || flows != 0 {
 		t.Errorf("got %d bindings, %d flows", p.bindings.len(), flows)
+	}
+}
+
+// One phone of a line does not silence the others, a line that leaves a phone leaves its
+// other one heard, and a phone is told by what it calls its line.
+func TestKeepAliveOfMany(t *testing.T) {
+	w := startRegistrar(t, Config{}).newWorker()
+	b, now := &w.bindings, time.Now()
+	at := func(aor sip.AOR, f flow, key string) {
+		b.put([]Binding{{AOR: aor, URI: key, flow: f, key: key, Direct: true, Expires: now.Add(time.Hour), To: "sip:101@127.0.0.1"}}, now)
+	}
+	lines := func(f flow) (out []string) {
+		for _, x := range b.signOfLife(f, now) {
+			out = append(out, string(x.AOR))
+		}
+		return out
+	}
+	desk, home := officePhones[0], officePhones[1]
+	at("sip:101@example.com", desk, "a")
+	b.forgetTold()
+	at("sip:101@example.com", home, "b")
+	at("sip:102@example.com", desk, "c")
+	if got := lines(home); got != nil {
+		t.Errorf("told %q a moment after its REGISTER", got)
+	}
+	if got := lines(desk); !slices.Equal(got, []string{"sip:101@example.com", "sip:102@example.com"}) {
+		t.Errorf("got %q, want both lines of the phone", got)
+	}
+	b.drop("sip:102@example.com")
+	b.forgetTold()
+	if got := lines(desk); !slices.Equal(got, []string{"sip:101@example.com"}) {
+		t.Errorf("got %q, want the line that is left", got)
+	}
+	var told KeepAlive
+	w.cfg.KeepAlive = func(k KeepAlive) { told = k }
+	b.forgetTold()
+	w.signOfLife(home)
+	if told.AOR != "sip:101@127.0.0.1" {
+		t.Errorf("got %+v, want the line as the phone calls it", told)
 	}
 }
 

@@ -518,3 +518,22 @@ func TestLongest(t *testing.T) {
 		t.Errorf("got %d octets of %d", len(got), len(sent))
 	}
 }
+
+// What is put before the first header is there, also when that is a Route that is taken
+// out.
+func TestRouteFirst(t *testing.T) {
+	pbx, phone := newPeer(t), newPeer(t)
+	p := start(t, Config{}, upstreamsOf(pbx)...)
+	p.SetCallers([]Caller{aliceDesk})
+	r := strings.Replace(request("INVITE", "r"), "Via:", "Route: <sip:"+p.Addr(0).String()+";lr>\r\nVia:", 1)
+	phone.send(p.Addr(0), r)
+	got := pbx.recv()
+	if len(fields(got, "Record-Route")) != 1 || len(fields(got, "Max-Forwards")) != 1 || len(fields(got, "Route")) != 0 {
+		t.Errorf("got\n%s", got)
+	}
+	phone.send(p.Addr(0), strings.Replace(helpCall("sip:911@pbx", "sip:alice@example.com", "h"), "Via:", "Route: <sip:"+p.Addr(0).String()+";lr>\r\nVia:", 1))
+	got = pbx.recv()
+	if len(fields(got, "Record-Route")) != 1 || len(fields(got, "Geolocation")) != 1 || len(fields(got, "Route")) != 0 {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -104,6 +104,10 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, proved bool, now time.Time
 	var fail *fault
 	all, n := false, 0
 	old, direct := w.bindings.of(aor, now), m.isDirect()
+	called, _ := m.aorOf(to) // it was read before
+	if called == aor {
+		called = ""
+	}
 	m.contacts(func(uri, params string, seconds int) {
 		n++
 		if seconds < 0 {
@@ -120,7 +124,7 @@ func (w *worker) bind(in flow, aor sip.AOR, most int, proved bool, now time.Time
 			fail = &fault{423, "Interval Too Brief", "Min-Expires: " + strconv.Itoa(minExpires)}
 			return
 		}
-		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: cseq, Agent: string(m.get(userAgent)), key: bindingKey(uri, params), Expires: now, Direct: direct}
+		x := Binding{AOR: aor, URI: uri, Params: params, flow: in, CallID: id, CSeq: cseq, Agent: string(m.get(userAgent)), key: bindingKey(uri, params), Expires: now, Direct: direct, To: called}
 		for _, o := range old {
 			if o.key == x.key && o.CallID == id && o.CSeq > x.CSeq { // an older one that is late
 				fail = &fault{500, "Server Internal Error", ""}

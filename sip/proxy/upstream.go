@@ -275,19 +275,20 @@ func (u *upstreams) choose(m *message, tried []*target, now time.Time) *target {
 }
 
 // prefer returns of the targets that fit one of those that are preferred, by their
-// weights (RFC 2782): the same for the same hash.
+// weights (RFC 2782): the same for the same hash. Each is looked at once, since it may
+// change meanwhile.
 func prefer(all []*target, fit func(*target) bool, hash uint32) *target {
-	first := slices.IndexFunc(all, fit)
-	if first < 0 {
-		return nil
-	}
 	var group []*target
 	total := uint32(0)
-	for _, t := range all[first:] {
-		if fit(t) && t.order == all[first].order && t.priority == all[first].priority {
-			group = append(group, t)
-			total += uint32(t.weight) + 1 // one of weight 0 gets little, but something
+	for _, t := range all {
+		if len(group) > 0 && (t.order != group[0].order || t.priority != group[0].priority) || !fit(t) {
+			continue
 		}
+		group = append(group, t)
+		total += uint32(t.weight) + 1 // one of weight 0 gets little, but something
+	}
+	if len(group) == 0 {
+		return nil
 	}
 	at := hash % total
 	for _, t := range group {

@@ -38,6 +38,18 @@ func upstreamsOf(peers ...*peer) (out []string) {
 	return out
 }
 
+// A PBX that is found to be silent while one is chosen is chosen, or is not.
+func TestPreferWhileItChanges(t *testing.T) {
+	looks := 0
+	one := &target{}
+	if got := prefer([]*target{one}, func(*target) bool { looks++; return looks == 1 }, 7); got != one {
+		t.Errorf("got %v", got)
+	}
+	if got := prefer([]*target{one}, func(*target) bool { return false }, 7); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 // A PBX that is silent costs seconds, once: then the next one gets what it owes, and
 // what comes after. When it answers again it is preferred again.
 func TestFailover(t *testing.T) {

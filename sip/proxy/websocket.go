@@ -150,6 +150,7 @@ func (p *Proxy) serveWeb(x *conn, s *websocket.Conn, in flow) {
 			return
 		}
 		if string(b) == "\r\n\r\n" {
+			w.signOfLife(in)
 			_ = p.conns.write(x.id, []byte("\r\n"))
 			continue
 		}

@@ -67,7 +67,8 @@ func TestWebSocket(t *testing.T) {
 	for _, tc := range []struct{ scheme, via, cert string }{{"ws", "WS", ""}, {"wss", "WSS", cert}} {
 		t.Run(tc.scheme, func(t *testing.T) {
 			pbx := newPeer(t)
-			p := start(t, Config{Listen: []string{tc.scheme + ":127.0.0.1:0", "udp:127.0.0.1:0"}, CertFile: cert, KeyFile: key}, upstreamsOf(pbx)...)
+			told := make(chan KeepAlive, 9)
+			p := start(t, Config{KeepAlive: func(k KeepAlive) { told <- k }, Listen: []string{tc.scheme + ":127.0.0.1:0", "udp:127.0.0.1:0"}, CertFile: cert, KeyFile: key}, upstreamsOf(pbx)...)
 			phone := dialWeb(t, tc.scheme+"://"+p.Addr(0).String()+"/", tc.cert)
 			// As RFC 7118 section 8.1 has it: a Via of nobody, and no Content-Length.
 			phone.send(compose("REGISTER sip:example.com SIP/2.0", "Via: SIP/2.0/"+tc.via+" df7jal23ls0d.invalid;branch=z9hG4bKasudf", "From: <sip:alice@example.com>;tag=65bnmj.34asd",
@@ -82,9 +83,18 @@ func TestWebSocket(t *testing.T) {
 			if back, kind := phone.recv(); !strings.HasPrefix(back, "SIP/2.0 200 ") || kind != websocket.MessageText {
 				t.Errorf("got %v\n%s", kind, back)
 			}
+			p.bindings.forgetTold()
 			phone.send("\r\n\r\n")
 			if pong, _ := phone.recv(); pong != "\r\n" {
 				t.Errorf("a ping is answered by %q", pong)
+			}
+			select {
+			case k := <-told:
+				if k.Transport != tc.scheme || k.AOR != "sip:alice@example.com" {
+					t.Errorf("of a ping is told %+v", k)
+				}
+			case <-time.After(time.Second):
+				t.Error("a ping is not told")
 			}
 			pbx.send(p.Addr(1), compose("INVITE sip:alice@df7jal23ls0d.invalid;transport=ws SIP/2.0", "Via: SIP/2.0/UDP "+pbx.addr().String()+";branch=z9hG4bKb", "Route: "+path,
 				"From: <sip:b@b>;tag=3", "To: <sip:alice@example.com>", "Call-ID: c", "CSeq: 7 INVITE", "Content-Length: 2")+"\xff\xfe")
