@@ -89,7 +89,7 @@ func quickly(c *net.UDPConn, n int, in []byte) error {
 	return err
 }
 
-// fill makes a live database of a campus whose phones have all settled.
+// fill makes a live database of a campus whose phones have all settled, as serve leaves it.
 func fill(name string, c campus) error {
 	s, err := store.OpenSQLite(context.Background(), name)
 	if err != nil {
@@ -108,6 +108,7 @@ func fill(name string, c campus) error {
 	if err := e.SetType(gateway.Live); err != nil {
 		return err
 	}
+	e.SetKey(gateway.Key{1}) // serve gives a new database one
 	if err := importCampus(e, c); err != nil {
 		return err
 	}
