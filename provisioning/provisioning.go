@@ -112,5 +112,9 @@ type Phone struct {
 	Label string        `json:"label,omitempty"`
 	Site  string        `json:"site,omitempty"`
 	Users []string      `json:"users,omitempty"` // emails
-	AORs  []sip.AOR     `json:"aors,omitempty"`
+	AORs  []sip.AOR     `json:"aors,omitempty"`  // its lines, the first one first
+
+	// By whom and which it is, for its configuration; empty: not known.
+	Vendor Vendor `json:"vendor,omitempty"`
+	Model  string `json:"model,omitempty"`
 }

@@ -167,6 +167,8 @@ func phonesSchema() schema[Phone] {
 		text("site", func(p *Phone) *string { return &p.Site }),
 		list("users", func(p *Phone) *[]string { return &p.Users }, ParseEmail, func(s string) string { return s }),
 		list("aors", func(p *Phone) *[]sip.AOR { return &p.AORs }, parseAOR, formatAOR),
+		{"vendor", func(p *Phone, cell string) (err error) { p.Vendor, err = ParseVendor(cell); return err }, func(p *Phone) string { return string(p.Vendor) }},
+		{"model", func(p *Phone, cell string) error { p.Model = cell; return checkModel(cell) }, func(p *Phone) string { return p.Model }},
 	}}
 }
 

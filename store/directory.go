@@ -51,10 +51,10 @@ var users = table[provisioning.User]{
 
 var phones = table[provisioning.Phone]{
 	name:    "phones",
-	columns: []string{"mac", "kind", "label", "site", "users", "aors"},
+	columns: []string{"mac", "kind", "label", "site", "users", "aors", "vendor", "model"},
 	key:     1,
 	fields: func(dst []any, x *provisioning.Phone) []any {
-		return append(dst, word{&x.MAC}, word{&x.Kind}, &x.Label, &x.Site, textsOf(&x.Users), textsOf(&x.AORs))
+		return append(dst, word{&x.MAC}, word{&x.Kind}, &x.Label, &x.Site, textsOf(&x.Users), textsOf(&x.AORs), &x.Vendor, &x.Model)
 	},
 }
 

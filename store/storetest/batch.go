@@ -39,6 +39,7 @@ func fullBatch() *gateway.Batch {
 			}},
 			Lines: []provisioning.Line{{AOR: "sip:101@example.com", AuthUser: "u101", Secret: "sealed:AAAA", DisplayName: "Ann, \"1\"", Callback: "+1 555 0101"}},
 			Phones: []provisioning.Phone{{
+				Vendor: provisioning.Snom, Model: "D785",
 				MAC: mac(1), Kind: provisioning.Softphone, Label: "Lobby", Site: "hq",
 				Users: []string{"ann@example.com", "bob@example.com"}, AORs: []sip.AOR{"sip:lobby@example.com"},
 			}},

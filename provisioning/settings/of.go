@@ -1,0 +1,128 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// told is what the templates of a setting are told: the device, and the line that the
+// setting is of.
+type told struct {
+	*Device
+	Line Line
+}
+
+// maxValue is how long a value may be, in octets.
+const maxValue = 4096
+
+// Of returns the settings of a phone. The error has a line for each template that failed,
+// as "FILE:LINE: what".
+func (l *Layers) Of(d *Device) (*Set, error) {
+	layers := append([]layer(nil), l.vendors[d.Vendor]...)
+	if len(layers) == 0 {
+		return nil, fmt.Errorf("phone %s: its vendor %q is not known", d.MAC, d.Vendor)
+	}
+	if x, ok := l.models[d.Vendor][d.Model]; ok {
+		layers = append(layers, x)
+	}
+	if x, ok := l.sites[d.Site][d.Vendor]; ok {
+		layers = append(layers, x)
+	}
+	if x, ok := l.phones[d.MAC]; ok {
+		layers = append(layers, x)
+	}
+	b := builder{device: d, at: map[string]int{}}
+	var common builder
+	common.device, common.at = withoutSecrets(d), map[string]int{}
+	for i := range layers {
+		x := &layers[i]
+		b.put(x.name, x.common, Line{})
+		b.put(x.name, x.settings, Line{})
+		for _, line := range d.Lines {
+			b.put(x.name, x.line, line)
+		}
+		common.put(x.name, x.common, Line{})
+	}
+	if err := errors.Join(append(b.errs, common.errs...)...); err != nil {
+		return nil, err
+	}
+	return &Set{Device: d, Own: b.settings(), Common: common.settings()}, nil
+}
+
+// withoutSecrets is a device as anybody may know it.
+func withoutSecrets(d *Device) *Device {
+	return &Device{
+		MAC: d.MAC, Vendor: d.Vendor, Model: d.Model, Site: d.Site, URL: d.URL, Proxy: d.Proxy,
+		Emergency: d.Emergency, VoiceVLAN: d.VoiceVLAN, Timezone: d.Timezone, Language: d.Language, NTP: d.NTP,
+	}
+}
+
+// builder puts layers over one another.
+type builder struct {
+	device *Device
+	list   []Setting
+	at     map[string]int // of keys in list
+	errs   []error
+}
+
+func (b *builder) put(layer string, entries []entry, line Line) {
+	for _, e := range entries {
+		key, ok := keyOf(e.key, line.N)
+		if !ok {
+			continue
+		}
+		i, there := b.at[key]
+		if e.gone {
+			if there {
+				b.list[i].Key = ""
+				delete(b.at, key)
+			}
+			continue
+		}
+		var value strings.Builder
+		if err := e.value.Execute(&value, told{b.device, line}); err != nil {
+			b.errs = append(b.errs, fmt.Errorf("%s: %s: %s", e.where, e.key, whatOf(err)))
+			continue
+		}
+		s := Setting{key, strings.TrimSpace(value.String()), layer}
+		if len(s.Value) > maxValue {
+			b.errs = append(b.errs, fmt.Errorf("%s: %s: a value of %d octets", e.where, e.key, len(s.Value)))
+			continue
+		}
+		if there {
+			b.list[i] = s
+			continue
+		}
+		b.at[key] = len(b.list)
+		b.list = append(b.list, s)
+	}
+}
+
+// keyOf is a key for a line: {n} is its number, {b} that of its backup, and of {a|b|c} it has
+// the one of its number. It is false if there is none for so many lines.
+func keyOf(key string, n int) (string, bool) {
+	key = strings.ReplaceAll(strings.ReplaceAll(key, "{n}", strconv.Itoa(n)), "{b}", strconv.Itoa(backup(n)))
+	before, rest, ok := strings.Cut(key, "{")
+	if !ok || n == 0 {
+		return key, true
+	}
+	list, after, _ := strings.Cut(rest, "}")
+	choices := strings.Split(list, "|")
+	if n > len(choices) {
+		return "", false
+	}
+	return before + choices[n-1] + after, true
+}
+
+// settings are those that are left.
+func (b *builder) settings() []Setting {
+	out := make([]Setting, 0, len(b.list))
+	for _, s := range b.list {
+		if s.Key != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
