@@ -205,7 +205,8 @@ func (t *Tracker) resume(w *wire, at Instant) {
 		}
 		if alive {
 			t.holdOn(tr, gap(tr.Life))
-			tr.Life = tr.Life.Add(gap(tr.Life))
+			waited := gap(tr.Life)
+			tr.Life, tr.Held = tr.Life.Add(waited), tr.Held+waited
 		}
 		if linked || alive {
 			t.watch(tr)

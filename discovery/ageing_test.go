@@ -84,6 +84,31 @@ func (s *scene) advance(since time.Duration) {
 	}
 }
 
+// Time in which nobody listened does not age a phone, and is not taken for a time at which
+// it was heard.
+func TestHeard(t *testing.T) {
+	s := newScene(t, Config{}, book{})
+	s.see(0, live(phoneLLDP(snom, ""), "eth1"))
+	s.tracker.PauseAll(t0.Add(10 * time.Second))
+	s.tracker.ResumeInterface("eth1", t0.Add(time.Hour))
+	tr := s.phone(snom)
+	if tr.Life.Time().Equal(t0) || !tr.Heard().Time().Equal(t0) {
+		t.Errorf("got Life %v, heard %v, want the second at %v", tr.Life, tr.Heard(), t0)
+	}
+	b, err := tr.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Stored
+	if r.Reset(string(b)); !r.Track().Heard().Time().Equal(t0) {
+		t.Errorf("stored it is %s", b)
+	}
+	s.see(3700, live(phoneLLDP(snom, ""), "eth1"))
+	if at := t0.Add(3700 * time.Second); !tr.Heard().Time().Equal(at) {
+		t.Errorf("got %v, want %v", tr.Heard(), at)
+	}
+}
+
 // A keep-alive is a sign of life of the phone that registered there, and of nobody else.
 func TestKeptAlive(t *testing.T) {
 	const aor, hour = "sip:101@example.com", 3600

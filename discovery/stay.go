@@ -59,7 +59,7 @@ func (t *Tracker) refresh(tr *Track, now Instant) {
 // alive notes a sign of life of a phone.
 func (t *Tracker) alive(tr *Track, s *sight) {
 	if s.at.After(tr.Life) {
-		tr.Life, tr.lifeWire = s.at, s.wire.name()
+		tr.Life, tr.lifeWire, tr.Held = s.at, s.wire.name(), 0
 	}
 	tr.Gone = false
 	t.report(tr, Touched)

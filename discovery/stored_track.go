@@ -35,7 +35,7 @@ func (r *Stored) Track() *Track {
 	if r.Key("Lease") {
 		r.lease(&in.Lease)
 	}
-	in.Life, in.LifeWire = r.InstantOf("Life"), r.wireOf("LifeWire")
+	in.Life, in.LifeWire, in.Held = r.InstantOf("Life"), r.wireOf("LifeWire"), time.Duration(r.Count("Held"))
 	in.Expires, in.TTL = time.Duration(r.Count("Expires")), time.Duration(r.Count("TTL"))
 	if r.Key("WasPublic") {
 		in.WasPublic = r.addr()

@@ -28,7 +28,8 @@ type Track struct {
 	Stay  stay
 	Lease lease
 
-	Life     Instant       // last sign of life
+	Life     Instant       // last sign of life, and behind that the time in which none could be heard
+	Held     time.Duration // that time: see Heard
 	lifeWire wireName      // the interface that it came from
 	Expires  time.Duration // of its last REGISTER
 	TTL      time.Duration // of its last announcement
@@ -55,6 +56,9 @@ var (
 
 // NewTrack returns a track of which only the name is known.
 func NewTrack(id PhoneID) *Track { return &Track{ID: id, attached: &nowhere} }
+
+// Heard is when the last sign of life of the phone was heard.
+func (tr *Track) Heard() Instant { return tr.Life.Add(-tr.Held) }
 
 // unrest is what is known of a phone that moved, or of which evidence disagrees.
 type unrest struct {

@@ -26,6 +26,7 @@ type storedTrack struct {
 	Lease      storedLease   `json:",omitzero"`
 	Life       Instant       `json:",omitzero"`
 	LifeWire   string        `json:",omitempty"`
+	Held       time.Duration `json:",omitempty"`
 	Expires    time.Duration `json:",omitempty"`
 	TTL        time.Duration `json:",omitempty"`
 	WasPublic  netip.Addr    `json:",omitzero"`
@@ -83,7 +84,7 @@ func (tr *Track) MarshalJSON() ([]byte, error) {
 		Changed:    tr.Changed, Arrived: tr.Arrived, Registered: tr.Registered, Booted: tr.Booted, FlapUntil: u.FlapUntil,
 		Gone: tr.Gone, Lines: storeLines(tr.Lines), Stay: tr.Stay.stored(),
 		Lease: storedLease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
-		Life:  tr.Life, LifeWire: tr.lifeWire.String(), Expires: tr.Expires, TTL: tr.TTL,
+		Life:  tr.Life, LifeWire: tr.lifeWire.String(), Held: tr.Held, Expires: tr.Expires, TTL: tr.TTL,
 		WasPublic: u.WasPublic, Hopping: tr.Hopping, BootOpen: tr.BootOpen, Moves: u.Moves, Older: u.Older,
 		Disputed: u.Disputed, Disputing: u.Disputing, Claim: u.Claim, SIPClass: tr.SIPClass,
 	}
@@ -113,7 +114,7 @@ func (in *storedTrack) restore(tr *Track, at *Attached) {
 		Changed:  in.Changed, Arrived: in.Arrived, Registered: in.Registered, Booted: in.Booted,
 		Gone: in.Gone, Lines: restoreLines(in.Lines), Stay: in.Stay.stay(),
 		Lease: lease{IP: l.IP, At: l.At, Until: l.Until, Untagged: l.Untagged, Boot: l.Boot, Counted: l.Counted},
-		Life:  in.Life, lifeWire: nameWire(in.LifeWire), Expires: in.Expires, TTL: in.TTL,
+		Life:  in.Life, lifeWire: nameWire(in.LifeWire), Held: in.Held, Expires: in.Expires, TTL: in.TTL,
 		Hopping: in.Hopping, BootOpen: in.BootOpen, SIPClass: in.SIPClass,
 	}
 	if l.Before != nil {

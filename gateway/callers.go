@@ -78,7 +78,7 @@ func (e *Engine) TakeCallers(most int, tell func(c Caller, gone bool)) (more boo
 
 func (e *Engine) caller(p *phone) Caller {
 	tr, at := p.track, p.track.Attachment()
-	c := Caller{Phone: p.id(), Site: at.Site, Assignment: p.Assignment, Location: p.Assignment.Location, Heard: tr.Life.Time()}
+	c := Caller{Phone: p.id(), Site: at.Site, Assignment: p.Assignment, Location: p.Assignment.Location, Heard: tr.Heard().Time()}
 	if listed, ok := e.dir.Phone(p.id().MAC); ok && !p.id().Provisional() {
 		c.Label = listed.Label
 	}

@@ -81,7 +81,7 @@ func (e *Engine) explain(p *phone) Explanation {
 	x := Explanation{
 		Phone: p.id(), Kind: p.kind(e), Identity: tr.Identity(), Users: e.recipients(p), AORs: tr.AORs(e.now),
 		Attachment: tr.Attachment(), Evidence: tr.Evidence(), Network: tr.Attachment().Network(),
-		Arrived: tr.Arrived.Time(), LastSeen: tr.Life.Time(), Settles: p.Due.Time(),
+		Arrived: tr.Arrived.Time(), LastSeen: tr.Heard().Time(), Settles: p.Due.Time(),
 		Flapping: tr.Flapping(e.now), Gone: tr.Gone, Assignment: p.Assignment,
 	}
 	if listed, ok := e.dir.Phone(p.id().MAC); ok {

@@ -43,6 +43,8 @@ type config struct {
 	Alarm    alarmConfig     `yaml:"alarm"`
 	Portal   portalConfig    `yaml:"portal"`
 	Policy   policyConfig    `yaml:"policy"`
+
+	Provision provisionConfig `yaml:"provision"`
 }
 
 type captureConfig struct {
@@ -232,6 +234,9 @@ func parseConfig(name string, b []byte) (config, error) {
 	}
 	if u, err := url.Parse(c.Alarm.Webhook); err != nil || c.Alarm.Webhook != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return c, configFault(name, "alarm.webhook: want a URL with http:// or https://") // it may hold a secret
+	}
+	if err := c.Provision.check(); err != nil {
+		return c, configFault(name, "%v", err)
 	}
 	if what := c.Alarm.check(); what != "" {
 		return c, configFault(name, "alarm.%s", what)

@@ -32,8 +32,8 @@ func digest(t *testing.T, out []byte, mails string) string {
 	return fmt.Sprintf("%x (%d mails)", h.Sum(nil), len(names))
 }
 
-// settings are of the processes that must print the same bytes.
-func settings(i int) []string {
+// environments are of the processes that must print the same bytes.
+func environments(i int) []string {
 	zones := []string{"UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Chatham"}
 	locales := []string{"C", "de_DE.UTF-8", "tr_TR.UTF-8"}
 	return []string{
@@ -43,7 +43,7 @@ func settings(i int) []string {
 }
 
 // TestSameBytes runs two interleaved captures in 20 processes of different
-// settings, without a database and, with a decision in between, with one: events
+// environments, without a database and, with a decision in between, with one: events
 // and mails must be the same bytes.
 func TestSameBytes(t *testing.T) {
 	replays, err := filepath.Abs(filepath.Join(root, "testdata", "replay"))
@@ -78,7 +78,7 @@ func TestSameBytes(t *testing.T) {
 				mails := filepath.Join(dir, "mails")
 				var out bytes.Buffer
 				for _, args := range tt.steps(dir, mails) {
-					cmd := perchProcess(t, settings(i), args...)
+					cmd := perchProcess(t, environments(i), args...)
 					var errs strings.Builder
 					cmd.Stdout, cmd.Stderr = &out, &errs
 					if err := cmd.Run(); err != nil {
@@ -93,7 +93,7 @@ func TestSameBytes(t *testing.T) {
 					t.Fatalf("only %d events: this proves nothing", n)
 				}
 				if got != want {
-					t.Errorf("run %d (%v): got %s, want %s", i, settings(i), got, want)
+					t.Errorf("run %d (%v): got %s, want %s", i, environments(i), got, want)
 				}
 			}
 		})

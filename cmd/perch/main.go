@@ -22,20 +22,21 @@ import (
 
 // grammar is the command line.
 type grammar struct {
-	Demo    demoCmd    `cmd:"" help:"The whole product on a bundled capture, with an inbox: open the pages in a browser."`
-	Replay  replayCmd  `cmd:"" help:"Run captures through the engine, at capture time."`
-	Decode  decodeCmd  `cmd:"" help:"Print one JSON object for each observation in captures."`
-	Serve   serveCmd   `cmd:"" help:"Serve a database: mails, the pages behind their links, and commands."`
-	Doctor  doctorCmd  `cmd:"" help:"Tell what is heard on each interface, what is not, and what to do about it."`
-	Import  importCmd  `cmd:"" help:"Import sites, locations, wiremap, users and phones from CSV."`
-	Export  exportCmd  `cmd:"" help:"Print one kind of row as CSV."`
-	Explain explainCmd `cmd:"" help:"Tell what was seen of a phone, which rules were tried, what won and why."`
-	Prompts promptsCmd `cmd:"" help:"List and answer prompts."`
-	Claims  claimsCmd  `cmd:"" help:"List, approve and reject claims."`
-	Alerts  alertsCmd  `cmd:"" help:"List and acknowledge calls for help."`
-	Config  configCmd  `cmd:"" help:"Print or check the configuration."`
-	Version versionCmd `cmd:"" help:"Print the version."`
-	SIPPath sipPathCmd `cmd:"" name:"sip-path" hidden:""`
+	Demo      demoCmd      `cmd:"" help:"The whole product on a bundled capture, with an inbox: open the pages in a browser."`
+	Replay    replayCmd    `cmd:"" help:"Run captures through the engine, at capture time."`
+	Decode    decodeCmd    `cmd:"" help:"Print one JSON object for each observation in captures."`
+	Serve     serveCmd     `cmd:"" help:"Serve a database: mails, the pages behind their links, and commands."`
+	Doctor    doctorCmd    `cmd:"" help:"Tell what is heard on each interface, what is not, and what to do about it."`
+	Import    importCmd    `cmd:"" help:"Import sites, locations, wiremap, users and phones from CSV."`
+	Export    exportCmd    `cmd:"" help:"Print one kind of row as CSV."`
+	Explain   explainCmd   `cmd:"" help:"Tell what was seen of a phone, which rules were tried, what won and why."`
+	Prompts   promptsCmd   `cmd:"" help:"List and answer prompts."`
+	Claims    claimsCmd    `cmd:"" help:"List, approve and reject claims."`
+	Alerts    alertsCmd    `cmd:"" help:"List and acknowledge calls for help."`
+	Provision provisionCmd `cmd:"" help:"Show and check what phones are told when they fetch their configuration."`
+	Config    configCmd    `cmd:"" help:"Print or check the configuration."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	SIPPath   sipPathCmd   `cmd:"" name:"sip-path" hidden:""`
 }
 
 // environment is what a command may touch outside its database and files.

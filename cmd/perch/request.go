@@ -21,19 +21,21 @@ type request interface {
 
 // requests are the names under which requests travel.
 var requests = map[string]func() request{
-	"prompts/list":   func() request { return new(promptsListRequest) },
-	"prompts/answer": func() request { return new(answerRequest) },
-	"prompts/disown": func() request { return new(disownRequest) },
-	"prompts/object": func() request { return new(objectRequest) },
-	"claims/list":    func() request { return new(claimsListRequest) },
-	"claims/review":  func() request { return new(reviewRequest) },
-	"alerts/list":    func() request { return new(alertsListRequest) },
-	"alerts/ack":     func() request { return new(ackRequest) },
-	"alerts/link":    func() request { return new(alertsLinkRequest) },
-	"import":         func() request { return new(importRequest) },
-	"export":         func() request { return new(exportRequest) },
-	"explain":        func() request { return new(explainRequest) },
-	"doctor":         func() request { return new(doctorRequest) },
+	"prompts/list":     func() request { return new(promptsListRequest) },
+	"prompts/answer":   func() request { return new(answerRequest) },
+	"prompts/disown":   func() request { return new(disownRequest) },
+	"prompts/object":   func() request { return new(objectRequest) },
+	"claims/list":      func() request { return new(claimsListRequest) },
+	"claims/review":    func() request { return new(reviewRequest) },
+	"alerts/list":      func() request { return new(alertsListRequest) },
+	"alerts/ack":       func() request { return new(ackRequest) },
+	"alerts/link":      func() request { return new(alertsLinkRequest) },
+	"import":           func() request { return new(importRequest) },
+	"export":           func() request { return new(exportRequest) },
+	"explain":          func() request { return new(explainRequest) },
+	"doctor":           func() request { return new(doctorRequest) },
+	"provision/render": func() request { return new(renderRequest) },
+	"provision/check":  func() request { return new(checkRequest) },
 }
 
 // missing says what to do when there is no database.

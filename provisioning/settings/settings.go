@@ -137,6 +137,23 @@ type Setting struct {
 	Layer string // that gave it
 }
 
+// Shown is a setting's value for people: not a secret of the phone or of its lines.
+func (s *Set) Shown(x *Setting) string {
+	value := x.Value
+	for _, l := range s.Device.Lines {
+		value = hide(value, l.Secret)
+	}
+	return hide(value, s.Device.Secret)
+}
+
+// hide puts stars in the place of a secret.
+func hide(value, secret string) string {
+	if secret == "" {
+		return value
+	}
+	return strings.ReplaceAll(value, secret, "******")
+}
+
 // Set are the settings of a phone.
 type Set struct {
 	Device *Device

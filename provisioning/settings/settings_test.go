@@ -155,8 +155,8 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	for text, want := range map[string]string{
-		"lines:\n  user_x {n}: '{{.Line.Nr}}'\n":          "snom.yaml:2: user_x {n}: ",
-		"settings:\n  tz: '{{seconds .Label}}'\n":         `time zone "Reception"`,
+		"lines:\n  user_x {n}: '{{.Line.Nr}}'\n":           "snom.yaml:2: user_x {n}: ",
+		"settings:\n  tz: '{{seconds .Label}}'\n":          `time zone "Reception"`,
 		"settings:\n  long: '{{printf \"%05000d\" 1}}x'\n": "a value of",
 	} {
 		l, err := Load(fstest.MapFS{"snom.yaml": {Data: []byte(text)}})

@@ -58,7 +58,7 @@ type emergency struct {
 	call   EmergencyCall
 	told   EmergencyCall // as it was told last
 	legs   []emergencyLeg
-	passed int  // the leg whose answer the phone had last
+	passed int  // the leg whose answer the phone had last; -1: our own
 	final  bool // that ends the INVITE
 
 	hungUp  bool // the phone cancelled it
@@ -139,6 +139,10 @@ func (w *worker) emergency(in flow) bool {
 	}
 	if e.call.Caller == nil {
 		e.call.Found = ""
+	} else if u := w.unknownCaller(e.call.Site); u != nil && e.call.Caller.Location == "" { // it has just come
+		x := *e.call.Caller
+		x.Location, x.Address, x.ELIN, x.Source, x.Unlocated = u.Location, u.Address, u.ELIN, u.Source, true
+		e.call.Caller = &x
 	}
 	e.site = site
 	if t == nil {
@@ -154,6 +158,7 @@ func (w *worker) emergency(in flow) bool {
 	for i := range hurries {
 		w.later(plainAfter+time.Duration(i)*nextAfter, &e.mu, func(w *worker) { w.hurry(e) })
 	}
+	w.later(plainAfter+hurries*nextAfter, &e.mu, func(w *worker) { w.giveUp(e) })
 	return true
 }
 

@@ -214,10 +214,10 @@ func (w *worker) forkAnswer(f *fork, in flow, mark byte) (taken bool) {
 		w.forkOver(f)
 		w.cancelForks(f, n)
 		return false
+	case string(method) == "CANCEL": // of ours
+		return true
 	case n >= len(f.legs) || !sameHost(in, f.legs[n].toward) || len(w.m.vias) < 2:
 		w.count.forged.Add(1)
-		return true
-	case string(method) == "CANCEL": // of ours
 		return true
 	}
 	l := &f.legs[n]

@@ -108,6 +108,10 @@ func TestForkTaken(t *testing.T) {
 	o.get("200")
 	cancel := o.awaits(0, "CANCEL")
 	o.phones[0].respond(cancel, "200 OK")
+	o.caller.silent()
+	if c := o.proxy.Counts(); c.Forged != 0 {
+		t.Errorf("%d answers to our own CANCEL are taken for forged", c.Forged)
+	}
 	o.says(0, "487 Request Terminated")
 	o.awaits(0, "ACK")
 	o.caller.silent() // of the other phone it hears nothing

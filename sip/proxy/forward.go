@@ -104,6 +104,10 @@ func (w *worker) request(in flow) {
 	if !upstream && !m.is("REGISTER") {
 		w.signOfLife(in)
 	}
+	if m.is("OPTIONS") && w.isOwnProbe() {
+		w.loopToldOnce()
+		return
+	}
 	if !w.hop(in) {
 		return
 	}

@@ -60,6 +60,10 @@ func (w *worker) leave(e *emergency, t *target, adds additions) {
 // repeat sends again what was sent on the legs that may go on, or on the one whose
 // answer ended the INVITE. The call is locked.
 func (w *worker) repeat(e *emergency) {
+	if e.final && e.passed < 0 {
+		w.answer(e.in, noPBX)
+		return
+	}
 	for i := range e.legs {
 		l := &e.legs[i]
 		if e.final && i == e.passed || !e.final && !l.final && !l.cancelled {
@@ -74,6 +78,23 @@ func (w *worker) hurry(e *emergency) {
 	if !e.settled() && !e.final && !e.hungUp && !w.further(e, &e.legs[len(e.legs)-1]) {
 		w.repeat(e)
 	}
+}
+
+// noPBX is what a phone is told when no PBX has said anything for so long that none will:
+// it may know another way (RFC 3263 section 4.3), or its user may.
+var noPBX = &fault{503, "Service Unavailable", ""}
+
+// giveUp ends a call of which no PBX has said anything. One that does so later is cancelled,
+// unless somebody has taken the call there. The call is locked.
+func (w *worker) giveUp(e *emergency) {
+	said := slices.ContainsFunc(e.legs, func(l emergencyLeg) bool { return l.provisional || l.final })
+	if said || e.final || e.hungUp || !w.recall(e.in, e.raw) {
+		return
+	}
+	w.answer(e.in, noPBX)
+	e.final, e.passed = true, -1
+	e.call.Status, e.call.Why = noPBX.status, "no PBX answered"
+	w.ended(e)
 }
 
 // settled reports whether a leg goes on: somebody has said something other than no.
@@ -312,6 +333,9 @@ func (w *worker) emergencyRest() bool {
 			}
 		}
 		w.answer(in, &fault{200, "OK", ""})
+		return true
+	}
+	if e.passed < 0 {
 		return true
 	}
 	l := &e.legs[e.passed]

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +177,51 @@ func TestHelpOctets(t *testing.T) {
 	if !keep(txn{255, 255, 255}) {
 		t.Error("there is no room after one was forgotten")
 	}
+}
+
+// A phone whose call for help no PBX answers is told so before its own patience ends, and
+// again if it asks; a PBX that rings then is cancelled.
+func TestLegNobody(t *testing.T) {
+	pbx := newPeer(t)
+	pbx.ill = true
+	p, err := New(Config{Listen: []string{"udp:127.0.0.1:0"}, Upstream: upstreamsOf(pbx), Emergency: func(EmergencyCall) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.after = func(d time.Duration, f func()) { time.AfterFunc(d/20, f) }
+	t.Cleanup(run(t, p))
+	phone := newPeer(t)
+	call := helpCall("sip:911@pbx", "sip:alice@example.com", "a")
+	phone.send(p.Addr(0), call)
+	first := pbx.recv()
+	wantStatus(t, phone.recv(), "503")
+	phone.send(p.Addr(0), call)
+	wantStatus(t, phone.recv(), "503")
+	head, _, _ := strings.Cut(call, "\r\nContent-Type")
+	phone.send(p.Addr(0), strings.ReplaceAll(head, "INVITE", "ACK")+"\r\n\r\n")
+	pbx.respond(first, "180 Ringing")
+	for range 20 {
+		if got := pbx.recv(); strings.HasPrefix(got, "CANCEL ") {
+			phone.silent()
+			return
+		}
+	}
+	t.Error("a PBX that rings when the phone has given up is not cancelled")
+}
+
+// A PBX that is ourselves by another name is none.
+func TestOwnProbe(t *testing.T) {
+	port := freePort(t)
+	p := start(t, Config{Listen: []string{fmt.Sprint("udp:0.0.0.0:", port)}, Advertise: "127.0.0.9"}, fmt.Sprint("udp:127.0.0.1:", port))
+	for range 40 {
+		if p.loopTold.Load() {
+			time.Sleep(2 * failAfter)
+			if s := p.State(); s.Upstream[0].Up {
+				t.Errorf("got %+v, want it down", s.Upstream)
+			}
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("it asks itself and does not see it")
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strconv"
@@ -299,6 +300,28 @@ func (p *Proxy) probe(ctx context.Context) {
 			}
 		}
 		w.flush()
+	}
+}
+
+// isOwnProbe reports whether the request at hand is what we ask PBXs: one of them is
+// ourselves, by another name.
+func (w *worker) isOwnProbe() bool {
+	v := &w.m.vias[len(w.m.vias)-1]
+	if !w.m.is("OPTIONS") || !bytes.HasPrefix(v.branch, []byte(cookie+"probe")) || len(v.branch) <= len(cookie)+txnLen+markLen {
+		return false
+	}
+	for _, t := range w.upstreams.list() {
+		if to, ok := w.sealer.open(v.branch[len(cookie)+txnLen+markLen+1:], back, t.addr.Addr()); ok && to == nowhere {
+			return true
+		}
+	}
+	return false
+}
+
+// loopToldOnce tells of that, once in this process.
+func (p *Proxy) loopToldOnce() {
+	if !p.loopTold.Swap(true) {
+		p.log.Error("a PBX is ourselves: what phones send would go in circles", "hint", "name the PBX in sip: {upstream: [...]}, not an address or name of this machine at which Perch listens")
 	}
 }
 

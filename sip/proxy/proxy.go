@@ -80,7 +80,8 @@ type Proxy struct {
 	emergencies   multiples[emergency]        // calls for help that are being set up
 	forks         multiples[fork]             // requests that went to several phones
 	after         func(time.Duration, func()) // as time.AfterFunc
-	ours          map[string]bool             // our hosts and ports, in lower case
+	loopTold      atomic.Bool
+	ours          map[string]bool // our hosts and ports, in lower case
 	conns         conns
 	admission     admission
 	clock         func() int64 // nanoseconds since the proxy was made

@@ -92,6 +92,22 @@ func TestUnknownCaller(t *testing.T) {
 	}
 }
 
+// Of a phone that has just come, and has no place yet, its site's is told as well: it is
+// known better than who is not known at all.
+func TestNewCaller(t *testing.T) {
+	p, phone, pbx, told := policySite(t, Site{})
+	p.SetCallers([]Caller{{Phone: "00:04:13:aa:00:01", Site: "hq", Sources: []netip.Addr{phone.addr().Addr()}, AORs: []string{"sip:alice@example.com"}, Moving: true}})
+	p.SetPlaces([]Place{{Site: "hq", Location: "hq-lobby", Address: location.CivicAddress{Country: "US", City: "Springfield", Additional: "Lobby"}}})
+	phone.send(p.Addr(0), helpCall("sip:911@example.com", "sip:alice@example.com", "a"))
+	byType, _ := parts(t, pbx.recv())
+	if !strings.Contains(byType["application/pidf+xml"], "<cl:LOC>Lobby</cl:LOC>") {
+		t.Errorf("got %q", byType)
+	}
+	if c := <-told; c.Found != "source" || c.Caller == nil || c.Caller.Phone == "" || !c.Caller.Unlocated || !c.Caller.Moving || c.Caller.Location != "hq-lobby" {
+		t.Errorf("told %+v", c)
+	}
+}
+
 // A call goes out with the number of its location, and who calls that number back
 // reaches the phone. A PBX that refuses the location gets the number alone, then what
 // the phone wrote.

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"perch/provisioning"
+	"perch/provisioning/settings"
+	"perch/sip/proxy"
+)
+
+// provisionConfig says what phones are told.
+type provisionConfig struct {
+	Settings  string `yaml:"settings"`
+	URL       string `yaml:"url"`
+	Proxy     string `yaml:"proxy"`
+	Backup    string `yaml:"backup"`
+	VoiceVLAN int    `yaml:"voice_vlan"`
+	Language  string `yaml:"language"`
+	NTP       string `yaml:"ntp"`
+
+	Sites []provisionSiteConfig `yaml:"sites"`
+}
+
+// provisionSiteConfig is what is different at a site.
+type provisionSiteConfig struct {
+	Site      string `yaml:"site"`
+	Proxy     string `yaml:"proxy"`
+	Backup    string `yaml:"backup"`
+	VoiceVLAN int    `yaml:"voice_vlan"`
+	Language  string `yaml:"language"`
+	NTP       string `yaml:"ntp"`
+}
+
+// of returns what holds at a site.
+func (p *provisionConfig) of(site string) provisionSiteConfig {
+	x := provisionSiteConfig{site, p.Proxy, p.Backup, p.VoiceVLAN, p.Language, p.NTP}
+	for _, s := range p.Sites {
+		if s.Site != site {
+			continue
+		}
+		for _, f := range []struct{ to, from *string }{{&x.Proxy, &s.Proxy}, {&x.Backup, &s.Backup}, {&x.Language, &s.Language}, {&x.NTP, &s.NTP}} {
+			if *f.from != "" {
+				*f.to = *f.from
+			}
+		}
+		if s.VoiceVLAN != 0 {
+			x.VoiceVLAN = s.VoiceVLAN
+		}
+	}
+	return x
+}
+
+// check reports what is wrong with it.
+func (p *provisionConfig) check() error {
+	for _, x := range append([]provisionSiteConfig{p.of("")}, p.Sites...) {
+		where := "provision"
+		if x.Site != "" {
+			where += ": site " + x.Site
+		}
+		for _, f := range []struct{ key, value string }{{"proxy", x.Proxy}, {"backup", x.Backup}} {
+			if _, err := settings.ParsePeer(f.value); f.value != "" && err != nil {
+				return fmt.Errorf("%s: %s: %w", where, f.key, err)
+			}
+		}
+		if x.VoiceVLAN < 0 || x.VoiceVLAN > 4094 {
+			return fmt.Errorf("%s: voice_vlan %d: want 1 to 4094", where, x.VoiceVLAN)
+		}
+	}
+	if u := p.URL; u != "" && (!strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") || strings.ContainsAny(u, " \"<>\\?#")) {
+		return fmt.Errorf("provision: url %q: want https://HOST[:PORT]/", u)
+	}
+	return nil
+}
+
+// layers reads the settings of phones: those that are built in, and those of the admin's
+// directory.
+func (p *provisionConfig) layers() (*settings.Layers, error) {
+	var dir fs.FS
+	if p.Settings != "" {
+		if s, err := os.Stat(p.Settings); err != nil || !s.IsDir() {
+			return nil, withHint(fmt.Errorf("provision: settings: %s is no directory", p.Settings), "make it, or leave provision: {settings: ...} out: then the built-in settings hold")
+		}
+		dir = os.DirFS(p.Settings)
+	}
+	l, err := settings.Load(dir)
+	if err != nil {
+		return nil, withHint(err, "docs/provisioning.md tells what stands in these files")
+	}
+	return l, nil
+}
+
+// device is a listed phone, and what its files say. A line whose secret cannot be opened is
+// an error.
+func (c *config) device(d *provisioning.Directory, p *provisioning.Phone, key *provisioning.SecretKey) (*settings.Device, error) {
+	at := c.Provision.of(p.Site)
+	x := &settings.Device{
+		MAC: p.MAC, Vendor: p.Vendor, Model: p.Model, Label: p.Label, Site: p.Site, URL: c.Provision.URL,
+		VoiceVLAN: at.VoiceVLAN, Language: at.Language, NTP: at.NTP, Emergency: c.emergencyNumbers(p.Site),
+	}
+	if site, ok := d.Site(p.Site); ok {
+		x.Timezone = site.Timezone
+	}
+	var err error
+	if x.Proxy, err = c.provisionProxy(at.Proxy); err != nil {
+		return nil, err
+	}
+	backup := at.Backup
+	if backup == "" && len(c.SIP.Upstream) > 0 {
+		backup = c.SIP.Upstream[0]
+	}
+	if backup != "" {
+		if x.Backup, err = settings.ParsePeer(backup); err != nil {
+			return nil, fmt.Errorf("backup: %w", err)
+		}
+	}
+	for i, a := range p.AORs {
+		l := settings.Line{N: i + 1, AOR: a}
+		row, listed := d.Line(a)
+		if !listed {
+			row = provisioning.Line{AOR: a}
+		}
+		l.Auth = row.User()
+		l.User = (&provisioning.Line{AOR: a}).User()
+		if l.Display = row.DisplayName; l.Display == "" {
+			l.Display = p.Label
+		}
+		if l.Label = row.DisplayName; l.Label == "" {
+			l.Label = l.User
+		}
+		if row.Secret != "" {
+			if l.Secret, err = key.Open(&row); err != nil {
+				return nil, sealFault(err)
+			}
+		}
+		x.Lines = append(x.Lines, l)
+	}
+	return x, nil
+}
+
+// emergencyNumbers are those that mean help at a site.
+func (c *config) emergencyNumbers(site string) []string {
+	for _, e := range c.SIP.EmergencySites {
+		if e.Site == site && e.Numbers != nil {
+			return e.Numbers
+		}
+	}
+	if c.SIP.Emergency != nil {
+		return c.SIP.Emergency
+	}
+	return proxy.DefaultEmergencyNumbers
+}
+
+// provisionProxy is where phones find Perch: as it is told, or else where the SIP path
+// listens, if that is an address that others have.
+func (c *config) provisionProxy(said string) (settings.Peer, error) {
+	if said != "" {
+		return settings.ParsePeer(said)
+	}
+	for _, l := range c.SIP.Listen {
+		p, err := settings.ParsePeer(l)
+		if err != nil {
+			continue // ws and wss are for no desk phone
+		}
+		if c.SIP.Advertise != "" {
+			p.Host = c.SIP.Advertise
+		}
+		if p.Host != "0.0.0.0" && p.Host != "::" {
+			return p, nil
+		}
+	}
+	return settings.Peer{}, withHint(errors.New("where phones find Perch is not known"),
+		"name it with provision: {proxy: \"udp:HOST:5060\"}, or sip: {advertise: HOST}")
+}
