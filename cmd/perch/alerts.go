@@ -120,8 +120,11 @@ func (r alertRow) cells() []any {
 	if r.Version > 0 {
 		place += fmt.Sprintf(" v%d", r.Version)
 	}
-	if r.Sent == "" {
+	switch {
+	case r.Sent == "":
 		sent = "nothing: " + r.Why
+	case r.Why != "":
+		sent = "nothing in the end: " + r.Why
 	}
 	if r.Status > 0 {
 		status = fmt.Sprint(r.Status)
@@ -199,7 +202,7 @@ func (r *alertsLinkRequest) carryOut(_ context.Context, s *session, env *environ
 func alarmAilments(ctx context.Context, s *session) []symptom {
 	var out []symptom
 	if n := s.engine.Count().Waiting; n > 0 {
-		out = append(out, symptom{fmt.Sprintf("%d emergency calls have not been acknowledged", n), "see to them: perch alerts list; perch alerts ack ID -by NAME"})
+		out = append(out, symptom{few(n, "emergency call has not been acknowledged", "emergency calls have not been acknowledged"), "see to them: perch alerts list; perch alerts ack ID -by NAME"})
 	}
 	refused, err := s.undeliverable(ctx)
 	if err != nil {

@@ -357,6 +357,14 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 	if _, err := conf.SIP.RegEvents.secret(); err != nil {
 		return err
 	}
+	if p := conf.proxy(); len(p.Listen) > 0 {
+		if err := p.CheckFiles(); err != nil {
+			return withHint(fmt.Errorf("%s: sip: %w", name, err), "tls: {certificate: ..., key: ..., ca: ...} name PEM files: the key is the certificate's, and both can be read")
+		}
+	}
+	if _, err := conf.Provision.layers(); err != nil {
+		return err
+	}
 	for i, ic := range conf.Capture {
 		if ic.isPattern() {
 			continue
@@ -372,6 +380,10 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 	}
 	for _, key := range conf.unused() {
 		fmt.Fprintf(env.stdout, "%s: %s is for a later version; this one does not use it\n", name, key)
+	}
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		_, err = fmt.Fprintf(env.stdout, "there is no %s here: the defaults hold\n", name)
+		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "%s: ok\n", name)
 	return err

@@ -298,14 +298,14 @@ func (r *doctorRequest) printPath(out io.Writer, d pathReport, more bool) error 
 	}
 	c := d.Counts
 	if len(d.Upstream) == 0 {
-		fmt.Fprintf(w, "  registrar\tof %d lines; %d are registered\n", d.Lines, d.Bindings)
+		fmt.Fprintf(w, "  registrar\tof %s; %s by phones\n", few(d.Lines, "line", "lines"), few(d.Bindings, "registration", "registrations"))
 	}
 	fmt.Fprintf(w, "  messages\t%d forwarded%s%s%s%s\n", c.Forwarded-min(c.Answered, c.Forwarded), counted(c.Answered, "answered here"), counted(c.Malformed, "malformed"), counted(c.Forged, "forged"), counted(c.FailedOver, "tried at another PBX"))
 	fmt.Fprintf(w, "  registrations\t%d told to the engine\n", d.Told)
 	if s := d.Subscriptions; s.On {
 		fmt.Fprintf(w, "  subscriptions\t%d active, %d waiting, %d refused\n", s.Active, s.Waiting, s.Refused)
 	}
-	fmt.Fprintf(w, "  callers\t%d phones of which it is known where they are\n", d.Callers)
+	fmt.Fprintf(w, "  callers\t%s for which the path has what it would tell a dispatcher\n", few(d.Callers, "phone", "phones"))
 	err := w.Flush()
 	if more {
 		fmt.Fprintln(out)
@@ -395,4 +395,12 @@ func counted(n uint64, what string) string {
 		return ""
 	}
 	return fmt.Sprintf(", %d %s", n, what)
+}
+
+// few is a number with what is counted.
+func few(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

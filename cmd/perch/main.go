@@ -27,7 +27,7 @@ type grammar struct {
 	Decode    decodeCmd    `cmd:"" help:"Print one JSON object for each observation in captures."`
 	Serve     serveCmd     `cmd:"" help:"Serve a database: mails, the pages behind their links, and commands."`
 	Doctor    doctorCmd    `cmd:"" help:"Tell what is heard on each interface, what is not, and what to do about it."`
-	Import    importCmd    `cmd:"" help:"Import sites, locations, wiremap, users and phones from CSV."`
+	Import    importCmd    `cmd:"" help:"Import sites, locations, wiremap, users, phones and lines from CSV."`
 	Export    exportCmd    `cmd:"" help:"Print one kind of row as CSV."`
 	Explain   explainCmd   `cmd:"" help:"Tell what was seen of a phone, which rules were tried, what won and why."`
 	Prompts   promptsCmd   `cmd:"" help:"List and answer prompts."`

@@ -31,6 +31,7 @@ func (c *serveCmd) Run(env *environment) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(env.stderr, nil))
+	slog.SetDefault(log)
 	c.held = func(conf *config) error { return c.standInPath(conf, log) } // phones do not wait for what is loaded
 	loaded := lean(0, loadPercent)
 	s, err := c.open(ctx, false)

@@ -108,6 +108,9 @@ func (k *sipKeeper) reload(c *config) error {
 	if err != nil || spec.ID == k.spec.ID {
 		return err
 	}
+	if err := spec.Proxy.CheckFiles(); err != nil { // while the path still runs
+		return withHint(err, "tls: {certificate: ..., key: ..., ca: ...} name PEM files: the key is the certificate's, and both can be read")
+	}
 	k.next = &spec
 	_, _ = io.WriteString(k.conn, stopLine) // its reader sees the end
 	return nil

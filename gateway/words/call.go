@@ -42,7 +42,7 @@ type Call struct {
 func CallOf(x *gateway.Emergency, callback string, stamp func(time.Time) string) *Call {
 	c := &Call{
 		ID: x.ID, Test: x.Test, Dialled: Clean(x.Dialled, MaxWord), When: stamp(x.Time), Site: Clean(x.Site, MaxWord),
-		Line: lineWords(x.AOR), Place: Clean(x.Place, MaxName), Sent: sentWords(x), Warnings: warningsOf(x), Status: statusWords(x.Status),
+		Line: lineWords(x.AOR), Place: Clean(x.Place, MaxName), Sent: sentWords(x), Warnings: warningsOf(x), Status: statusWords(x),
 		Document: x.Sent, Waits: x.Waits(), Network: Network(x.On), Number: Clean(x.ELIN, MaxWord),
 	}
 	if callback = Clean(callback, MaxWord); callback != "" {
@@ -70,6 +70,9 @@ func CallOf(x *gateway.Emergency, callback string, stamp func(time.Time) string)
 	if x.On.Level == discovery.LevelNone {
 		c.Network = Clean(x.Network, MaxLine)
 	}
+	if x.Network == nowhere {
+		c.Network = "" // which says nothing
+	}
 	if !x.Since.IsZero() {
 		c.Since = stamp(x.Since) + ", " + Age(x.Time.Sub(x.Since)) + " before the call"
 	}
@@ -81,6 +84,9 @@ func CallOf(x *gateway.Emergency, callback string, stamp func(time.Time) string)
 	}
 	return c
 }
+
+// nowhere is how a network that is not known is written.
+var nowhere = discovery.Network{}.String()
 
 // lineWords is what to call back: a number alone if it is one.
 func lineWords(aor string) string {
@@ -94,6 +100,9 @@ func lineWords(aor string) string {
 // sentWords says what the dispatcher was told of the address.
 func sentWords(x *gateway.Emergency) string {
 	why := ""
+	if x.Why == unanswered {
+		return "Nobody took the call: the telephone system did not answer."
+	}
 	if x.Why != "" {
 		why = ": " + Clean(x.Why, MaxLine)
 	}
@@ -133,11 +142,11 @@ func warningsOf(x *gateway.Emergency) (out []string) {
 		}
 	}
 	caller := x.Phone != (discovery.PhoneID{})
-	warn(x.Status >= 300 && x.Status != cancelled, "The call did not get through: "+statusWords(x.Status)+".")
+	warn(x.Status >= 300 && x.Status != cancelled, "The call did not get through: "+statusWords(x)+".")
 	warn(!caller, "It is not known which phone called, nor where it is. Call back, and ask.")
 	warn(caller && x.Address == "", "No address is known for this phone. Call back, and ask.")
 	warn(x.Unlocated && x.Address != "", "This is only the general address of the site: where in it the phone is, is not known.")
-	warn(x.Moving, "The phone has just been plugged in somewhere else: it may not be at this address any more.")
+	warn(x.Moving && x.Address != "", "The phone has just been plugged in somewhere else: it may not be at this address any more.")
 	warn(x.Unapproved, "A user gave this address; nobody has approved it yet.")
 	return out
 }
@@ -146,9 +155,12 @@ func warningsOf(x *gateway.Emergency) (out []string) {
 // 21.4.25).
 const cancelled = 487
 
+// unanswered is why a call has its end of which no PBX has said anything.
+const unanswered = "no PBX answered"
+
 // statusWords says what became of a call.
-func statusWords(status int) string {
-	switch {
+func statusWords(x *gateway.Emergency) string {
+	switch status := x.Status; {
 	case status == 0:
 		return "on its way, not answered yet"
 	case status < 200:
@@ -158,7 +170,10 @@ func statusWords(status int) string {
 	case status == cancelled:
 		return fmt.Sprintf("the caller hung up before it was answered (%d)", status)
 	}
-	return fmt.Sprintf("refused by the telephone system (%d)", status)
+	if x.Why == unanswered {
+		return "no telephone system answered it"
+	}
+	return fmt.Sprintf("refused by the telephone system (%d)", x.Status)
 }
 
 // Age writes a duration for people: "3 days", "1 hour", "less than a minute".

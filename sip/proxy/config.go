@@ -62,6 +62,16 @@ type Config struct {
 	Log *slog.Logger `json:"-"`
 }
 
+// CheckFiles reports what is wrong with the certificates and keys that are named.
+func (c *Config) CheckFiles() error {
+	p := &Proxy{cfg: *c}
+	p.log = p.logger()
+	if _, _, err := p.tlsConfigs(); err != nil {
+		return fmt.Errorf("certificate: %w", err)
+	}
+	return nil
+}
+
 // Check reports what is wrong with a configuration as far as it tells by itself:
 // addresses that are none, nobody to forward to, or ourselves.
 func (c *Config) Check() error {
@@ -82,7 +92,10 @@ func (c *Config) Check() error {
 			return fmt.Errorf("algorithm %q: want one of %s", a, strings.Join(Algorithms, ", "))
 		}
 	}
-	for _, l := range c.Listen {
+	for i, l := range c.Listen {
+		if slices.Contains(c.Listen[:i], l) {
+			return fmt.Errorf("listen %q is there twice", l)
+		}
 		t, _, err := cutAddress(l)
 		if err == nil && t.secure() && (c.CertFile == "" || c.KeyFile == "") {
 			err = errNoCertificate
