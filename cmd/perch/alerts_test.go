@@ -210,5 +210,5 @@ func TestAlarmAilments(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	said("1 emergency calls have not been acknowledged", "mail to desk@example.com, a contact for emergency calls, is refused: 550 no such user", unknown, nobody[0], nobody[1])
+	said("1 emergency call has not been acknowledged", "mail to desk@example.com, a contact for emergency calls, is refused: 550 no such user", unknown, nobody[0], nobody[1])
 }

@@ -4,25 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 
 	"perch/provisioning"
+	"perch/provisioning/serve"
 	"perch/provisioning/settings"
 	"perch/sip/proxy"
 )
 
 // provisionConfig says what phones are told.
 type provisionConfig struct {
-	Settings  string `yaml:"settings"`
-	URL       string `yaml:"url"`
-	Proxy     string `yaml:"proxy"`
-	Backup    string `yaml:"backup"`
-	VoiceVLAN int    `yaml:"voice_vlan"`
-	Language  string `yaml:"language"`
-	NTP       string `yaml:"ntp"`
+	Listen    []string           `yaml:"listen"`
+	TLS       provisionTLSConfig `yaml:"tls"`
+	Settings  string             `yaml:"settings"`
+	URL       string             `yaml:"url"`
+	Proxy     string             `yaml:"proxy"`
+	Backup    string             `yaml:"backup"`
+	VoiceVLAN int                `yaml:"voice_vlan"`
+	Language  string             `yaml:"language"`
+	NTP       string             `yaml:"ntp"`
 
 	Sites []provisionSiteConfig `yaml:"sites"`
+}
+
+// provisionTLSConfig is with what phones' files are served over TLS: the certificate of the
+// server, and the authorities that certificates of phones are of.
+type provisionTLSConfig struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	Vendors     string `yaml:"vendors"`
 }
 
 // provisionSiteConfig is what is different at a site.
@@ -70,6 +82,15 @@ func (p *provisionConfig) check() error {
 			return fmt.Errorf("%s: voice_vlan %d: want 1 to 4094", where, x.VoiceVLAN)
 		}
 	}
+	for _, l := range p.Listen {
+		scheme, hostport, _ := strings.Cut(l, ":")
+		if _, _, err := net.SplitHostPort(hostport); err != nil || scheme != "https" && scheme != "http" {
+			return fmt.Errorf("provision: listen %q: want https:HOST:PORT, or http:HOST:PORT for what is not secret", l)
+		}
+		if scheme == "https" && (p.TLS.Certificate == "" || p.TLS.Key == "") {
+			return fmt.Errorf("provision: listen %q: name tls: {certificate: FILE, key: FILE}", l)
+		}
+	}
 	if u := p.URL; u != "" && (!strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") || strings.ContainsAny(u, " \"<>\\?#")) {
 		return fmt.Errorf("provision: url %q: want https://HOST[:PORT]/", u)
 	}
@@ -100,6 +121,9 @@ func (c *config) device(d *provisioning.Directory, p *provisioning.Phone, key *p
 	x := &settings.Device{
 		MAC: p.MAC, Vendor: p.Vendor, Model: p.Model, Label: p.Label, Site: p.Site, URL: c.Provision.URL,
 		VoiceVLAN: at.VoiceVLAN, Language: at.Language, NTP: at.NTP, Emergency: c.emergencyNumbers(p.Site),
+	}
+	if len(c.Provision.Listen) > 0 {
+		x.User, x.Secret = serve.User(p.MAC), serve.PasswordOf(provisionKey(key), p.MAC)
 	}
 	if site, ok := d.Site(p.Site); ok {
 		x.Timezone = site.Timezone

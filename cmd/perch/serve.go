@@ -46,7 +46,7 @@ func (c *serveCmd) Run(env *environment) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	go c.reload(ctx, hup, log)
+	go c.reload(ctx, v.phones, hup, log)
 	log.Info("serving", "portal", "http://"+v.pages.Addr().String(), "links", s.config.Portal.URL, "database", redacted(c.name(&s.config)), "version", version)
 	err = v.run(ctx)
 	if err == nil {
@@ -56,13 +56,21 @@ func (c *serveCmd) Run(env *environment) error {
 }
 
 // reload reads the configuration again for each signal. What the SIP path is told takes
-// effect; all else does at the next start. One that is wrong changes nothing.
-func (c *serveCmd) reload(ctx context.Context, hup <-chan os.Signal, log *slog.Logger) {
+// effect, and so do the settings of phones; all else does at the next start. One that is
+// wrong changes nothing.
+func (c *serveCmd) reload(ctx context.Context, phones *provisioner, hup <-chan os.Signal, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
+		}
+		if phones != nil {
+			if err := phones.reload(); err != nil {
+				log.Error("the settings of phones are not taken: those before go on", "error", err, "hint", hintOf(err))
+			} else {
+				log.Info("the settings of phones were read again")
+			}
 		}
 		conf, err := loadConfig(c.Config)
 		switch {
@@ -120,6 +128,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		c.path.serves(s, v.turns, s.live.clock.now, s.live.help)
 		v.path, s.path = c.path, c.path
 	}
+	if v.phones, err = newProvisioner(s, log); err != nil {
+		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
+	}
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -134,6 +145,7 @@ type service struct {
 	mailer   *notify.Mailer // nil: no server is configured, mails wait
 	pages    net.Listener
 	web      http.Server
+	phones   *provisioner // nil: phones fetch nothing here
 	commands net.Listener // nil: none are taken
 	admin    *adminServer
 	ears     *ears      // nil: nothing is captured
@@ -274,7 +286,7 @@ const (
 // requests are taken, those under way finished, the mails under way handed over,
 // everything stored.
 func (v *service) run(ctx context.Context) error {
-	failed := make(chan error, 6)
+	failed := make(chan error, 7)
 	start := func(f func() error) <-chan struct{} {
 		done := make(chan struct{})
 		go func() {
@@ -317,6 +329,12 @@ func (v *service) run(ctx context.Context) error {
 		}
 		return nil
 	})
+	phones := start(func() error {
+		if v.phones == nil {
+			return nil
+		}
+		return v.phones.run()
+	})
 	admin := start(func() error {
 		if v.commands == nil {
 			return nil
@@ -334,6 +352,7 @@ func (v *service) run(ctx context.Context) error {
 	<-path
 	err = errors.Join(err, v.stopRequests())
 	<-pages
+	<-phones
 	<-admin
 	stopMail()
 	<-mail
@@ -351,6 +370,9 @@ func (v *service) stopRequests() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPages)
 	defer cancel()
 	err := v.web.Shutdown(ctx)
+	if v.phones != nil {
+		err = errors.Join(err, v.phones.shutdown(ctx))
+	}
 	if v.commands != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopAdmin)
 		defer cancel()

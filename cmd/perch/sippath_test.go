@@ -326,7 +326,7 @@ func TestSIPPath(t *testing.T) {
 	s.await("doctor's word of the SIP path", func() bool {
 		got := s.command("doctor")
 		return strings.Contains(got, "upstream       udp:"+s.pbx+", up") && strings.Contains(got, "registrations  2 told to the engine") &&
-			strings.Contains(got, "callers        2 phones of which") && strings.Contains(got, "1 emergency calls have not been acknowledged")
+			strings.Contains(got, "callers        2 phones for which") && strings.Contains(got, "1 emergency call has not been acknowledged")
 	})
 	resp, err := http.Get(s.portal() + "/metrics")
 	if err != nil {

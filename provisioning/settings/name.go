@@ -54,6 +54,9 @@ type Asked struct {
 // Vendor is that of the phone, where it is known.
 func Parse(file string, vendor provisioning.Vendor) (a Asked, ok bool) {
 	base := path.Base(file)
+	if strings.HasSuffix(file, "/") {
+		return a, false
+	}
 	for _, n := range names {
 		if vendor != "" && vendor != n.vendor {
 			continue
@@ -63,17 +66,6 @@ func Parse(file string, vendor provisioning.Vendor) (a Asked, ok bool) {
 		}
 	}
 	return a, false
-}
-
-// MAC returns the MAC in the name of a file, whosever that is.
-func MAC(file string) (m discovery.MAC, ok bool) {
-	base := path.Base(file)
-	for _, n := range names {
-		if m, ok = match(n.pattern, base); ok && !m.Nobody() {
-			return m, true
-		}
-	}
-	return m, false
 }
 
 // OwnName is the name of a phone's own file.

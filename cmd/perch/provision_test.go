@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// writeServerCertificate writes a certificate and its key, and returns their names.
+func writeServerCertificate(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "perch"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, x, x, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, b := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// A phone fetches its configuration by its password, and registers through Perch with the
+// PBX by what stands in it: it is read here as the vendor has it, not as it was written.
+func TestProvisioned(t *testing.T) {
+	curl := need(t, "curl", "curl")
+	s := newSIPSite(t)
+	cert, key := writeServerCertificate(t, s.dir)
+	at, layers := freeAddress(t), filepath.Join(s.dir, "phones")
+	if err := os.MkdirAll(layers, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.add("provision: {listen: [\"https:%s\"], tls: {certificate: %q, key: %q}, url: \"https://%s/\", settings: %q}\n", at, cert, key, at, layers)
+	s.write("lines.csv", "aor,secret,display_name\nalice@example.com,not-a-secret,Alice\n")
+	s.write("phones.csv", "mac,label,site,users,aors,vendor,model\n00:15:65:aa:00:01,Alice's desk,hq,alice@example.com,alice@example.com,yealink,SIP-T46S\n")
+	s.command("import", filepath.Join(s.dir, "map"))
+	serve := s.serve()
+
+	rendered := s.command("provision", "render", "001565aa0001")
+	settings := yealinkFile(rendered)
+	user, password := settings["static.auto_provision.server.username"], settings["static.auto_provision.server.password"]
+	fetch := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(curl, append([]string{"-s", "--cacert", cert, "--max-time", "10", "-w", "%{http_code}"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("curl %q: %v", args, err)
+		}
+		return string(out)
+	}
+	own := settings["static.auto_provision.server.url"] + "001565aa0001.cfg"
+	if got := fetch(own); !strings.HasSuffix(got, "401") || strings.Contains(got, "account") {
+		t.Errorf("without a password: got\n%s", got)
+	}
+	if got := fetch(settings["static.auto_provision.server.url"] + "y000000000066.cfg"); !strings.HasSuffix(got, "200") || strings.Contains(got, "account") {
+		t.Errorf("the common file: got\n%s", got)
+	}
+	got := fetch("--digest", "-u", user+":"+password, own)
+	if got != rendered+"200" {
+		t.Fatalf("got\n%s\nwant\n%s", got, rendered)
+	}
+	account := yealinkFile(got)
+	proxy := net.JoinHostPort(account["account.1.outbound_proxy.1.address"], account["account.1.outbound_proxy.1.port"])
+	if backup := net.JoinHostPort(account["account.1.outbound_proxy.2.address"], account["account.1.outbound_proxy.2.port"]); proxy != s.perch || backup != s.pbx {
+		t.Errorf("got proxy %s, backup %s, want %s, %s", proxy, backup, s.perch, s.pbx)
+	}
+	_, port, _ := net.SplitHostPort(freeAddress(t))
+	s.done(s.sippAt(proxy, "register", account["account.1.user_name"], port, "-key", "mac", "none", "-key", "expires", "600", "-au", account["account.1.auth_name"], "-ap", account["account.1.password"]))
+
+	// A fault in the settings changes nothing that is served.
+	if err := os.WriteFile(filepath.Join(layers, "yealink.yaml"), []byte("settings:\n  x: '{{.'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := func() string {
+		b, err := os.ReadFile(s.log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	_ = serve.Process.Signal(syscall.SIGHUP)
+	s.await("the word of a fault", func() bool { return strings.Contains(log(), "the settings of phones are not taken") })
+	if got := fetch("-u", user+":"+password, own); got != rendered+"200" {
+		t.Errorf("got\n%s\nwant what was right last", got)
+	}
+	if err := os.WriteFile(filepath.Join(layers, "yealink.yaml"), []byte("settings:\n  x: new\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = serve.Process.Signal(syscall.SIGHUP)
+	s.await("the new settings", func() bool { return yealinkFile(fetch("-u", user+":"+password, own))["x"] == "new" })
+	if text := log(); !strings.Contains(text, "a phone fetched its configuration") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
+		t.Errorf("the log says\n%s", text)
+	}
+}
+
+// yealinkFile reads lines of "key = value".
+func yealinkFile(text string) map[string]string {
+	out := map[string]string{}
+	for line := range bytes.Lines([]byte(text)) {
+		if k, v, ok := strings.Cut(string(line), "="); ok && !strings.HasPrefix(k, "#") {
+			out[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"perch/discovery"
+	"perch/provisioning"
+	"perch/provisioning/serve"
+	"perch/provisioning/settings"
+)
+
+// provisioner serves phones their files.
+type provisioner struct {
+	session   *session
+	log       *slog.Logger
+	key       provisioning.SecretKey
+	layers    atomic.Pointer[settings.Layers] // the last that were right
+	listeners []net.Listener
+	web       http.Server
+}
+
+// provisionKey is what passwords of phones are made with.
+func provisionKey(k *provisioning.SecretKey) (out [32]byte) {
+	h := hmac.New(sha256.New, k[:])
+	h.Write([]byte("provision"))
+	copy(out[:], h.Sum(nil))
+	return out
+}
+
+// newProvisioner opens its sockets; nil if there are none to be opened.
+func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
+	c := &s.config.Provision
+	if len(c.Listen) == 0 {
+		return nil, nil
+	}
+	p := &provisioner{session: s, log: log}
+	var err error
+	if p.key, err = s.secretKey(); err != nil {
+		return nil, err
+	}
+	if err := p.reload(); err != nil {
+		return nil, err
+	}
+	over, err := c.TLS.config()
+	if err != nil {
+		return nil, withHint(fmt.Errorf("provision: tls: %w", err), "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read")
+	}
+	p.web = http.Server{
+		Handler:  serve.New(serve.Config{Key: provisionKey(&p.key), Own: p.own, Common: p.common, Handed: p.handed, Log: log}),
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	for _, at := range c.Listen {
+		scheme, hostport, _ := strings.Cut(at, ":")
+		l, err := net.Listen("tcp", hostport)
+		if err != nil {
+			return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name another address, or stop who uses this one (ss -lntp)"), p.close())
+		}
+		if scheme == "https" {
+			l = tls.NewListener(l, over)
+		}
+		p.listeners = append(p.listeners, l)
+	}
+	return p, nil
+}
+
+// config is what connections over TLS are taken with. A phone may show its certificate, and
+// what it shows must be one of its vendor's.
+func (t *provisionTLSConfig) config() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.NoClientCert}
+	if t.Certificate != "" {
+		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		if err != nil {
+			return nil, err
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	if t.Vendors != "" {
+		b, err := os.ReadFile(t.Vendors)
+		if err != nil {
+			return nil, err
+		}
+		if c.ClientCAs = x509.NewCertPool(); !c.ClientCAs.AppendCertsFromPEM(b) {
+			return nil, fmt.Errorf("%s: no certificate in it", t.Vendors)
+		}
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return c, nil
+}
+
+// reload reads the settings again. If something is wrong with them those before go on.
+func (p *provisioner) reload() error {
+	l, err := p.session.config.Provision.layers()
+	if err == nil {
+		p.layers.Store(l)
+	}
+	return err
+}
+
+// own makes a phone's file.
+func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) {
+	var device *settings.Device
+	var err error
+	var kind settings.Kind
+	p.session.engine.Read(func(d *provisioning.Directory) {
+		phone, listed := d.Phone(m)
+		if !listed || phone.Vendor == "" {
+			return
+		}
+		var asked settings.Asked
+		if asked, ok = settings.Parse(name, phone.Vendor); ok {
+			kind = asked.Kind
+			device, err = p.session.config.device(d, &phone, &p.key)
+		}
+	})
+	if !ok {
+		return f, false
+	}
+	return p.file(m.String(), device, err, kind)
+}
+
+// common makes what a vendor's phones may all have.
+func (p *provisioner) common(v provisioning.Vendor) (serve.File, bool) {
+	c := &p.session.config
+	proxy, err := c.provisionProxy(c.Provision.Proxy)
+	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: c.emergencyNumbers("")}, err, settings.Common)
+}
+
+// file writes a file. What fails is told to the admin, and to the phone that there is none.
+func (p *provisioner) file(whose string, d *settings.Device, err error, kind settings.Kind) (serve.File, bool) {
+	var text []byte
+	if err == nil {
+		var set *settings.Set
+		if set, err = p.layers.Load().Of(d); err == nil {
+			text, err = set.File(kind)
+		}
+	}
+	if err != nil {
+		p.log.Error("the configuration of a phone cannot be made", "phone", whose, "error", err, "hint", "perch provision check tells of all phones")
+		return serve.File{}, false
+	}
+	return serve.File{Vendor: d.Vendor, Body: text}, true
+}
+
+// handed tells of a file that was handed out.
+func (p *provisioner) handed(h serve.Handed) {
+	p.log.Info("a phone fetched its configuration", "phone", h.MAC, "file", h.Name, "by", h.Level, "from", h.Source, "agent", fmt.Sprintf("%.120q", h.Agent))
+}
+
+// run serves until it is shut down.
+func (p *provisioner) run() error {
+	failed := make(chan error, len(p.listeners))
+	for _, l := range p.listeners {
+		go func() { failed <- p.web.Serve(l) }()
+	}
+	var errs []error
+	for range p.listeners {
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *provisioner) shutdown(ctx context.Context) error { return p.web.Shutdown(ctx) }
+
+// close closes its sockets before it runs.
+func (p *provisioner) close() error {
+	var errs []error
+	for _, l := range p.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// misses counts by source who asks for what it does not get.
+type misses struct {
+	mu sync.Mutex
+	by map[netip.Prefix]*missing
+}
+
+type missing struct {
+	count   int // names that are none, wrong passwords, and phones that did not say theirs yet
+	began   time.Time
+	blocked time.Time // until when it is
+	proved  time.Time // when a phone of its proved last which it is
+}
+
+const (
+	// maxMisses is how many a source may have in missesKept.
+	maxMisses  = 20
+	missesKept = time.Hour
+	// maxOfSite is the same for a source from which a phone proved which it is, in the last
+	// provedFor: many may stand behind one address, and all start when the power is back.
+	maxOfSite = 1000
+	provedFor = 24 * time.Hour
+	// blockFor is how long a source is not heard then.
+	blockFor = time.Hour
+	// maxSources bounds those that are known. When there are more the oldest half goes.
+	maxSources = 1 << 16
+)
+
+// sourceKey is who counts as one: an address, or a /64 of IPv6.
+func sourceKey(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+func (m *misses) of(a netip.Addr, now time.Time) *missing {
+	k := sourceKey(a)
+	x := m.by[k]
+	switch {
+	case x == nil:
+		if len(m.by) >= maxSources {
+			m.halve(now)
+		}
+		x = &missing{began: now}
+		m.by[k] = x
+	case now.Sub(x.began) > missesKept && now.After(x.blocked):
+		x.count, x.began = 0, now
+	}
+	return x
+}
+
+// halve forgets who has not missed for the longest.
+func (m *misses) halve(now time.Time) {
+	for k, x := range m.by {
+		if now.After(x.blocked) {
+			delete(m.by, k)
+		}
+		if len(m.by) <= maxSources/2 {
+			return
+		}
+	}
+}
+
+// blocked reports whether a source is not heard now.
+func (m *misses) blocked(a netip.Addr, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x := m.by[sourceKey(a)]
+	return x != nil && now.Before(x.blocked)
+}
+
+// note counts a miss.
+func (m *misses) note(a netip.Addr, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x, most := m.of(a, now), maxMisses
+	if !x.proved.IsZero() && now.Sub(x.proved) < provedFor {
+		most = maxOfSite
+	}
+	if x.count++; x.count >= most {
+		x.blocked = now.Add(blockFor)
+	}
+}
+
+// forgive forgets the misses of a source of which a phone proved which it is.
+func (m *misses) forgive(a netip.Addr, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x := m.of(a, now)
+	x.count, x.proved = 0, now
+}

@@ -1,0 +1,146 @@
+package serve
+
+import (
+	"crypto/hmac"
+	"crypto/md5" //nolint:gosec // RFC 7616: what most phones speak
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"net/http"
+	"strings"
+	"time"
+
+	"perch/discovery"
+)
+
+const realm = "perch"
+
+// nonceLife is how long a nonce is good. Over TLS nobody else has it.
+const nonceLife = 10 * time.Minute
+
+// proves reports how a request proves that it is of a phone; 0 if it does not.
+func (s *Server) proves(r *http.Request, m discovery.MAC) Level {
+	if len(r.TLS.VerifiedChains) > 0 && certifies(r.TLS.VerifiedChains[0][0], m) {
+		return Certificate
+	}
+	if s.proved(r, m) {
+		return Password
+	}
+	return 0
+}
+
+// certifies reports whether a certificate, which one of the vendors' authorities has signed,
+// is of a phone: vendors put the MAC into the common name, alone or behind other words, or
+// into a name of the subject (RFC 5280 section 4.2.1.6).
+func certifies(c *x509.Certificate, m discovery.MAC) bool {
+	for _, name := range append([]string{c.Subject.CommonName, c.Subject.SerialNumber}, c.DNSNames...) {
+		if names(name, m) {
+			return true
+		}
+	}
+	return false
+}
+
+// names reports whether a text has a MAC in it as a word of its own.
+func names(text string, m discovery.MAC) bool {
+	words := strings.FieldsFunc(strings.NewReplacer(":", "").Replace(strings.ToLower(text)), func(c rune) bool {
+		return !('a' <= c && c <= 'z' || '0' <= c && c <= '9')
+	})
+	for _, w := range words {
+		if w = strings.TrimPrefix(w, "sep"); w == User(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// challenge asks for a password (RFC 7616 section 3.3).
+func (s *Server) challenge() string {
+	return `Digest realm="` + realm + `", qop="auth", algorithm=MD5, nonce="` + s.nonce(s.now()) + `"`
+}
+
+// nonce is the time, signed.
+func (s *Server) nonce(now time.Time) string {
+	var b [8 + 16]byte
+	binary.BigEndian.PutUint64(b[:], uint64(now.UnixMicro()))
+	copy(b[8:], s.sign(b[:8]))
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func (s *Server) sign(b []byte) []byte {
+	h := hmac.New(sha256.New, s.cfg.Key[:])
+	h.Write([]byte("nonce\x00"))
+	h.Write(b)
+	return h.Sum(nil)[:16]
+}
+
+// fresh reports whether a nonce is ours, and not old.
+func (s *Server) fresh(nonce string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil || len(b) != 8+16 || !hmac.Equal(b[8:], s.sign(b[:8])) {
+		return false
+	}
+	age := s.now().Sub(time.UnixMicro(int64(binary.BigEndian.Uint64(b))))
+	return age >= -time.Minute && age <= nonceLife
+}
+
+// proved reports whether the digest of a request is that of a phone's password (RFC 7616
+// section 3.4.1). Basic, too, tells the password, over TLS.
+func (s *Server) proved(r *http.Request, m discovery.MAC) bool {
+	password := PasswordOf(s.cfg.Key, m)
+	if user, said, ok := r.BasicAuth(); ok {
+		return subtle.ConstantTimeCompare([]byte(user+":"+said), []byte(User(m)+":"+password)) == 1
+	}
+	d, ok := readDigest(r.Header.Get("Authorization"))
+	if !ok {
+		d = map[string]string{} // as much is done for nothing
+	}
+	h := md5.New()
+	if strings.EqualFold(d["algorithm"], "SHA-256") {
+		h = sha256.New()
+	}
+	a1 := sum(h, User(m), realm, password)
+	a2 := sum(h, r.Method, d["uri"])
+	want := sum(h, a1, d["nonce"], d["nc"], d["cnonce"], d["qop"], a2)
+	if d["qop"] == "" { // RFC 2069
+		want = sum(h, a1, d["nonce"], a2)
+	}
+	right := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(d["response"]))) == 1
+	return right && s.fresh(d["nonce"]) && d["username"] == User(m) && d["uri"] == r.RequestURI && d["realm"] == realm
+}
+
+// sum is a hash of parts with colons between them, in hex.
+func sum(h hash.Hash, parts ...string) string {
+	h.Reset()
+	h.Write([]byte(strings.Join(parts, ":")))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// readDigest reads a value of Authorization.
+func readDigest(v string) (map[string]string, bool) {
+	scheme, rest, ok := strings.Cut(v, " ")
+	if !ok || !strings.EqualFold(scheme, "Digest") {
+		return nil, false
+	}
+	d := map[string]string{}
+	for rest = strings.TrimLeft(rest, " ,\t"); rest != ""; rest = strings.TrimLeft(rest, " ,\t") {
+		key, after, ok := strings.Cut(rest, "=")
+		if !ok || len(d) > 20 {
+			return nil, false
+		}
+		var value string
+		if strings.HasPrefix(after, `"`) {
+			if value, rest, ok = strings.Cut(after[1:], `"`); !ok {
+				return nil, false
+			}
+		} else {
+			value, rest, _ = strings.Cut(after, ",")
+		}
+		d[strings.ToLower(strings.TrimSpace(key))] = strings.TrimSpace(value)
+	}
+	return d, true
+}

@@ -1,0 +1,193 @@
+// Package serve hands phones their configuration files.
+//
+// A file that is a phone's own has passwords in it, and its name is the phone's MAC, which
+// anybody can guess: half of it is the vendor's. So nobody gets one for a name alone. A phone
+// proves which it is by the certificate that its vendor gave it, or by a password that is its
+// own: that is a function of its MAC and of a key of this installation, so that a phone that
+// nobody knows has one as well, and whoever asks cannot tell by the answer, nor by the time
+// that it takes, which phones there are. What is handed out for a name alone, the common
+// files, holds no secret.
+//
+// Who misses too often is not heard for a while. There is no file system behind the names.
+//
+//	s := serve.New(serve.Config{Key: key, Own: own, Common: common})
+//	err := http.ServeTLS(listener, s, cert, key)
+package serve
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"perch/discovery"
+	"perch/provisioning"
+	"perch/provisioning/settings"
+)
+
+// File is what is handed out.
+type File struct {
+	Vendor provisioning.Vendor
+	Body   []byte
+}
+
+// Handed is told of each file of a phone's own that was handed out.
+type Handed struct {
+	Time   time.Time
+	MAC    discovery.MAC
+	Name   string // of the file
+	Level  Level
+	Source netip.Addr
+	Agent  string // User-Agent
+}
+
+// Level is how a phone proved which it is.
+type Level uint8
+
+// The levels of security.
+const (
+	Certificate Level = iota + 1 // by its vendor's certificate
+	Password                     // by its own password, over TLS
+)
+
+var levelNames = [...]string{"", "certificate", "password"}
+
+// String is the level's word.
+func (l Level) String() string { return levelNames[l] }
+
+// Config says what is served.
+type Config struct {
+	// Key is what passwords are made with. With another one no phone has its password any
+	// more.
+	Key [32]byte
+	// Own returns a file of a listed phone by the name that it asks for; false if there is
+	// none.
+	Own func(m discovery.MAC, name string) (File, bool)
+	// Common returns what a vendor's phones may all have.
+	Common func(v provisioning.Vendor) (File, bool)
+	// Handed, if it is not nil, is told of what was handed out. It must not block.
+	Handed func(Handed)
+	Log    *slog.Logger
+}
+
+// Server is an http.Handler.
+type Server struct {
+	cfg    Config
+	misses misses
+	now    func() time.Time
+}
+
+// New returns a server.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, now: time.Now}
+}
+
+// User is the name by which a phone fetches its file.
+func User(m discovery.MAC) string { return strings.ReplaceAll(m.String(), ":", "") }
+
+// PasswordOf is a phone's password: 26 letters and digits of base32, which any phone can hold.
+func PasswordOf(key [32]byte, m discovery.MAC) string {
+	h := hmac.New(sha256.New, key[:])
+	h.Write([]byte("phone\x00"))
+	h.Write(m[:])
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+}
+
+// maxName is how long the path of a request may be.
+const maxName = 256
+
+// ServeHTTP hands a file out.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	source := sourceOf(r)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	switch {
+	case s.misses.blocked(source, s.now()):
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	case r.Method == http.MethodPut, r.Method == http.MethodPost: // logs and overrides of phones
+		http.Error(w, "nothing is kept", http.StatusMethodNotAllowed)
+		return
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		http.Error(w, "GET or HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	name := r.URL.Path
+	if len(name) > maxName || strings.ContainsAny(name, "\x00\\") || strings.Contains(name, "..") {
+		s.miss(w, source)
+		return
+	}
+	asked, ok := settings.Parse(name, "")
+	switch {
+	case !ok:
+		s.miss(w, source)
+	case asked.Kind == settings.Common:
+		f, ok := s.cfg.Common(asked.Vendor)
+		if !ok {
+			s.miss(w, source)
+			return
+		}
+		s.send(w, r, f)
+	default:
+		s.own(w, r, asked, source)
+	}
+}
+
+// own hands a phone its own file, if it proves which it is. That comes first: of a phone
+// that is not there as much is done as of one that is.
+func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Asked, source netip.Addr) {
+	if r.TLS == nil { // nothing secret goes in the clear
+		s.miss(w, source)
+		return
+	}
+	level := s.proves(r, asked.MAC)
+	if level == 0 {
+		s.misses.note(source, s.now()) // a phone begins so, and is forgiven when it proves who it is
+		w.Header().Set("WWW-Authenticate", s.challenge())
+		http.Error(w, "who are you?", http.StatusUnauthorized)
+		return
+	}
+	f, ok := s.cfg.Own(asked.MAC, r.URL.Path)
+	if !ok { // it has the key's password and is not listed: it was
+		http.NotFound(w, r)
+		return
+	}
+	s.misses.forgive(source, s.now())
+	s.send(w, r, f)
+	if s.cfg.Handed != nil && r.Method == http.MethodGet {
+		s.cfg.Handed(Handed{s.now(), asked.MAC, r.URL.Path, level, source, r.UserAgent()})
+	}
+}
+
+// miss answers a name that is none.
+func (s *Server) miss(w http.ResponseWriter, source netip.Addr) {
+	s.misses.note(source, s.now())
+	http.Error(w, "not found", http.StatusNotFound)
+}
+
+// send writes a file, or the part of it that is asked for, or that it is the one that the
+// phone has.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, f File) {
+	sum := sha256.Sum256(f.Body)
+	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
+	w.Header().Set("Content-Type", settings.ContentType(f.Vendor))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Body))
+}
+
+// sourceOf is whom a request comes from.
+func sourceOf(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
+}
