@@ -16,6 +16,7 @@ import (
 type provisionCmd struct {
 	Render provisionRenderCmd `cmd:"" help:"Print the configuration file of a phone, or which layer gave each setting."`
 	Check  provisionCheckCmd  `cmd:"" help:"Check the settings of all listed phones."`
+	DHCP   provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`
 }
 
 type provisionRenderCmd struct {
@@ -163,4 +164,26 @@ func (r *checkRequest) carryOut(_ context.Context, s *session, env *environment)
 	}
 	fmt.Fprintln(env.stdout)
 	return errors.Join(errs...)
+}
+
+type provisionDHCPCmd struct {
+	Config string `help:"Configuration file." placeholder:"FILE"`
+	Server string `arg:"" help:"kea, dnsmasq or isc."`
+}
+
+// Run is the command.
+func (c *provisionDHCPCmd) Run(env *environment) error {
+	conf, err := loadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	if conf.Provision.URL == "" {
+		return withHint(errors.New("where phones find their files is not known"), "name it with provision: {url: \"https://HOST:PORT/\"}")
+	}
+	text, err := settings.DHCP(c.Server, conf.Provision.URL)
+	if err != nil {
+		return withHint(err, "perch provision dhcp kea, dnsmasq or isc")
+	}
+	_, err = fmt.Fprint(env.stdout, text)
+	return err
 }

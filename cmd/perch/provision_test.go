@@ -53,11 +53,12 @@ func TestProvisioned(t *testing.T) {
 	curl := need(t, "curl", "curl")
 	s := newSIPSite(t)
 	cert, key := writeServerCertificate(t, s.dir)
-	at, layers := freeAddress(t), filepath.Join(s.dir, "phones")
+	needTFTP := need(t, "tftp", "tftp-hpa")
+	at, files, layers := freeAddress(t), freeAddress(t), filepath.Join(s.dir, "phones")
 	if err := os.MkdirAll(layers, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.add("provision: {listen: [\"https:%s\"], tls: {certificate: %q, key: %q}, url: \"https://%s/\", settings: %q}\n", at, cert, key, at, layers)
+	s.add("provision: {listen: [\"https:%s\", \"tftp:%s\"], tls: {certificate: %q, key: %q}, url: \"https://%s/\", settings: %q}\n", at, files, cert, key, at, layers)
 	s.write("lines.csv", "aor,secret,display_name\nalice@example.com,not-a-secret,Alice\n")
 	s.write("phones.csv", "mac,label,site,users,aors,vendor,model\n00:15:65:aa:00:01,Alice's desk,hq,alice@example.com,alice@example.com,yealink,SIP-T46S\n")
 	s.command("import", filepath.Join(s.dir, "map"))
@@ -81,6 +82,14 @@ func TestProvisioned(t *testing.T) {
 	if got := fetch(settings["static.auto_provision.server.url"] + "y000000000066.cfg"); !strings.HasSuffix(got, "200") || strings.Contains(got, "account") {
 		t.Errorf("the common file: got\n%s", got)
 	}
+	host, port, _ := net.SplitHostPort(files)
+	common := filepath.Join(s.dir, "common")
+	if out, err := exec.Command(needTFTP, "-m", "binary", host, port, "-c", "get", "y000000000066.cfg", common).CombinedOutput(); err != nil {
+		t.Errorf("tftp: %v\n%s", err, out)
+	}
+	if b, err := os.ReadFile(common); err != nil || yealinkFile(string(b))["static.auto_provision.server.url"] != "https://"+at+"/" {
+		t.Errorf("over TFTP: got %q, %v", b, err)
+	}
 	got := fetch("--digest", "-u", user+":"+password, own)
 	if got != rendered+"200" {
 		t.Fatalf("got\n%s\nwant\n%s", got, rendered)
@@ -90,7 +99,7 @@ func TestProvisioned(t *testing.T) {
 	if backup := net.JoinHostPort(account["account.1.outbound_proxy.2.address"], account["account.1.outbound_proxy.2.port"]); proxy != s.perch || backup != s.pbx {
 		t.Errorf("got proxy %s, backup %s, want %s, %s", proxy, backup, s.perch, s.pbx)
 	}
-	_, port, _ := net.SplitHostPort(freeAddress(t))
+	_, port, _ = net.SplitHostPort(freeAddress(t))
 	s.done(s.sippAt(proxy, "register", account["account.1.user_name"], port, "-key", "mac", "none", "-key", "expires", "600", "-au", account["account.1.auth_name"], "-ap", account["account.1.password"]))
 
 	// A fault in the settings changes nothing that is served.

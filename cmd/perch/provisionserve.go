@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"perch/provisioning"
 	"perch/provisioning/serve"
 	"perch/provisioning/settings"
+	"perch/sip/proxy"
 )
 
 // provisioner serves phones their files.
@@ -30,6 +33,8 @@ type provisioner struct {
 	layers    atomic.Pointer[settings.Layers] // the last that were right
 	listeners []net.Listener
 	web       http.Server
+	sockets   []net.PacketConn // of TFTP
+	tftp      []*serve.TFTP
 }
 
 // provisionKey is what passwords of phones are made with.
@@ -58,16 +63,26 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if err != nil {
 		return nil, withHint(fmt.Errorf("provision: tls: %w", err), "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read")
 	}
+	conf := serve.Config{Key: provisionKey(&p.key), Own: p.own, Common: p.common, Handed: p.handed, Log: log}
 	p.web = http.Server{
-		Handler:  serve.New(serve.Config{Key: provisionKey(&p.key), Own: p.own, Common: p.common, Handed: p.handed, Log: log}),
+		Handler:  serve.New(conf),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	for _, at := range c.Listen {
 		scheme, hostport, _ := strings.Cut(at, ":")
-		l, err := net.Listen("tcp", hostport)
+		var l net.Listener
+		if scheme == "tftp" {
+			var c net.PacketConn
+			if c, err = net.ListenPacket("udp", hostport); err == nil {
+				p.sockets, p.tftp = append(p.sockets, c), append(p.tftp, serve.NewTFTP(conf, s.config.phoneNetworks()))
+				continue
+			}
+		} else {
+			l, err = net.Listen("tcp", hostport)
+		}
 		if err != nil {
-			return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name another address, or stop who uses this one (ss -lntp)"), p.close())
+			return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name another address, or stop who uses this one (ss -lnp); ports below 1024 need CAP_NET_BIND_SERVICE"), p.close())
 		}
 		if scheme == "https" {
 			l = tls.NewListener(l, over)
@@ -162,6 +177,11 @@ func (p *provisioner) handed(h serve.Handed) {
 
 // run serves until it is shut down.
 func (p *provisioner) run() error {
+	var files sync.WaitGroup
+	for i, t := range p.tftp {
+		files.Go(func() { _ = t.Serve(p.sockets[i]) }) // its socket is closed at the end
+	}
+	defer files.Wait()
 	failed := make(chan error, len(p.listeners))
 	for _, l := range p.listeners {
 		go func() { failed <- p.web.Serve(l) }()
@@ -175,7 +195,13 @@ func (p *provisioner) run() error {
 	return errors.Join(errs...)
 }
 
-func (p *provisioner) shutdown(ctx context.Context) error { return p.web.Shutdown(ctx) }
+func (p *provisioner) shutdown(ctx context.Context) error {
+	for i, t := range p.tftp {
+		_ = p.sockets[i].Close()
+		t.Shutdown()
+	}
+	return p.web.Shutdown(ctx)
+}
 
 // close closes its sockets before it runs.
 func (p *provisioner) close() error {
@@ -183,5 +209,16 @@ func (p *provisioner) close() error {
 	for _, l := range p.listeners {
 		errs = append(errs, l.Close())
 	}
+	for _, c := range p.sockets {
+		errs = append(errs, c.Close())
+	}
 	return errors.Join(errs...)
+}
+
+// phoneNetworks are those that phones are in.
+func (c *config) phoneNetworks() []netip.Prefix {
+	if len(c.SIP.Allow) > 0 {
+		return c.SIP.Allow
+	}
+	return proxy.PrivateNetworks
 }

@@ -72,7 +72,7 @@ func TestRegEvents(t *testing.T) {
 		t.Errorf("got %v, and no word of the subscriptions in\n%s", err, b)
 	}
 
-	s.await("alice among the callers", func() bool { return strings.Contains(s.command("doctor"), "callers        1 phones") })
+	s.await("alice among the callers", func() bool { return strings.Contains(s.command("doctor"), "callers        1 phone ") })
 	s.done(s.sippAt(s.pbx, "register", "alice", alice, "-key", "mac", "001565aa0001", "-key", "expires", "0", "-base_cseq", "9"))
 	s.await("her end among the callers", func() bool { return strings.Contains(s.command("doctor"), "callers        0 phones") })
 }

@@ -39,6 +39,7 @@ var programs = []struct{ name, pkg string }{
 	{"lldpd", "lldpd"},
 	{"dnsmasq", "dnsmasq-base"},
 	{"kea-dhcp4", "kea-dhcp4-server"},
+	{"dhcpd", "isc-dhcp-server"},
 	{"dhcrelay", "isc-dhcp-relay"},
 	{"dhclient", "isc-dhcp-client"},
 	{"udhcpc", "udhcpc"},
@@ -48,6 +49,9 @@ var programs = []struct{ name, pkg string }{
 	{"baresip", "baresip-core"},
 	{"linphonec", "linphone-cli"},
 	{"svwar", "sipvicious"},
+	{"curl", "curl"}, // this and what follows for the files of phones
+	{"tftp", "tftp-hpa"},
+	{"atftp", "atftp"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 

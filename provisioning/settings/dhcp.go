@@ -1,0 +1,163 @@
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"perch/provisioning"
+)
+
+// dhcpOf is by which options of DHCP a vendor's phones learn where their files are, and by
+// the beginning of which vendor class (option 60, RFC 2132 section 9.13) they are known.
+// Snom has the file in an option of its own, 67, behind the server in 66.
+type dhcpOf struct {
+	vendor  provisioning.Vendor
+	classes []string
+	options []int
+}
+
+var dhcpVendors = []dhcpOf{
+	{provisioning.Yealink, []string{"yealink", "Yealink"}, []int{66, 160}},
+	{provisioning.Poly, []string{"Poly"}, []int{160, 66}},
+	{provisioning.Cisco, []string{"Cisco S", "CISCO ", "CP-", "LINKSYS SPA"}, []int{66, 159, 160}},
+	{provisioning.Grandstream, []string{"Grandstream"}, []int{66, 160}},
+	{provisioning.Snom, []string{"snom"}, []int{66, 67}},
+	{provisioning.Fanvil, []string{"Fanvil", "fanvil"}, []int{66, 160}},
+}
+
+// optionNames are those that DHCP servers know; the others are made known to them.
+var optionNames = map[int][2]string{66: {"tftp-server-name", "tftp-server-name"}, 67: {"boot-file-name", "bootfile-name"}}
+
+// DHCPServers are those that DHCP writes for.
+var DHCPServers = []string{"kea", "dnsmasq", "isc"}
+
+// DHCP writes what a DHCP server is to be told so that phones find their files at a URL. A
+// host that is an address is in option 150 as well, which Cisco's ask for.
+func DHCP(server, at string) (string, error) {
+	u, err := url.Parse(at)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("%q is no URL", at)
+	}
+	if strings.ContainsAny(at, "\"\\,;{}' \n") {
+		return "", fmt.Errorf("%q: no quotes, commas, braces and spaces", at)
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	hasAddress := err == nil && address.Is4()
+	switch server {
+	case "dnsmasq":
+		return dnsmasq(at, address, hasAddress), nil
+	case "kea":
+		return kea(at, address, hasAddress)
+	case "isc":
+		return isc(at, address, hasAddress), nil
+	}
+	return "", fmt.Errorf("DHCP server %q: want %s", server, strings.Join(DHCPServers, ", "))
+}
+
+// value is what stands in an option of a vendor's.
+func (v *dhcpOf) value(option int, at string) string {
+	if option == 67 {
+		return "{mac}.xml"
+	}
+	if v.vendor == provisioning.Cisco {
+		return at + "$MA.xml"
+	}
+	return at
+}
+
+func (v *dhcpOf) wants150() bool { return v.vendor == provisioning.Cisco }
+
+func dnsmasq(at string, address netip.Addr, hasAddress bool) string {
+	var b strings.Builder
+	b.WriteString("# Phones find their configuration. Put this into /etc/dnsmasq.d/perch.conf.\n")
+	for i := range dhcpVendors {
+		v := &dhcpVendors[i]
+		for _, c := range v.classes {
+			fmt.Fprintf(&b, "dhcp-vendorclass=set:%s,%s\n", v.vendor, c)
+		}
+		for _, o := range v.options {
+			fmt.Fprintf(&b, "dhcp-option=tag:%s,%d,\"%s\"\n", v.vendor, o, v.value(o, at))
+		}
+		if v.wants150() && hasAddress {
+			fmt.Fprintf(&b, "dhcp-option=tag:%s,150,%s\n", v.vendor, address)
+		}
+	}
+	return b.String()
+}
+
+// kea writes members of Dhcp4.
+func kea(at string, address netip.Addr, hasAddress bool) (string, error) {
+	type option struct {
+		Name string `json:"name"`
+		Code int    `json:"code,omitempty"`
+		Data string `json:"data"`
+	}
+	type class struct {
+		Name    string   `json:"name"`
+		Test    string   `json:"test"`
+		Options []option `json:"option-data"`
+	}
+	type definition struct {
+		Name string `json:"name"`
+		Code int    `json:"code"`
+		Type string `json:"type"`
+	}
+	out := struct {
+		Definitions []definition `json:"option-def"`
+		Classes     []class      `json:"client-classes"`
+	}{Definitions: []definition{{"perch-150", 150, "ipv4-address"}, {"perch-160", 160, "string"}}}
+	for i := range dhcpVendors {
+		v := &dhcpVendors[i]
+		c := class{Name: "perch-" + string(v.vendor)}
+		var tests []string
+		for _, x := range v.classes {
+			tests = append(tests, fmt.Sprintf("substring(option[60].hex,0,%d) == '%s'", len(x), x))
+		}
+		c.Test = strings.Join(tests, " or ")
+		for _, o := range v.options {
+			if o == 159 { // which Kea takes for that of RFC 7618, and nothing else
+				continue
+			}
+			x := option{Name: fmt.Sprintf("perch-%d", o), Data: v.value(o, at)}
+			if n, ok := optionNames[o]; ok {
+				x.Name = n[0]
+			}
+			c.Options = append(c.Options, x)
+		}
+		if v.wants150() && hasAddress {
+			c.Options = append(c.Options, option{Name: "perch-150", Data: address.String()})
+		}
+		out.Classes = append(out.Classes, c)
+	}
+	text, err := json.MarshalIndent(out, "", "  ")
+	return string(text) + "\n", err
+}
+
+func isc(at string, address netip.Addr, hasAddress bool) string {
+	var b strings.Builder
+	b.WriteString("# Phones find their configuration. Include this from dhcpd.conf.\n")
+	b.WriteString("option perch-150 code 150 = ip-address;\noption perch-159 code 159 = text;\noption perch-160 code 160 = text;\n")
+	for i := range dhcpVendors {
+		v := &dhcpVendors[i]
+		var tests []string
+		for _, x := range v.classes {
+			tests = append(tests, fmt.Sprintf("substring(option vendor-class-identifier, 0, %d) = \"%s\"", len(x), x))
+		}
+		fmt.Fprintf(&b, "class \"perch-%s\" {\n  match if %s;\n", v.vendor, strings.Join(tests, " or "))
+		for _, o := range v.options {
+			name := fmt.Sprintf("perch-%d", o)
+			if n, ok := optionNames[o]; ok {
+				name = n[1]
+			}
+			fmt.Fprintf(&b, "  option %s \"%s\";\n", name, v.value(o, at))
+		}
+		if v.wants150() && hasAddress {
+			fmt.Fprintf(&b, "  option perch-150 %s;\n", address)
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
