@@ -84,8 +84,11 @@ func (p *provisionConfig) check() error {
 	}
 	for _, l := range p.Listen {
 		scheme, hostport, _ := strings.Cut(l, ":")
+		if scheme == "pnp" && hostport != "" && !strings.ContainsAny(hostport, "/: ") && p.URL != "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(hostport); err != nil || scheme != "https" && scheme != "http" && scheme != "tftp" {
-			return fmt.Errorf("provision: listen %q: want https:HOST:PORT, or http: or tftp: for what is not secret", l)
+			return fmt.Errorf("provision: listen %q: want https:HOST:PORT, or http: or tftp: for what is not secret; pnp:INTERFACE with an url", l)
 		}
 		if scheme == "https" && (p.TLS.Certificate == "" || p.TLS.Key == "") {
 			return fmt.Errorf("provision: listen %q: name tls: {certificate: FILE, key: FILE}", l)

@@ -35,6 +35,8 @@ type provisioner struct {
 	web       http.Server
 	sockets   []net.PacketConn // of TFTP
 	tftp      []*serve.TFTP
+	groups    []*net.UDPConn // of PnP
+	pnp       serve.PnP
 }
 
 // provisionKey is what passwords of phones are made with.
@@ -69,8 +71,17 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
+	p.pnp.URL, p.pnp.Allow, p.pnp.Log = p.url, s.config.phoneNetworks(), log
 	for _, at := range c.Listen {
 		scheme, hostport, _ := strings.Cut(at, ":")
+		if scheme == "pnp" {
+			g, err := serve.ListenPnP(hostport)
+			if err != nil {
+				return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name an interface (ip link); where the SIP path listens at 0.0.0.0:5060, name its address there instead: the group has the same port"), p.close())
+			}
+			p.groups = append(p.groups, g)
+			continue
+		}
 		var l net.Listener
 		if scheme == "tftp" {
 			var c net.PacketConn
@@ -154,6 +165,22 @@ func (p *provisioner) common(v provisioning.Vendor) (serve.File, bool) {
 	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: c.emergencyNumbers("")}, err, settings.Common)
 }
 
+// url is where a listed phone finds its files, as it is told by PnP; empty: it is not listed.
+func (p *provisioner) url(m discovery.MAC) string {
+	var v provisioning.Vendor
+	p.session.engine.Read(func(d *provisioning.Directory) {
+		phone, _ := d.Phone(m)
+		v = phone.Vendor
+	})
+	switch v {
+	case "":
+		return ""
+	case provisioning.Snom: // which puts its MAC there
+		return p.session.config.Provision.URL + "{mac}.xml"
+	}
+	return p.session.config.Provision.URL
+}
+
 // file writes a file. What fails is told to the admin, and to the phone that there is none.
 func (p *provisioner) file(whose string, d *settings.Device, err error, kind settings.Kind) (serve.File, bool) {
 	var text []byte
@@ -181,6 +208,9 @@ func (p *provisioner) run() error {
 	for i, t := range p.tftp {
 		files.Go(func() { _ = t.Serve(p.sockets[i]) }) // its socket is closed at the end
 	}
+	for _, g := range p.groups {
+		files.Go(func() { _ = p.pnp.Serve(g) })
+	}
 	defer files.Wait()
 	failed := make(chan error, len(p.listeners))
 	for _, l := range p.listeners {
@@ -200,6 +230,9 @@ func (p *provisioner) shutdown(ctx context.Context) error {
 		_ = p.sockets[i].Close()
 		t.Shutdown()
 	}
+	for _, g := range p.groups {
+		_ = g.Close()
+	}
 	return p.web.Shutdown(ctx)
 }
 
@@ -211,6 +244,9 @@ func (p *provisioner) close() error {
 	}
 	for _, c := range p.sockets {
 		errs = append(errs, c.Close())
+	}
+	for _, g := range p.groups {
+		errs = append(errs, g.Close())
 	}
 	return errors.Join(errs...)
 }
