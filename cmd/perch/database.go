@@ -14,6 +14,7 @@ import (
 
 	"perch/gateway"
 	"perch/provisioning"
+	"perch/provisioning/serve"
 	"perch/store"
 )
 
@@ -35,6 +36,8 @@ type session struct {
 	ears   *ears      // in serve: what listens; nil if nothing is captured
 	path   *sipKeeper // in serve: the SIP path; nil if it is not in it
 	beside string     // what names of files beside the database begin with; empty: there is none
+
+	windows *serve.Windows // in serve: those of phones; nil: they are in the file
 }
 
 // hasSite reports whether the directory has a site.

@@ -14,9 +14,12 @@ import (
 
 // provisionCmd shows and checks what phones are told.
 type provisionCmd struct {
-	Render provisionRenderCmd `cmd:"" help:"Print the configuration file of a phone, or which layer gave each setting."`
-	Check  provisionCheckCmd  `cmd:"" help:"Check the settings of all listed phones."`
-	DHCP   provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`
+	Render  provisionRenderCmd `cmd:"" help:"Print the configuration file of a phone, or which layer gave each setting."`
+	Check   provisionCheckCmd  `cmd:"" help:"Check the settings of all listed phones."`
+	Open    provisionOpenCmd   `cmd:"" help:"Let a phone that has no password yet fetch its configuration, once."`
+	Shut    provisionShutCmd   `cmd:"" help:"Take that back."`
+	Windows provisionListCmd   `cmd:"" help:"List the phones that may."`
+	DHCP    provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`
 }
 
 type provisionRenderCmd struct {

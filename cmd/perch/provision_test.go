@@ -102,6 +102,27 @@ func TestProvisioned(t *testing.T) {
 	_, port, _ = net.SplitHostPort(freeAddress(t))
 	s.done(s.sippAt(proxy, "register", account["account.1.user_name"], port, "-key", "mac", "none", "-key", "expires", "600", "-au", account["account.1.auth_name"], "-ap", account["account.1.password"]))
 
+	// A phone that has no password yet gets its file in a window, once, also when serve was
+	// started again meanwhile.
+	if got := s.command("provision", "open", "00:15:65:aa:00:01", "-network", "127.0.0.0/8"); !strings.Contains(got, "127.0.0.0/8") || !strings.Contains(got, "cli:") {
+		t.Errorf("got\n%s", got)
+	}
+	_ = serve.Process.Signal(syscall.SIGTERM)
+	_ = serve.Wait()
+	serve = s.serve()
+	if got := s.command("provision", "windows", "-json"); !strings.Contains(got, `"mac":"00:15:65:aa:00:01","network":"127.0.0.0/8"`) {
+		t.Errorf("got\n%s", got)
+	}
+	if got := fetch(own); got != rendered+"200" {
+		t.Errorf("in its window: got\n%s", got)
+	}
+	if got := fetch(own); !strings.HasSuffix(got, "401") {
+		t.Errorf("behind its window: got\n%s", got)
+	}
+	if got := s.command("provision", "windows"); got != "no window is open\n" {
+		t.Errorf("got %q", got)
+	}
+
 	// A fault in the settings changes nothing that is served.
 	if err := os.WriteFile(filepath.Join(layers, "yealink.yaml"), []byte("settings:\n  x: '{{.'\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -123,7 +144,7 @@ func TestProvisioned(t *testing.T) {
 	}
 	_ = serve.Process.Signal(syscall.SIGHUP)
 	s.await("the new settings", func() bool { return yealinkFile(fetch("-u", user+":"+password, own))["x"] == "new" })
-	if text := log(); !strings.Contains(text, "a phone fetched its configuration") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
+	if text := log(); !strings.Contains(text, "by=window") || !strings.Contains(text, "a phone fetched its configuration") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
 		t.Errorf("the log says\n%s", text)
 	}
 }

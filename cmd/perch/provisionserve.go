@@ -65,7 +65,10 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if err != nil {
 		return nil, withHint(fmt.Errorf("provision: tls: %w", err), "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read")
 	}
-	conf := serve.Config{Key: provisionKey(&p.key), Own: p.own, Common: p.common, Handed: p.handed, Log: log}
+	if s.windows, err = s.openWindows(); err != nil {
+		return nil, err
+	}
+	conf := serve.Config{Key: provisionKey(&p.key), Windows: s.windows, Own: p.own, Common: p.common, Handed: p.handed, Log: log}
 	p.web = http.Server{
 		Handler:  serve.New(conf),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -194,7 +197,7 @@ func (p *provisioner) file(whose string, d *settings.Device, err error, kind set
 		p.log.Error("the configuration of a phone cannot be made", "phone", whose, "error", err, "hint", "perch provision check tells of all phones")
 		return serve.File{}, false
 	}
-	return serve.File{Vendor: d.Vendor, Body: text}, true
+	return serve.File{Vendor: d.Vendor, Body: text, Secret: kind == settings.Own}, true
 }
 
 // handed tells of a file that was handed out.

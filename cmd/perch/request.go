@@ -36,6 +36,7 @@ var requests = map[string]func() request{
 	"doctor":           func() request { return new(doctorRequest) },
 	"provision/render": func() request { return new(renderRequest) },
 	"provision/check":  func() request { return new(checkRequest) },
+	"provision/open":   func() request { return new(windowRequest) },
 }
 
 // missing says what to do when there is no database.

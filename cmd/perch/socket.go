@@ -233,6 +233,8 @@ func sign(r request, who string) {
 		by(&r.Decision.By)
 	case *ackRequest:
 		by(&r.Acknowledgement.By)
+	case *windowRequest:
+		by(&r.By)
 	case *disownRequest:
 		by(&r.By)
 	case *objectRequest:

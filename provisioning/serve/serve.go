@@ -3,10 +3,11 @@
 // A file that is a phone's own has passwords in it, and its name is the phone's MAC, which
 // anybody can guess: half of it is the vendor's. So nobody gets one for a name alone. A phone
 // proves which it is by the certificate that its vendor gave it, or by a password that is its
-// own: that is a function of its MAC and of a key of this installation, so that a phone that
-// nobody knows has one as well, and whoever asks cannot tell by the answer, nor by the time
-// that it takes, which phones there are. What is handed out for a name alone, the common
-// files, holds no secret.
+// own; or else somebody has opened a window for it (window.go). The password is a function
+// of the phone's MAC and of a key of this installation, so that a phone that nobody knows has
+// one as well, and whoever asks cannot tell by the answer, nor by the time that it takes,
+// which phones there are. What is handed out for a name alone, the common files, holds no
+// secret.
 //
 // Who misses too often is not heard for a while. There is no file system behind the names.
 //
@@ -35,6 +36,7 @@ import (
 type File struct {
 	Vendor provisioning.Vendor
 	Body   []byte
+	Secret bool // it has passwords in it: with it the phone has all that it needs
 }
 
 // Handed is told of each file of a phone's own that was handed out.
@@ -54,9 +56,10 @@ type Level uint8
 const (
 	Certificate Level = iota + 1 // by its vendor's certificate
 	Password                     // by its own password, over TLS
+	Opened                       // it did not: a window was open for it, over TLS
 )
 
-var levelNames = [...]string{"", "certificate", "password"}
+var levelNames = [...]string{"", "certificate", "password", "window"}
 
 // String is the level's word.
 func (l Level) String() string { return levelNames[l] }
@@ -71,6 +74,8 @@ type Config struct {
 	Own func(m discovery.MAC, name string) (File, bool)
 	// Common returns what a vendor's phones may all have.
 	Common func(v provisioning.Vendor) (File, bool)
+	// Windows, if they are not nil, are open for phones that have no password yet.
+	Windows *Windows
 	// Handed, if it is not nil, is told of what was handed out. It must not block.
 	Handed func(Handed)
 	Log    *slog.Logger
@@ -149,7 +154,10 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		s.miss(w, source)
 		return
 	}
-	level := s.proves(r, asked.MAC)
+	level, open := s.proves(r, asked.MAC), s.cfg.Windows.lets(asked.MAC, source, s.now())
+	if level == 0 && open {
+		level = Opened
+	}
 	if level == 0 {
 		s.misses.note(source, s.now()) // a phone begins so, and is forgiven when it proves who it is
 		w.Header().Set("WWW-Authenticate", s.challenge())
@@ -162,10 +170,38 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		return
 	}
 	s.misses.forgive(source, s.now())
-	s.send(w, r, f)
+	n := &counted{ResponseWriter: w}
+	s.send(n, r, f)
+	if f.Secret && open && r.Method == http.MethodGet && n.status == http.StatusOK && n.octets == len(f.Body) { // from now on it has its password
+		if _, err := s.cfg.Windows.Shut(asked.MAC, s.now()); err != nil {
+			s.cfg.Log.Error("the window of a phone that has fetched its configuration cannot be shut", "phone", asked.MAC, "error", err, "hint", "see that the directory of the database can be written; the window ends by itself")
+		}
+	}
 	if s.cfg.Handed != nil && r.Method == http.MethodGet {
 		s.cfg.Handed(Handed{s.now(), asked.MAC, r.URL.Path, level, source, r.UserAgent()})
 	}
+}
+
+// counted is what is written of a file.
+type counted struct {
+	http.ResponseWriter
+	status, octets int
+}
+
+// WriteHeader notes the status.
+func (c *counted) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts octets.
+func (c *counted) Write(b []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	n, err := c.ResponseWriter.Write(b)
+	c.octets += n
+	return n, err
 }
 
 // miss answers a name that is none.

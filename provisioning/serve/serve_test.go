@@ -39,10 +39,10 @@ func newServer(handed func(Handed)) *Server {
 	return New(Config{
 		Key: key, Handed: handed,
 		Own: func(m discovery.MAC, _ string) (File, bool) {
-			return File{provisioning.Yealink, []byte("#!version:1.0.0.1\n" + secret)}, m == known
+			return File{provisioning.Yealink, []byte("#!version:1.0.0.1\n" + secret), true}, m == known
 		},
 		Common: func(v provisioning.Vendor) (File, bool) {
-			return File{v, []byte("#!version:1.0.0.1\nlldp = 1\n")}, true
+			return File{Vendor: v, Body: []byte("#!version:1.0.0.1\nlldp = 1\n")}, true
 		},
 	})
 }
@@ -225,6 +225,61 @@ func TestHarvest(t *testing.T) {
 	}
 	if w := ask(known, "192.0.2.1:2000", User(known), PasswordOf(key, known)); w.Code != 200 {
 		t.Errorf("the phones of a site that was known are blocked: %d", w.Code)
+	}
+}
+
+// A window lets one phone fetch its file once, from the network that it is for; until the
+// file has gone out whole it stays open.
+func TestWindow(t *testing.T) {
+	var kept [][]Window
+	windows := NewWindows(nil, func(l []Window) error { kept = append(kept, l); return nil })
+	s := newServer(nil)
+	s.cfg.Windows = windows
+	ask := func(m discovery.MAC, from, method string, header ...string) int {
+		r := httptest.NewRequest(method, "https://perch/"+User(m)+".cfg", nil)
+		r.RemoteAddr = from + ":1000"
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if (w.Code == 200 && method == "GET") != strings.Contains(w.Body.String(), secret) {
+			t.Errorf("got %d, %q", w.Code, w.Body)
+		}
+		return w.Code
+	}
+	open := Window{MAC: known, Network: netip.MustParsePrefix("10.1.0.0/16"), Until: time.Now().Add(time.Hour), By: "cli:admin"}
+	if err := windows.Open(open); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		got  int
+		want int
+	}{
+		{"from another network", ask(known, "10.2.0.1", "GET"), 401},
+		{"another phone", ask(unknown, "10.1.0.1", "GET"), 401},
+		{"a look at it", ask(known, "10.1.0.1", "HEAD"), 200},
+		{"a part of it", ask(known, "10.1.0.1", "GET", "Range", "bytes=0-1"), 206},
+		{"all of it", ask(known, "10.1.0.1", "GET"), 200},
+		{"again", ask(known, "10.1.0.1", "GET"), 401},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: got %d, want %d", tc.name, tc.got, tc.want)
+		}
+	}
+	if len(kept) != 2 || len(kept[0]) != 1 || kept[0][0] != open || len(kept[1]) != 0 {
+		t.Errorf("kept %+v", kept)
+	}
+	open.Until = time.Now().Add(-time.Second)
+	if err := windows.Open(open); err != nil || ask(known, "10.1.0.1", "GET") != 401 || len(windows.List(time.Now())) != 0 {
+		t.Errorf("one that has ended is open: %v, %+v", err, windows.List(time.Now()))
+	}
+	// What cannot be kept does not happen.
+	windows.keep = func([]Window) error { return errTooMany }
+	open.Until = time.Now().Add(time.Hour)
+	if err := windows.Open(open); err == nil || len(windows.List(time.Now())) != 0 {
+		t.Errorf("got %v, %+v", err, windows.List(time.Now()))
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func startTFTP(t *testing.T, size int, allow string) (host, port string) {
 	t.Helper()
 	s := NewTFTP(Config{Common: func(v provisioning.Vendor) (File, bool) {
-		return File{v, bytes.Repeat([]byte("0123456789abcde\n"), size/16)}, v == provisioning.Yealink
+		return File{Vendor: v, Body: bytes.Repeat([]byte("0123456789abcde\n"), size/16)}, v == provisioning.Yealink
 	}}, []netip.Prefix{netip.MustParsePrefix(allow)})
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
