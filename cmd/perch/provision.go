@@ -19,6 +19,7 @@ type provisionCmd struct {
 	Open    provisionOpenCmd   `cmd:"" help:"Let a phone that has no password yet fetch its configuration, once."`
 	Shut    provisionShutCmd   `cmd:"" help:"Take that back."`
 	Windows provisionListCmd   `cmd:"" help:"List the phones that may."`
+	Lint    provisionLintCmd   `cmd:"" help:"Find what in the settings may cost a call for help, or a secret."`
 	DHCP    provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`
 }
 

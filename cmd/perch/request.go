@@ -36,6 +36,7 @@ var requests = map[string]func() request{
 	"doctor":           func() request { return new(doctorRequest) },
 	"provision/render": func() request { return new(renderRequest) },
 	"provision/check":  func() request { return new(checkRequest) },
+	"provision/lint":   func() request { return new(lintRequest) },
 	"provision/open":   func() request { return new(windowRequest) },
 }
 
