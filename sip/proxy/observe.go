@@ -9,7 +9,7 @@ import (
 // A registration that is refreshed over and over, as in a storm, is told once in a
 // while: that the phone is alive is known for so long. Whatever is new is told.
 const (
-	sameAgain = 10 * time.Second
+	sameAgain = 30 * time.Second
 	maxTold   = 1 << 16
 )
 
