@@ -8,6 +8,7 @@ import (
 
 	"perch/discovery"
 	"perch/gateway"
+	"perch/sip/proxy"
 )
 
 // Call is a call for help as mails and pages speak of it.
@@ -100,7 +101,7 @@ func lineWords(aor string) string {
 // sentWords says what the dispatcher was told of the address.
 func sentWords(x *gateway.Emergency) string {
 	why := ""
-	if x.Why == unanswered {
+	if x.Why == proxy.Unanswered {
 		return "Nobody took the call: the telephone system did not answer."
 	}
 	if x.Why != "" {
@@ -155,9 +156,6 @@ func warningsOf(x *gateway.Emergency) (out []string) {
 // 21.4.25).
 const cancelled = 487
 
-// unanswered is why a call has its end of which no PBX has said anything.
-const unanswered = "no PBX answered"
-
 // statusWords says what became of a call.
 func statusWords(x *gateway.Emergency) string {
 	switch status := x.Status; {
@@ -170,7 +168,7 @@ func statusWords(x *gateway.Emergency) string {
 	case status == cancelled:
 		return fmt.Sprintf("the caller hung up before it was answered (%d)", status)
 	}
-	if x.Why == unanswered {
+	if x.Why == proxy.Unanswered {
 		return "no telephone system answered it"
 	}
 	return fmt.Sprintf("refused by the telephone system (%d)", x.Status)

@@ -88,6 +88,14 @@ ctrl_tcp_listen 127.0.0.1:%d
 	return b
 }
 
+// baresipLines are the lines that such phones register.
+func baresipLines(users ...string) (list []Line) {
+	for _, user := range users {
+		list = append(list, HashLine(sip.AOR("sip:"+user+"@example.com"), user, "example.com", "not-a-secret"))
+	}
+	return list
+}
+
 // listen reads netstrings of JSON.
 func (b *baresip) listen() {
 	defer close(b.events)
@@ -196,11 +204,7 @@ func TestTransfer(t *testing.T) {
 			}
 			p := start(t, cfg, upstream...)
 			var phones []*baresip
-			var known []Line
-			for _, user := range []string{"alice", "bob", "carol"} {
-				known = append(known, HashLine(sip.AOR("sip:"+user+"@example.com"), user, "example.com", "not-a-secret"))
-			}
-			p.SetLines(known)
+			p.SetLines(baresipLines("alice", "bob", "carol"))
 			for i, user := range []string{"alice", "bob", "carol"} {
 				phones = append(phones, startBaresip(t, user, []string{"udp", "tcp", "udp"}[i], p.Addr(0)))
 			}

@@ -62,6 +62,24 @@ type Config struct {
 	Log *slog.Logger `json:"-"`
 }
 
+// NumbersAt are what is dialled for help at a site.
+func (c *Config) NumbersAt(site string) []string {
+	for i := range c.Sites {
+		if x := &c.Sites[i]; x.Name == site && x.Numbers != nil {
+			return x.Numbers
+		}
+	}
+	return c.numbers()
+}
+
+// numbers are those of sites that have none of their own.
+func (c *Config) numbers() []string {
+	if c.Numbers == nil {
+		return DefaultEmergencyNumbers
+	}
+	return c.Numbers
+}
+
 // CheckFiles reports what is wrong with the certificates and keys that are named.
 func (c *Config) CheckFiles() error {
 	p := &Proxy{cfg: *c}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"perch/sip"
 )
 
 // office is a site without a PBX: a line that calls, and one that two phones have.
@@ -461,11 +459,7 @@ func TestForkFlows(t *testing.T) {
 func TestForkBaresip(t *testing.T) {
 	port := freePort(t)
 	p := start(t, Config{Realm: "example.com", Listen: []string{fmt.Sprint("udp:127.0.0.1:", port), fmt.Sprint("tcp:127.0.0.1:", port)}})
-	var known []Line
-	for _, user := range []string{"alice", "bob"} {
-		known = append(known, HashLine(sip.AOR("sip:"+user+"@example.com"), user, "example.com", "not-a-secret"))
-	}
-	p.SetLines(known)
+	p.SetLines(baresipLines("alice", "bob"))
 	alice, desk, home := startBaresip(t, "alice", "udp", p.Addr(0)), startRinging(t, "bob", "udp", p.Addr(0)), startRinging(t, "bob", "tcp", p.Addr(0))
 	for _, b := range []*baresip{alice, desk, home} {
 		b.await("REGISTER_OK")

@@ -80,6 +80,9 @@ func (w *worker) hurry(e *emergency) {
 	}
 }
 
+// Unanswered is why a call for help has its end of which no PBX has said anything.
+const Unanswered = "no PBX answered"
+
 // noPBX is what a phone is told when no PBX has said anything for so long that none will:
 // it may know another way (RFC 3263 section 4.3), or its user may.
 var noPBX = &fault{503, "Service Unavailable", ""}
@@ -93,7 +96,7 @@ func (w *worker) giveUp(e *emergency) {
 	}
 	w.answer(e.in, noPBX)
 	e.final, e.passed = true, -1
-	e.call.Status, e.call.Why = noPBX.status, "no PBX answered"
+	e.call.Status, e.call.Why = noPBX.status, Unanswered
 	w.ended(e)
 }
 

@@ -208,10 +208,10 @@ func (p *pending) repeats(now time.Time) (out []*owed) {
 	return out
 }
 
-// sweep tries the next PBX for what is not answered, until ctx ends.
-func (p *Proxy) sweep(ctx context.Context) {
+// each has a worker of its own do something each so often, until ctx ends.
+func (p *Proxy) each(ctx context.Context, d time.Duration, do func(w *worker)) {
 	w := p.newWorker()
-	tick := time.NewTicker(sweepTick)
+	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
 		select {
@@ -219,24 +219,29 @@ func (p *Proxy) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		now := time.Now()
-		for _, o := range p.pending.repeats(now) {
-			if o.to == nil {
-				w.send(o.toward, append(w.out[:0], o.sent...))
-			} else if w.recall(o.in, o.raw) {
-				w.toPBX(o.in, o.to, now)
-			}
-		}
-		for _, o := range w.ownDue(now) {
-			w.send(o.to, append(w.out[:0], o.sent...))
-		}
-		for key, o := range p.pending.overdue(now) {
-			if o.to.owes(now) >= failAfter && !o.to.down.Swap(true) {
-				p.log.Warn("a PBX does not answer; another is tried", "address", o.to.addr)
-			}
-			w.again(key, o, now)
-		}
+		do(w)
 		w.flush()
+	}
+}
+
+// sweep tries the next PBX for what is not answered, and sends again what is due.
+func (w *worker) sweep() {
+	now := time.Now()
+	for _, o := range w.pending.repeats(now) {
+		if o.to == nil {
+			w.send(o.toward, append(w.out[:0], o.sent...))
+		} else if w.recall(o.in, o.raw) {
+			w.toPBX(o.in, o.to, now)
+		}
+	}
+	for _, o := range w.ownDue(now) {
+		w.send(o.to, append(w.out[:0], o.sent...))
+	}
+	for key, o := range w.pending.overdue(now) {
+		if o.to.owes(now) >= failAfter && !o.to.down.Swap(true) {
+			w.log.Warn("a PBX does not answer; another is tried", "address", o.to.addr)
+		}
+		w.again(key, o, now)
 	}
 }
 
@@ -277,29 +282,21 @@ const (
 	probeDown = time.Second
 )
 
-// probe asks the PBXs whether they are there, until ctx ends.
-func (p *Proxy) probe(ctx context.Context) {
-	w := p.newWorker()
-	tick := time.NewTicker(probeDown)
-	defer tick.Stop()
-	last := map[*target]time.Time{}
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+// prober asks the PBXs whether they are there.
+func prober() func(w *worker) {
+	last, n := map[*target]time.Time{}, 0
+	return func(w *worker) {
 		now := time.Now()
-		for _, t := range p.upstreams.list() {
+		for _, t := range w.upstreams.list() {
 			if t.owes(now) >= failAfter && !t.down.Swap(true) {
-				p.log.Warn("a PBX does not answer", "address", t.addr)
+				w.log.Warn("a PBX does not answer", "address", t.addr)
 			}
 			if t.down.Load() || now.Sub(last[t]) >= probeWell {
 				last[t] = now
 				w.knock(t, n, now)
 			}
 		}
-		w.flush()
+		n++
 	}
 }
 

@@ -108,10 +108,8 @@ func New(cfg Config) (*Proxy, error) {
 	if p.allow = cfg.Allow; p.allow == nil {
 		p.allow = PrivateNetworks
 	}
+	p.numbers = cfg.numbers()
 	p.elsewhereSite.Name, p.alone = cfg.Site, len(cfg.Upstream) == 0
-	if p.numbers = cfg.Numbers; p.numbers == nil {
-		p.numbers = DefaultEmergencyNumbers
-	}
 	p.anyNumbers = slices.Clone(p.numbers)
 	for i := range cfg.Sites {
 		p.anyNumbers = append(p.anyNumbers, cfg.Sites[i].Numbers...)
@@ -300,11 +298,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 			running.Go(func() { p.accept(l, &running) })
 		}
 	}
-	running.Go(func() { p.sweep(ctx) })
-	running.Go(func() { p.probe(ctx) })
+	running.Go(func() { p.each(ctx, sweepTick, (*worker).sweep) })
+	running.Go(func() { p.each(ctx, probeDown, prober()) })
 	running.Go(func() { p.upstreams.keep(ctx) })
 	if p.cfg.RegEvents {
-		running.Go(func() { p.subscribe(ctx) })
+		running.Go(func() { p.each(ctx, regTick, func(w *worker) { w.regTurn(p.regs.now()) }) })
 	}
 	<-ctx.Done()
 	err := p.Close()

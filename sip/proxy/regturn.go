@@ -2,27 +2,10 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"hash/fnv"
 	"slices"
 	"time"
 )
-
-// subscribe keeps the subscriptions until ctx ends.
-func (p *Proxy) subscribe(ctx context.Context) {
-	w := p.newWorker()
-	tick := time.NewTicker(regTick)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		w.regTurn(p.regs.now())
-		w.flush()
-	}
-}
 
 // regTurn does what is due, as far as the rate allows.
 func (w *worker) regTurn(now time.Time) {
