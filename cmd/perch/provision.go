@@ -49,16 +49,22 @@ func (r *renderRequest) carryOut(_ context.Context, s *session, env *environment
 	if err != nil {
 		return withHint(err, "give the MAC of a listed phone, as 00:15:65:aa:bb:cc")
 	}
-	layers, err := s.config.Provision.layers()
+	files, err := s.phoneFiles()
 	if err != nil {
 		return err
 	}
-	key, err := s.secretKey()
+	var device *settings.Device
+	s.engine.Read(func(d *provisioning.Directory) {
+		if p, ok := d.Phone(mac); ok {
+			device, err = files.device(d, &p)
+		} else {
+			err = withHint(fmt.Errorf("%s is not listed", mac), "list it in phones.csv with its vendor, and import that")
+		}
+	})
 	if err != nil {
 		return err
 	}
-	var set *settings.Set
-	s.engine.Read(func(d *provisioning.Directory) { set, err = s.config.settingsOf(d, layers, &key, mac) })
+	set, err := files.of(device)
 	if err != nil {
 		return err
 	}
@@ -77,24 +83,32 @@ func (r *renderRequest) carryOut(_ context.Context, s *session, env *environment
 	return err
 }
 
-// settingsOf are the settings of a listed phone.
-func (c *config) settingsOf(d *provisioning.Directory, l *settings.Layers, key *provisioning.SecretKey, mac discovery.MAC) (*settings.Set, error) {
-	p, ok := d.Phone(mac)
-	if !ok {
-		return nil, withHint(fmt.Errorf("%s is not listed", mac), "list it in phones.csv with its vendor, and import that")
+// listedPhone is a phone as it was when all were looked through: what its files say, or why
+// that is not known.
+type listedPhone struct {
+	provisioning.Phone
+	device *settings.Device
+	err    error
+}
+
+// devices are all listed phones. Their files are made of that later, when the engine goes on.
+func (s *session) devices(f *phoneFiles) (out []listedPhone) {
+	s.engine.Read(func(d *provisioning.Directory) {
+		for _, p := range d.Phones() {
+			x := listedPhone{Phone: p}
+			x.device, x.err = f.device(d, &p)
+			out = append(out, x)
+		}
+	})
+	return out
+}
+
+// settings are those of one of them.
+func (x *listedPhone) settings(f *phoneFiles) (*settings.Set, error) {
+	if x.err != nil {
+		return nil, x.err
 	}
-	if p.Vendor == "" {
-		return nil, withHint(fmt.Errorf("%s: its vendor is not known", mac), "fill in vendor, and model, in phones.csv, and import that")
-	}
-	x, err := c.device(d, &p, key)
-	if err != nil {
-		return nil, err
-	}
-	set, err := l.Of(x)
-	if err != nil {
-		return nil, withHint(err, "mend the template; perch provision check tries all phones")
-	}
-	return set, nil
+	return f.of(x.device)
 }
 
 // printLayers prints where each setting is from. What a secret is nobody needs to see for
@@ -132,36 +146,30 @@ func (c *provisionCheckCmd) Run(env *environment) error {
 type checkRequest struct{}
 
 func (r *checkRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	layers, err := s.config.Provision.layers()
-	if err != nil {
-		return err
-	}
-	key, err := s.secretKey()
+	files, err := s.phoneFiles()
 	if err != nil {
 		return err
 	}
 	var errs []error
 	seen := map[string]bool{}
 	right, without := 0, 0
-	s.engine.Read(func(d *provisioning.Directory) {
-		for _, p := range d.Phones() {
-			if p.Vendor == "" {
-				without++
-				continue
-			}
-			set, err := s.config.settingsOf(d, layers, &key, p.MAC)
-			if err == nil {
-				_, err = set.File(settings.Own)
-			}
-			switch {
-			case err == nil:
-				right++
-			case !seen[err.Error()]: // a fault in a layer is that of many phones
-				seen[err.Error()] = true
-				errs = append(errs, err)
-			}
+	for _, p := range s.devices(&files) {
+		if p.Vendor == "" {
+			without++
+			continue
 		}
-	})
+		set, err := p.settings(&files)
+		if err == nil {
+			_, err = set.File(settings.Own)
+		}
+		switch {
+		case err == nil:
+			right++
+		case !seen[err.Error()]: // a fault in a layer is that of many phones
+			seen[err.Error()] = true
+			errs = append(errs, err)
+		}
+	}
 	fmt.Fprintf(env.stdout, "%d phones have their files", right)
 	if without > 0 {
 		fmt.Fprintf(env.stdout, ", of %d the vendor is not known", without)

@@ -11,7 +11,6 @@ import (
 	"perch/provisioning"
 	"perch/provisioning/serve"
 	"perch/provisioning/settings"
-	"perch/sip/proxy"
 )
 
 // provisionConfig says what phones are told.
@@ -117,16 +116,50 @@ func (p *provisionConfig) layers() (*settings.Layers, error) {
 	return l, nil
 }
 
+// phoneFiles makes the files of phones.
+type phoneFiles struct {
+	config  *config
+	layers  *settings.Layers
+	secrets provisioning.SecretKey
+	key     [32]byte // of phones' own passwords
+}
+
+// phoneFiles reads what they are made of.
+func (s *session) phoneFiles() (f phoneFiles, err error) {
+	f.config = &s.config
+	if f.layers, err = s.config.Provision.layers(); err != nil {
+		return f, err
+	}
+	if f.secrets, err = s.secretKey(); err != nil {
+		return f, err
+	}
+	f.key = provisionKey(&f.secrets)
+	return f, nil
+}
+
+// of returns the settings of a phone whose device is known.
+func (f *phoneFiles) of(x *settings.Device) (*settings.Set, error) {
+	set, err := f.layers.Of(x)
+	if err != nil {
+		return nil, withHint(err, "mend the template; perch provision check tries all phones")
+	}
+	return set, nil
+}
+
 // device is a listed phone, and what its files say. A line whose secret cannot be opened is
-// an error.
-func (c *config) device(d *provisioning.Directory, p *provisioning.Phone, key *provisioning.SecretKey) (*settings.Device, error) {
-	at := c.Provision.of(p.Site)
+// an error, and so is a vendor that is not known.
+func (f *phoneFiles) device(d *provisioning.Directory, p *provisioning.Phone) (*settings.Device, error) {
+	if p.Vendor == "" {
+		return nil, withHint(fmt.Errorf("%s: its vendor is not known", p.MAC), "fill in vendor, and model, in phones.csv, and import that")
+	}
+	c := f.config
+	at, path := c.Provision.of(p.Site), c.proxy()
 	x := &settings.Device{
 		MAC: p.MAC, Vendor: p.Vendor, Model: p.Model, Label: p.Label, Site: p.Site, URL: c.Provision.URL,
-		VoiceVLAN: at.VoiceVLAN, Language: at.Language, NTP: at.NTP, Emergency: c.emergencyNumbers(p.Site),
+		VoiceVLAN: at.VoiceVLAN, Language: at.Language, NTP: at.NTP, Emergency: path.NumbersAt(p.Site),
 	}
 	if len(c.Provision.Listen) > 0 {
-		x.User, x.Secret = serve.User(p.MAC), serve.PasswordOf(provisionKey(key), p.MAC)
+		x.User, x.Secret = serve.User(p.MAC), serve.PasswordOf(f.key, p.MAC)
 	}
 	if site, ok := d.Site(p.Site); ok {
 		x.Timezone = site.Timezone
@@ -159,26 +192,13 @@ func (c *config) device(d *provisioning.Directory, p *provisioning.Phone, key *p
 			l.Label = l.User
 		}
 		if row.Secret != "" {
-			if l.Secret, err = key.Open(&row); err != nil {
+			if l.Secret, err = f.secrets.Open(&row); err != nil {
 				return nil, sealFault(err)
 			}
 		}
 		x.Lines = append(x.Lines, l)
 	}
 	return x, nil
-}
-
-// emergencyNumbers are those that mean help at a site.
-func (c *config) emergencyNumbers(site string) []string {
-	for _, e := range c.SIP.EmergencySites {
-		if e.Site == site && e.Numbers != nil {
-			return e.Numbers
-		}
-	}
-	if c.SIP.Emergency != nil {
-		return c.SIP.Emergency
-	}
-	return proxy.DefaultEmergencyNumbers
 }
 
 // provisionProxy is where phones find Perch: as it is told, or else where the SIP path

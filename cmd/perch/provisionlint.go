@@ -35,11 +35,7 @@ type risky struct {
 const shownPhones = 5
 
 func (r *lintRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	layers, err := s.config.Provision.layers()
-	if err != nil {
-		return err
-	}
-	key, err := s.secretKey()
+	files, err := s.phoneFiles()
 	if err != nil {
 		return err
 	}
@@ -53,26 +49,24 @@ func (r *lintRequest) carryOut(_ context.Context, s *session, env *environment) 
 		by[x].Phones = append(by[x].Phones, m)
 	}
 	n := 0
-	s.engine.Read(func(d *provisioning.Directory) {
-		for _, p := range d.Phones() {
-			if p.Kind != provisioning.Desk {
-				continue
-			}
-			n++
-			if p.Vendor == "" {
-				note(settings.Risk{What: "its vendor is not known: what it is told is not Perch's", Remedy: "fill in vendor, and model, in phones.csv"}, p.MAC)
-				continue
-			}
-			set, err := s.config.settingsOf(d, layers, &key, p.MAC)
-			if err != nil {
-				note(settings.Risk{What: "its file cannot be made: " + strings.ReplaceAll(err.Error(), "\n", "; "), Remedy: "perch provision check tells of all phones"}, p.MAC)
-				continue
-			}
-			for _, x := range set.Risks() {
-				note(x, p.MAC)
-			}
+	for _, p := range s.devices(&files) {
+		if p.Kind != provisioning.Desk {
+			continue
 		}
-	})
+		n++
+		if p.Vendor == "" {
+			note(settings.Risk{What: "its vendor is not known: what it is told is not Perch's", Remedy: "fill in vendor, and model, in phones.csv"}, p.MAC)
+			continue
+		}
+		set, err := p.settings(&files)
+		if err != nil {
+			note(settings.Risk{What: "its file cannot be made: " + strings.ReplaceAll(err.Error(), "\n", "; "), Remedy: "perch provision check tells of all phones"}, p.MAC)
+			continue
+		}
+		for _, x := range set.Risks() {
+			note(x, p.MAC)
+		}
+	}
 	if r.JSON {
 		e := json.NewEncoder(env.stdout)
 		e.SetEscapeHTML(false)

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -22,15 +21,13 @@ import (
 	"perch/provisioning"
 	"perch/provisioning/serve"
 	"perch/provisioning/settings"
-	"perch/sip/proxy"
 )
 
 // provisioner serves phones their files.
 type provisioner struct {
 	session   *session
 	log       *slog.Logger
-	key       provisioning.SecretKey
-	layers    atomic.Pointer[settings.Layers] // the last that were right
+	files     atomic.Pointer[phoneFiles] // of the settings that were right last
 	listeners []net.Listener
 	web       http.Server
 	sockets   []net.PacketConn // of TFTP
@@ -54,13 +51,11 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		return nil, nil
 	}
 	p := &provisioner{session: s, log: log}
-	var err error
-	if p.key, err = s.secretKey(); err != nil {
+	files, err := s.phoneFiles()
+	if err != nil {
 		return nil, err
 	}
-	if err := p.reload(); err != nil {
-		return nil, err
-	}
+	p.files.Store(&files)
 	over, err := c.TLS.config()
 	if err != nil {
 		return nil, withHint(fmt.Errorf("provision: tls: %w", err), "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read")
@@ -68,13 +63,13 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if s.windows, err = s.openWindows(); err != nil {
 		return nil, err
 	}
-	conf := serve.Config{Key: provisionKey(&p.key), Windows: s.windows, Own: p.own, Common: p.common, Handed: p.handed, Log: log}
+	conf := serve.Config{Key: files.key, Windows: s.windows, Own: p.own, Common: p.common, Handed: p.handed, Log: log}
 	p.web = http.Server{
 		Handler:  serve.New(conf),
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	p.pnp.URL, p.pnp.Allow, p.pnp.Log = p.url, s.config.phoneNetworks(), log
+	p.pnp.URL, p.pnp.Allow, p.pnp.Log = p.url, s.config.SIP.Allow, log
 	for _, at := range c.Listen {
 		scheme, hostport, _ := strings.Cut(at, ":")
 		if scheme == "pnp" {
@@ -89,7 +84,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		if scheme == "tftp" {
 			var c net.PacketConn
 			if c, err = net.ListenPacket("udp", hostport); err == nil {
-				p.sockets, p.tftp = append(p.sockets, c), append(p.tftp, serve.NewTFTP(conf, s.config.phoneNetworks()))
+				p.sockets, p.tftp = append(p.sockets, c), append(p.tftp, serve.NewTFTP(conf, s.config.SIP.Allow))
 				continue
 			}
 		} else {
@@ -134,7 +129,9 @@ func (t *provisionTLSConfig) config() (*tls.Config, error) {
 func (p *provisioner) reload() error {
 	l, err := p.session.config.Provision.layers()
 	if err == nil {
-		p.layers.Store(l)
+		next := *p.files.Load()
+		next.layers = l
+		p.files.Store(&next)
 	}
 	return err
 }
@@ -152,7 +149,7 @@ func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) 
 		var asked settings.Asked
 		if asked, ok = settings.Parse(name, phone.Vendor); ok {
 			kind = asked.Kind
-			device, err = p.session.config.device(d, &phone, &p.key)
+			device, err = p.files.Load().device(d, &phone)
 		}
 	})
 	if !ok {
@@ -164,8 +161,9 @@ func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) 
 // common makes what a vendor's phones may all have.
 func (p *provisioner) common(v provisioning.Vendor) (serve.File, bool) {
 	c := &p.session.config
+	path := c.proxy()
 	proxy, err := c.provisionProxy(c.Provision.Proxy)
-	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: c.emergencyNumbers("")}, err, settings.Common)
+	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: path.NumbersAt("")}, err, settings.Common)
 }
 
 // url is where a listed phone finds its files, as it is told by PnP; empty: it is not listed.
@@ -179,7 +177,7 @@ func (p *provisioner) url(m discovery.MAC) string {
 	case "":
 		return ""
 	case provisioning.Snom: // which puts its MAC there
-		return p.session.config.Provision.URL + "{mac}.xml"
+		return p.session.config.Provision.URL + settings.SnomFile
 	}
 	return p.session.config.Provision.URL
 }
@@ -189,7 +187,7 @@ func (p *provisioner) file(whose string, d *settings.Device, err error, kind set
 	var text []byte
 	if err == nil {
 		var set *settings.Set
-		if set, err = p.layers.Load().Of(d); err == nil {
+		if set, err = p.files.Load().of(d); err == nil {
 			text, err = set.File(kind)
 		}
 	}
@@ -252,12 +250,4 @@ func (p *provisioner) close() error {
 		errs = append(errs, g.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// phoneNetworks are those that phones are in.
-func (c *config) phoneNetworks() []netip.Prefix {
-	if len(c.SIP.Allow) > 0 {
-		return c.SIP.Allow
-	}
-	return proxy.PrivateNetworks
 }

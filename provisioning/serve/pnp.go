@@ -78,7 +78,7 @@ type subscribe struct {
 // answer answers one datagram.
 func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	if len(text) > maxSubscribe || !p.allowed(from.Addr()) {
+	if len(text) > maxSubscribe || !within(p.Allow, from.Addr()) {
 		return
 	}
 	s, ok := readSubscribe(text)
@@ -171,15 +171,6 @@ func macIn(uri string) (discovery.MAC, bool) {
 		}
 	}
 	return discovery.MAC{}, false
-}
-
-func (p *PnP) allowed(a netip.Addr) bool {
-	for _, x := range p.Allow {
-		if x.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // due reports whether an address may be answered again, and notes that it is.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,12 +112,12 @@ func (t *TFTP) hears(a netip.Addr, b []byte) bool {
 	if len(b) < 4 || len(b) > 2*maxName || b[0] != 0 || b[1] != rrq || t.misses.blocked(a, time.Now()) {
 		return false
 	}
-	for _, p := range t.allow {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return within(t.allow, a)
+}
+
+// within reports whether an address is in one of some networks.
+func within(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // filtered is a socket from which comes only what is heard.

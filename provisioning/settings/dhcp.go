@@ -57,10 +57,13 @@ func DHCP(server, at string) (string, error) {
 	return "", fmt.Errorf("DHCP server %q: want %s", server, strings.Join(DHCPServers, ", "))
 }
 
+// SnomFile is a Snom's own file behind the URL: the phone puts its MAC there.
+const SnomFile = "{mac}.xml"
+
 // value is what stands in an option of a vendor's.
 func (v *dhcpOf) value(option int, at string) string {
 	if option == 67 {
-		return "{mac}.xml"
+		return SnomFile
 	}
 	if v.vendor == provisioning.Cisco {
 		return at + "$MA.xml"

@@ -16,7 +16,7 @@ var functions = template.FuncMap{
 	"join": strings.Join, "upper": strings.ToUpper, "lower": strings.ToLower,
 	"hour": hours, "seconds": seconds, "gmt": gmt,
 	"transport": transport, "language": language,
-	"method": method, "bare": bare, "profile": profile, "backup": backup,
+	"method": method, "bare": bare, "backup": backup,
 }
 
 // zone is the standard offset of a time zone from UTC, in seconds; without its summer time,
@@ -118,9 +118,6 @@ func bare(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	return strings.TrimSuffix(rest, "/")
 }
-
-// profile is what a Cisco phone puts behind the URL: its own MAC.
-func profile(string) string { return "$MA.xml" }
 
 // backup is the identity by which a Snom registers a line when its proxy is gone: behind
 // those of all lines.
