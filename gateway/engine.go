@@ -66,7 +66,8 @@ type Engine struct {
 	prompts map[int64]*Prompt
 	claims  map[int64]*Claim
 	answers map[int64]*Answer
-	replies map[int64]int64 // prompt: the answer that closed it
+	replies map[int64]int64                 // prompt: the answer that closed it
+	heirs   map[discovery.MAC]discovery.MAC // phones that were not heard yet: in whose place they are
 	agenda  agenda
 
 	emergencies []*Emergency          // by ID
@@ -104,6 +105,7 @@ func New(ctx context.Context, cfg Config, store Store) (*Engine, error) {
 		claims:  map[int64]*Claim{},
 		answers: map[int64]*Answer{},
 		replies: map[int64]int64{},
+		heirs:   map[discovery.MAC]discovery.MAC{},
 		calls:   map[string]*Emergency{},
 		sources: map[string]Position{},
 		batch:   newPending(),
@@ -263,6 +265,9 @@ func (e *Engine) follow(changes []discovery.Change) {
 		}
 		if c.What&discovery.Absorbed != 0 {
 			e.absorb(p, c.From)
+		}
+		if from, is := e.heirs[p.id().MAC]; is && !p.id().Provisional() {
+			e.succeed(p, from)
 		}
 		if p.kind(e) == provisioning.Ignore {
 			continue

@@ -66,6 +66,9 @@ func (e *Engine) loadPhones(phones []*phone) {
 	for i, p := range phones {
 		e.phones.Set(p.id(), p)
 		tracks[i] = p.track
+		if !p.Heir.Nobody() {
+			e.heirs[p.Heir] = p.id().MAC
+		}
 		if !p.Due.IsZero() {
 			e.agenda.add(due{at: p.Due, what: dueSettle, phone: p})
 		}
@@ -209,6 +212,9 @@ func (p *phone) read(r *discovery.Stored) {
 		p.Asked = discovery.StoredOther[few[asked]](r)
 	}
 	p.Later = r.InstantOf("Later")
+	if r.Key("Heir") {
+		p.Heir = discovery.StoredOther[discovery.MAC](r)
+	}
 	r.Close()
 }
 

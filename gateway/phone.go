@@ -22,6 +22,7 @@ type phone struct {
 	Declined   few[string]       `json:",omitzero"`  // who said that it is not their phone, sorted
 	Asked      few[asked]        `json:",omitzero"`  // the networks asked about by mail lately, oldest first
 	Later      discovery.Instant `json:",omitzero"`  // when the open prompt's mail goes out; zero: it has gone
+	Heir       discovery.MAC     `json:",omitzero"`  // the phone in its place, which was not heard yet
 }
 
 func (p *phone) id() discovery.PhoneID { return p.track.ID }

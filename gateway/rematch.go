@@ -93,6 +93,12 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	if err != nil || changes.Empty() {
 		return changes, err
 	}
+	e.takeOver(next, changes)
+	return changes, nil
+}
+
+// takeOver puts a directory into force.
+func (e *Engine) takeOver(next *provisioning.Directory, changes provisioning.Changes) {
 	e.dir = next
 	e.tracker.SetDirectory(phonebook{next})
 	e.batch.directory(changes)
@@ -109,7 +115,6 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()
-	return changes, nil
 }
 
 // listedAnew asks those again who said that a phone is not theirs, and whom the

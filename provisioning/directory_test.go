@@ -144,6 +144,9 @@ func TestMerge(t *testing.T) {
 		{"one phone changes", "phones", "mac,label\n00:15:65:00:00:02,Lobby\n", false, func(c *Changes) bool {
 			return len(c.Put.Phones) == 1 && c.Put.Phones[0].Label == "Lobby" && len(c.GonePhones) == 0
 		}},
+		{"a phone has another model", "phones", "mac,site,users,aors,model\n00:15:65:00:00:02,hq,bob@x.example,1@x.example,SIP-T46S\n", false, func(c *Changes) bool {
+			return len(c.Put.Phones) == 1 && c.Put.Phones[0].Model == "SIP-T46S"
+		}},
 		{"one phone is left", "phones", "mac,site,users,aors\n00:15:65:00:00:02,hq,bob@x.example,1@x.example\n", true, func(c *Changes) bool {
 			return len(c.Put.Phones) == 0 && len(c.GonePhones) == 1 && c.GonePhones[0].MAC == discovery.MAC{0, 0x15, 0x65, 0, 0, 1}
 		}},

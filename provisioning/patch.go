@@ -128,7 +128,7 @@ func equalUsers(a, b User) bool {
 }
 
 func equalPhones(a, b Phone) bool {
-	return a.MAC == b.MAC && a.Kind == b.Kind && a.Label == b.Label && a.Site == b.Site &&
+	return a.MAC == b.MAC && a.Kind == b.Kind && a.Label == b.Label && a.Site == b.Site && a.Vendor == b.Vendor && a.Model == b.Model &&
 		slices.Equal(a.Users, b.Users) && slices.Equal(a.AORs, b.AORs)
 }
 

@@ -45,6 +45,7 @@ type sipKeeper struct {
 	secret  func(*provisioning.Line) (string, error) // a line's password
 	alarms  *alarms
 	shows   *displays // nil: none
+	resyncs resyncs
 	live    *live
 	help    func(gateway.EmergencyCall)
 	calls   chan gateway.EmergencyCall  // on their way to the engine
@@ -368,6 +369,12 @@ func (k *sipKeeper) read() {
 			var s proxy.State
 			if err = readRecord(r, &s); err == nil {
 				k.state.Store(&s)
+				continue
+			}
+		case kind == recordResynced:
+			var x proxy.Resynced
+			if err = readRecord(r, &x); err == nil {
+				k.resyncs.take(x)
 				continue
 			}
 		case kind == recordKeepAlive:

@@ -31,8 +31,8 @@ import (
 // is answered by "ok", or by "other" if this process has another one. "callers N" is
 // followed by N octets, a callerNews. "stop" ends the process. What this process
 // sends to who is attached is records: 'o' and an observation; or 'e' for an emergency
-// call, 's' for its state or 'k' for a sign of life of a phone, each with a length in 4
-// octets and JSON.
+// call, 's' for its state, 'k' for a sign of life of a phone or 'r' for what became of a
+// resync, each with a length in 4 octets and JSON.
 
 // sipSpec is what the process of the SIP path is told at its start, as JSON on its
 // standard input.
@@ -54,7 +54,8 @@ type callerNews struct {
 	Put    []proxy.Caller `json:"put,omitempty"`
 	Gone   []string       `json:"gone,omitempty"`
 	End    bool           `json:"end,omitempty"`
-	Show   []proxy.Notice `json:"show,omitempty"` // on the displays of phones
+	Show   []proxy.Notice `json:"show,omitempty"`   // on the displays of phones
+	Resync []proxy.Resync `json:"resync,omitempty"` // phones that are to look for their configuration
 }
 
 // sipStart is what it says on its standard output: that it is ready, or why not.
@@ -86,7 +87,7 @@ func (c *sipPathCmd) Run(env *environment) error {
 			s.Dropped = out.dropped.Load()
 			return s
 		}
-		out.lines, out.watch, out.show = p.SetLines, p.Watch, p.Show
+		out.lines, out.watch, out.show, out.resync = p.SetLines, p.Watch, p.Show, p.Resync
 		out.roll = newRoll(spec.Callers, p, log)
 		out.register = newRegister(spec.Phones, p, log)
 		out.clients, err = listenAdmin(spec.Socket)
@@ -140,6 +141,7 @@ const (
 	recordEmergency   = 'e'
 	recordState       = 's'
 	recordKeepAlive   = 'k'
+	recordResynced    = 'r'
 )
 
 // stateEvery is how often the state is told.
@@ -156,12 +158,13 @@ func record(kind byte, v any) ([]byte, error) {
 
 // outlet hands observations to whoever is attached.
 type outlet struct {
-	id    string
-	roll  *roll
-	lines func([]proxy.Line)
-	watch func([]sip.AOR)
-	show  func(proxy.Notice) int
-	state func() proxy.State
+	id     string
+	roll   *roll
+	lines  func([]proxy.Line)
+	watch  func([]sip.AOR)
+	show   func(proxy.Notice) int
+	resync func(proxy.Resync, func(proxy.Resynced))
+	state  func() proxy.State
 
 	register *register
 	queue    chan []byte
@@ -198,8 +201,11 @@ func (o *outlet) enqueue(b []byte) {
 }
 
 // alarm takes an emergency call in, and never waits.
-func (o *outlet) alarm(c proxy.EmergencyCall) {
-	b, err := record(recordEmergency, c)
+func (o *outlet) alarm(c proxy.EmergencyCall) { o.urgent(recordEmergency, c) }
+
+// urgent takes in what goes before all others, and never waits.
+func (o *outlet) urgent(kind byte, v any) {
+	b, err := record(kind, v)
 	if err != nil {
 		return // of nothing that it holds
 	}
@@ -274,6 +280,9 @@ func (o *outlet) client(c net.Conn) {
 			}
 			for _, n := range news.Show {
 				o.show(n)
+			}
+			for _, r := range news.Resync {
+				o.resync(r, func(x proxy.Resynced) { o.urgent(recordResynced, x) })
 			}
 		default:
 			_, _ = c.Write([]byte("other\n"))

@@ -19,28 +19,35 @@ type Notice struct {
 // through us: by MESSAGE (RFC 3428), or by what its vendor shows. It returns
 // how many were sent. What becomes of them is counted: nothing depends on it.
 func (p *Proxy) Show(n Notice) (sent int) {
+	return p.tell(n.Phone, func(agent string) ownAsk { return displayOf(agent, n.Text) }, func(status int) {
+		if status/100 == 2 {
+			p.count.shown.Add(1)
+		} else {
+			p.count.notShown.Add(1)
+		}
+	})
+}
+
+// tell sends a request of ours to a phone by each connection by which it registered
+// through us, and returns how many were sent. Done is told of each the status of its
+// answer, 408 if there is none; it must not block.
+func (p *Proxy) tell(phone string, request func(agent string) ownAsk, done func(status int)) (sent int) {
 	c := p.callers.Load()
-	if c == nil || c.all[n.Phone] == nil {
+	if c == nil || c.all[phone] == nil {
 		return 0
 	}
-	x, now, w := c.all[n.Phone], time.Now(), p.newWorker()
-	var shown []flow
+	x, now, w := c.all[phone], time.Now(), p.newWorker()
+	var told []flow
 	for _, a := range x.AORs {
 		for _, b := range p.bindings.of(sip.AOR(a), now) {
 			here := slices.Contains(x.Sources, b.flow.peer.Addr()) && slices.Contains(x.Contacts, b.URI)
-			if !here || !p.alive(b.flow) || slices.Contains(shown, b.flow) {
+			if !here || !p.alive(b.flow) || slices.Contains(told, b.flow) {
 				continue
 			}
-			shown = append(shown, b.flow)
-			ask := displayOf(b.Agent, n.Text)
+			told = append(told, b.flow)
+			ask := request(b.Agent)
 			ask.uri, ask.aor = b.URI, a
-			if w.ask(b.flow, ask, func(_ *worker, status int) {
-				if status/100 == 2 {
-					p.count.shown.Add(1)
-				} else {
-					p.count.notShown.Add(1)
-				}
-			}) {
+			if w.ask(b.flow, ask, func(_ *worker, status int) { done(status) }) {
 				sent++
 			}
 		}
@@ -48,7 +55,6 @@ func (p *Proxy) Show(n Notice) (sent int) {
 	w.flush()
 	return sent
 }
-
 // displayOf is the request by which a phone shows a line.
 func displayOf(agent, text string) ownAsk {
 	agent, xml := strings.ToLower(agent), html.EscapeString(text)

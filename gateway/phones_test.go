@@ -1,0 +1,131 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"perch/discovery"
+	"perch/gateway"
+	"perch/provisioning"
+)
+
+const heir = "00:15:65:aa:00:77"
+
+// another is a capture as it would be of another phone, later: the same port, the same lease.
+func another(seen []*discovery.Observation, from, to discovery.MAC, later time.Duration) []*discovery.Observation {
+	var out []*discovery.Observation
+	swap := func(m *discovery.MAC) {
+		if *m == from {
+			*m = to
+		}
+	}
+	for _, o := range seen {
+		x := *o
+		x.Time = x.Time.Add(later)
+		swap(&x.MAC)
+		swap(&x.Dst)
+		if o.DHCP != nil {
+			d := *o.DHCP
+			swap(&d.Chaddr)
+			x.DHCP = &d
+		}
+		if o.ARP != nil {
+			a := *o.ARP
+			swap(&a.SenderMAC)
+			x.ARP = &a
+		}
+		out = append(out, &x)
+	}
+	return out
+}
+
+func mustMAC(t *testing.T, s string) discovery.MAC {
+	t.Helper()
+	m, err := discovery.ParseMAC(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A phone that takes another one's place has its row, and what was answered for it: it is not
+// asked about where the other one stood, whether it is heard before it is put there or after.
+func TestReplacePhone(t *testing.T) {
+	old, next := mustMAC(t, mac1), mustMAC(t, heir)
+	row := provisioning.Phone{MAC: next, Vendor: provisioning.Yealink, Model: "SIP-T54W"}
+	for _, tc := range []struct {
+		name   string
+		before bool // it was heard, and asked about, before
+	}{{"not heard yet", false}, {"asked already", true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := newDesk(t, "confirm", gateway.DefaultPolicy(), map[string]string{"phones": "mac,label,site,users,vendor,model\n" + mac1 + ",Alice's desk,hq,alice@example.com,yealink,SIP-T46S\n"})
+			d.until("08:05")
+			d.must(d.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerConfirm, By: alice}))
+			d.until("08:30")
+			if tc.before {
+				d.table("phones", "mac,label,site,users\n"+heir+",New,hq,alice@example.com\n", false)
+			}
+			d.seen = append(d.seen, another(d.seen, old, next, 2*time.Hour)...)
+			if !tc.before {
+				d.must(d.ReplacePhone(old, row))
+				d.restart()
+			}
+			d.until("10:30")
+			if tc.before {
+				if q, ok := d.Question(2, alice); !ok || q.State != 0 {
+					t.Fatalf("got %+v, %v: want it asked", q, ok)
+				}
+				d.must(d.ReplacePhone(old, row))
+			}
+			d.until("11:00")
+			x := d.Explain(heir)
+			if len(x) != 1 || x[0].Assignment.Location != "hq-307" || x[0].Assignment.Source != gateway.FromConfirmed || x[0].Prompt != nil || x[0].Label != "Alice's desk" {
+				t.Fatalf("got %+v", x)
+			}
+			if n := len(d.Prompts()); n != 1 && !tc.before || n != 2 && tc.before {
+				t.Errorf("%d prompts", n)
+			}
+			if len(d.Explain(mac1)) != 0 {
+				t.Error("the phone that was replaced is still there")
+			}
+			p, ok := d.Directory().Phone(next)
+			if _, left := d.Directory().Phone(old); left || !ok || p.Model != "SIP-T54W" || !slices.Equal(p.Users, []string{alice}) {
+				t.Errorf("got %+v, and of the other one %v", p, left)
+			}
+			d.restart()
+			if got := d.inForce(heir); got != "hq-307" {
+				t.Errorf("after a restart: %s", got)
+			}
+		})
+	}
+}
+
+// What cannot be is refused, and changes nothing.
+func TestReplacePhoneRefuses(t *testing.T) {
+	d := newDesk(t, "confirm", gateway.DefaultPolicy(), map[string]string{"phones": "mac,users,aors\n" + mac1 + ",alice@example.com,\n00:15:65:aa:00:02,,sip:102@example.com\n"})
+	for _, tc := range []struct{ old, next, want string }{
+		{heir, "00:15:65:aa:00:78", "is not listed"},
+		{mac1, mac1, "cannot take its own place"},
+		{mac1, "00:15:65:aa:00:02", "has lines of its own"},
+	} {
+		err := d.ReplacePhone(mustMAC(t, tc.old), provisioning.Phone{MAC: mustMAC(t, tc.next)})
+		var no *gateway.Refusal
+		if !errors.As(err, &no) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s by %s: got %v, want %q", tc.old, tc.next, err, tc.want)
+		}
+	}
+	before := d.Pending()
+	if err := d.ChangeDirectory(provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{{MAC: mustMAC(t, heir), Users: []string{"nobody@example.com"}}}}}); err == nil || d.Pending() != before {
+		t.Errorf("got %v: want a user that is not there refused", err)
+	}
+	d.must(d.ChangeDirectory(provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{{MAC: mustMAC(t, heir), Kind: provisioning.Desk, Users: []string{alice}}}}}))
+	d.must(d.Checkpoint(context.Background()))
+	d.start()
+	if p, ok := d.Directory().Phone(mustMAC(t, heir)); !ok || !slices.Equal(p.Users, []string{alice}) {
+		t.Errorf("got %+v, %v", p, ok)
+	}
+}
