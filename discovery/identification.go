@@ -56,7 +56,7 @@ func (x saying) device() Device {
 		return ParseCDP(platform, software)
 	case SayerLLDP:
 		return ParseSystemDescription(text)
-	case SayerUserAgent:
+	case SayerUserAgent, SayerFetch:
 		return ParseUserAgent(text)
 	case SayerVendorClass:
 		return ParseVendorClass(text)

@@ -24,12 +24,13 @@ const (
 	SayerParamList                // DHCP option 55: only a family, of few lists
 	SayerVendorClass              // DHCP option 60
 	SayerUserAgent                // of a counted REGISTER
+	SayerFetch                    // the User-Agent by which it fetched its configuration
 	SayerLLDP                     // the system description
 	SayerCDP                      // platform and software
 	SayerMED                      // LLDP-MED's inventory
 )
 
-var sayerNames = [...]string{"unknown", "OUI", "parameter list", "vendor class", "User-Agent", "LLDP", "CDP", "LLDP-MED"}
+var sayerNames = [...]string{"unknown", "OUI", "parameter list", "vendor class", "User-Agent", "fetch of its configuration", "LLDP", "CDP", "LLDP-MED"}
 
 // String names the sayer in explanations.
 func (s Sayer) String() string { return sayerNames[s] }

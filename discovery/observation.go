@@ -21,10 +21,11 @@ const (
 	KindDHCP6
 	KindND
 	KindKeepAlive
+	KindFetch
 	kinds = iota + 1
 )
 
-var kindNames = [kinds]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd", "keep_alive"}
+var kindNames = [kinds]string{"", "register", "register_response", "dhcp", "lldp", "cdp", "arp", "dhcpv6", "nd", "keep_alive", "fetch"}
 
 // String returns the word that `perch decode` prints.
 func (k Kind) String() string {
@@ -61,6 +62,7 @@ type Observation struct {
 	ND       *ND
 
 	KeepAlive *Register // what the phone registered that says by it that it is alive
+	Fetch     *Fetch
 }
 
 // VLAN returns the innermost tag, or 0 for an untagged frame.

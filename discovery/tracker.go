@@ -170,6 +170,8 @@ func (t *Tracker) Observe(o *Observation, at time.Time) []Change {
 		t.response(&s)
 	case KindKeepAlive:
 		t.keptAlive(&s)
+	case KindFetch:
+		t.fetched(&s)
 	}
 	return t.sorted()
 }

@@ -79,17 +79,33 @@ func (m *misses) blocked(a netip.Addr, now time.Time) bool {
 	return x != nil && now.Before(x.blocked)
 }
 
-// note counts a miss.
-func (m *misses) note(a netip.Addr, now time.Time) {
+// note counts a miss, and reports whether it was the last that the source has, and until when
+// it is not heard then.
+func (m *misses) note(a netip.Addr, now time.Time) (until time.Time, blocked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x, most := m.of(a, now), maxMisses
 	if !x.proved.IsZero() && now.Sub(x.proved) < provedFor {
 		most = maxOfSite
 	}
-	if x.count++; x.count >= most {
-		x.blocked = now.Add(blockFor)
+	if x.count++; x.count < most {
+		return time.Time{}, false
 	}
+	first := !now.Before(x.blocked)
+	x.blocked = now.Add(blockFor)
+	return x.blocked, first
+}
+
+// count returns how many sources are blocked.
+func (m *misses) count(now time.Time) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, x := range m.by {
+		if now.Before(x.blocked) {
+			n++
+		}
+	}
+	return n
 }
 
 // forgive forgets the misses of a source of which a phone proved which it is.

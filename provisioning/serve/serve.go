@@ -21,9 +21,11 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +66,19 @@ var levelNames = [...]string{"", "certificate", "password", "window"}
 // String is the level's word.
 func (l Level) String() string { return levelNames[l] }
 
+// MarshalText writes the level's word.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads it.
+func (l *Level) UnmarshalText(b []byte) error {
+	i := slices.Index(levelNames[:], string(b))
+	if i <= 0 {
+		return fmt.Errorf("level %q: want certificate, password or window", b)
+	}
+	*l = Level(i)
+	return nil
+}
+
 // Config says what is served.
 type Config struct {
 	// Key is what passwords are made with. With another one no phone has its password any
@@ -76,9 +91,18 @@ type Config struct {
 	Common func(v provisioning.Vendor) (File, bool)
 	// Windows, if they are not nil, are open for phones that have no password yet.
 	Windows *Windows
+	// Lets, if it is not nil, reports whether a phone may prove which it is in a way.
+	Lets func(m discovery.MAC, l Level) bool
 	// Handed, if it is not nil, is told of what was handed out. It must not block.
 	Handed func(Handed)
-	Log    *slog.Logger
+	// Refused, if it is not nil, is told of what was not, though the phone proved which it is.
+	// It must not block.
+	Refused func(Handed)
+	// Blocked, if it is not nil, is told of each source that guesses. It must not block.
+	Blocked func(source netip.Addr, until time.Time)
+	// Asks, if they are not nil, note the phones that do not prove which they are.
+	Asks *Asks
+	Log  *slog.Logger
 }
 
 // Server is an http.Handler.
@@ -151,6 +175,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that is not there as much is done as of one that is.
 func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Asked, source netip.Addr) {
 	if r.TLS == nil { // nothing secret goes in the clear
+		s.cfg.Asks.note(asked.MAC, "http", source, r.UserAgent(), s.now())
 		s.miss(w, source)
 		return
 	}
@@ -159,9 +184,18 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		level = Opened
 	}
 	if level == 0 {
-		s.misses.note(source, s.now()) // a phone begins so, and is forgiven when it proves who it is
+		s.noteMiss(source) // a phone begins so, and is forgiven when it proves who it is
+		s.cfg.Asks.note(asked.MAC, "https", source, r.UserAgent(), s.now())
 		w.Header().Set("WWW-Authenticate", s.challenge())
 		http.Error(w, "who are you?", http.StatusUnauthorized)
+		return
+	}
+	handed := Handed{s.now(), asked.MAC, r.URL.Path, level, source, r.UserAgent()}
+	if s.cfg.Lets != nil && !s.cfg.Lets(asked.MAC, level) {
+		if s.cfg.Refused != nil {
+			s.cfg.Refused(handed)
+		}
+		http.Error(w, "not by its "+level.String(), http.StatusForbidden)
 		return
 	}
 	f, ok := s.cfg.Own(asked.MAC, r.URL.Path)
@@ -170,6 +204,7 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		return
 	}
 	s.misses.forgive(source, s.now())
+	s.cfg.Asks.forget(asked.MAC)
 	n := &counted{ResponseWriter: w}
 	s.send(n, r, f)
 	if f.Secret && open && r.Method == http.MethodGet && n.status == http.StatusOK && n.octets == len(f.Body) { // from now on it has its password
@@ -178,7 +213,7 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		}
 	}
 	if s.cfg.Handed != nil && r.Method == http.MethodGet {
-		s.cfg.Handed(Handed{s.now(), asked.MAC, r.URL.Path, level, source, r.UserAgent()})
+		s.cfg.Handed(handed)
 	}
 }
 
@@ -206,9 +241,19 @@ func (c *counted) Write(b []byte) (int, error) {
 
 // miss answers a name that is none.
 func (s *Server) miss(w http.ResponseWriter, source netip.Addr) {
-	s.misses.note(source, s.now())
+	s.noteMiss(source)
 	http.Error(w, "not found", http.StatusNotFound)
 }
+
+// noteMiss counts a miss, and tells of a source that has too many.
+func (s *Server) noteMiss(source netip.Addr) {
+	if until, now := s.misses.note(source, s.now()); now && s.cfg.Blocked != nil {
+		s.cfg.Blocked(source, until)
+	}
+}
+
+// Blocked returns how many sources are not heard now.
+func (s *Server) Blocked() int { return s.misses.count(s.now()) }
 
 // send writes a file, or the part of it that is asked for, or that it is the one that the
 // phone has.

@@ -55,6 +55,7 @@ func (p *Proxy) tell(phone string, request func(agent string) ownAsk, done func(
 	w.flush()
 	return sent
 }
+
 // displayOf is the request by which a phone shows a line.
 func displayOf(agent, text string) ownAsk {
 	agent, xml := strings.ToLower(agent), html.EscapeString(text)

@@ -1,0 +1,105 @@
+package serve
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"perch/discovery"
+	"perch/provisioning"
+)
+
+// Asking is a phone that asked for its own file and did not prove which it is: one that
+// nobody has listed, or one that has lost its password, as by a factory reset.
+type Asking struct {
+	MAC      discovery.MAC       `json:"mac"`
+	Vendor   provisioning.Vendor `json:"vendor"`
+	Model    string              `json:"model,omitempty"`
+	Firmware string              `json:"firmware,omitempty"`
+	By       string              `json:"by"` // https, http, tftp or pnp
+	Source   netip.Addr          `json:"source"`
+	Agent    string              `json:"agent,omitempty"` // User-Agent
+	First    time.Time           `json:"first"`
+	Last     time.Time           `json:"last"`
+	Times    int                 `json:"times"`
+}
+
+// Asks are the phones that ask. Anybody can name a MAC, so only those of a known vendor
+// count, from networks of phones, and the ones that asked last.
+type Asks struct {
+	Allow []netip.Prefix // networks of phones
+
+	mu sync.Mutex
+	by map[discovery.MAC]*Asking
+}
+
+const (
+	maxAsks = 1024
+	asksFor = 24 * time.Hour // how long one that asks no more is listed
+)
+
+// note notes that a phone asks. It is the same work for one that is listed.
+func (a *Asks) note(m discovery.MAC, by string, from netip.Addr, agent string, now time.Time) {
+	if a == nil || !within(a.Allow, from) {
+		return
+	}
+	said := discovery.ParseUserAgent(agent)
+	vendor, err := provisioning.ParseVendor(string(cmp.Or(discovery.OUIVendor(m), said.Vendor)))
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	x := a.by[m]
+	if x == nil {
+		if a.by == nil {
+			a.by = map[discovery.MAC]*Asking{}
+		}
+		if len(a.by) >= maxAsks {
+			oldest := slices.MinFunc(slices.Collect(maps.Values(a.by)), func(x, y *Asking) int { return x.Last.Compare(y.Last) })
+			delete(a.by, oldest.MAC)
+		}
+		x = &Asking{MAC: m, First: now}
+		a.by[m] = x
+	}
+	x.Vendor, x.By, x.Source, x.Last = vendor, by, from, now
+	x.Times++
+	if said.Model != "" {
+		x.Model, x.Firmware = said.Model, said.Firmware
+	}
+	if agent != "" {
+		x.Agent = agent[:min(len(agent), maxName)]
+	}
+}
+
+// forget forgets a phone that proved which it is.
+func (a *Asks) forget(m discovery.MAC) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.by, m)
+}
+
+// List returns them, by MAC.
+func (a *Asks) List(now time.Time) (list []Asking) {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for m, x := range a.by {
+		if now.Sub(x.Last) > asksFor {
+			delete(a.by, m)
+			continue
+		}
+		list = append(list, *x)
+	}
+	slices.SortFunc(list, func(x, y Asking) int { return bytes.Compare(x.MAC[:], y.MAC[:]) })
+	return list
+}
