@@ -126,3 +126,10 @@ func (k Key) Opens(t Token, users []string) (Link, bool) {
 	}
 	return Link{}, false
 }
+
+// PhonesPage is the purpose of the link to the page of phones that wait for an admin. No mail
+// has it.
+const PhonesPage Purpose = 15
+
+// PhonesLink is the link that opens it. It works for as long as they are an admin.
+func PhonesLink(email string) Link { return Link{Purpose: PhonesPage, User: email} }

@@ -264,6 +264,8 @@ func (e *Engine) Readers(purpose Purpose, id int64) []string {
 		return e.readersOf(e.phones.Of(a.Phone), a.By)
 	case MailEmergency:
 		return e.alarmReaders()
+	case PhonesPage:
+		return e.dir.AllAdmins()
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"net/netip"
+	"time"
+
 	"perch/discovery"
 	"perch/provisioning"
 )
@@ -78,4 +81,42 @@ func (e *Engine) succeed(p *phone, from discovery.MAC) {
 		e.closePrompt(p, Withdrawn) // it was asked before this was known
 	}
 	e.rematchPhone(p)
+}
+
+// Stranger is a desk phone that was heard, and that nobody has listed.
+type Stranger struct {
+	MAC      discovery.MAC
+	Identity discovery.Identity // what it says of itself
+	Site     string
+	IP       netip.Addr
+	Heard    time.Time
+}
+
+// Strangers returns the desk phones that are there and not listed, by MAC.
+func (e *Engine) Strangers() (list []Stranger) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.sortedPhones() {
+		tr := p.track
+		if tr == nil || p.id().Provisional() || !tr.Desk || tr.Gone {
+			continue
+		}
+		if _, listed := e.dir.Phone(p.id().MAC); listed {
+			continue
+		}
+		at := tr.Attachment()
+		list = append(list, Stranger{p.id().MAC, tr.Identity(), at.Site, at.IP, tr.Heard().Time()})
+	}
+	return list
+}
+
+// IdentityOf returns what a phone says of itself; false if it was not heard.
+func (e *Engine) IdentityOf(m discovery.MAC) (discovery.Identity, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.phones.OfMAC(m)
+	if p == nil || p.track == nil {
+		return discovery.Identity{}, false
+	}
+	return p.track.Identity(), true
 }

@@ -95,7 +95,7 @@ func (b *tab) goTo(path string) {
 // mail taps the link of a mail.
 func (b *tab) mail(p gateway.Purpose, id int64, user string) {
 	b.t.Helper()
-	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a", gateway.MailEmergency: "e"}[p]
+	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a", gateway.MailEmergency: "e", gateway.PhonesPage: "w"}[p]
 	b.goTo("/" + short + "/" + b.w.token(p, id, user))
 }
 
@@ -218,7 +218,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"confirm", walkConfirm}, {"company", walkCompany}, {"propose", walkPropose}, {"own", walkOwn}, {"saved", walkSaved},
 		{"unmoved", walkUnmoved}, {"disown", walkDisown}, {"search", walkSearch}, {"closed", walkClosed}, {"expired", walkExpired}, {"others", walkOthers},
-		{"claim", walkClaim}, {"edit", walkEdit}, {"reject", walkReject}, {"errors", walkErrors}, {"hostile", walkHostile}, {"alerts", walkAlerts},
+		{"claim", walkClaim}, {"edit", walkEdit}, {"reject", walkReject}, {"errors", walkErrors}, {"hostile", walkHostile}, {"alerts", walkAlerts}, {"phones", walkPhones},
 	} {
 		t.Run(walk.name, func(t *testing.T) { walk.walk(telephone(t, browser)) })
 	}

@@ -21,12 +21,16 @@ var (
 	claims  = thing{gateway.MailClaim, "c", "claims"}
 	answers = thing{gateway.MailNotice, "a", "answers"}
 	alerts  = thing{gateway.MailEmergency, "e", "alerts"} // has one page for each contact, and no id
-	things  = [...]thing{prompts, claims, answers, alerts}
+	phones  = thing{gateway.PhonesPage, "w", "phones"}    // likewise, for each admin
+	things  = [...]thing{prompts, claims, answers, alerts, phones}
 )
+
+// single reports whether there is one such page for each reader, which has no id.
+func (t thing) single() bool { return t == alerts || t == phones }
 
 // path returns the clean path of one thing, without the portal's prefix.
 func (t thing) path(id int64) string {
-	if t == alerts {
+	if t.single() {
 		return "/" + t.long
 	}
 	return "/" + t.long + "/" + strconv.FormatInt(id, 10)
@@ -73,7 +77,7 @@ func notOfToken(r rune) bool {
 // opens returns what a token opens, if it is a thing of that kind.
 func (h *Handler) opens(t thing, token string) (gateway.Link, bool) {
 	apart, ok := gateway.ParseToken(token)
-	if !ok || apart.Purpose != t.purpose || apart.ID < 0 || (apart.ID == 0) != (t == alerts) {
+	if !ok || apart.Purpose != t.purpose || apart.ID < 0 || (apart.ID == 0) != t.single() {
 		return gateway.Link{}, false
 	}
 	return h.key.Opens(apart, h.office.Readers(t.purpose, apart.ID))

@@ -383,7 +383,7 @@ func (p *person) post(path string, values ...string) page {
 // open follows the link of a mail.
 func (p *person) open(purpose gateway.Purpose, id int64, user string) page {
 	p.t.Helper()
-	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a", gateway.MailEmergency: "e"}[purpose]
+	short := map[gateway.Purpose]string{gateway.MailPrompt: "p", gateway.MailClaim: "c", gateway.MailNotice: "a", gateway.MailEmergency: "e", gateway.PhonesPage: "w"}[purpose]
 	return p.get("/" + short + "/" + p.w.token(purpose, id, user))
 }
 

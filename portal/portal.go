@@ -12,6 +12,7 @@
 //	/c/TOKEN   a claim for a reviewer               /claims/3
 //	/a/TOKEN   an answer that was given             /answers/5
 //	/e/TOKEN   the emergency calls of a site        /alerts
+//	/w/TOKEN   the phones that wait for an admin    /phones
 //
 // What the pages refuse to do:
 //
@@ -79,10 +80,11 @@ type Office interface {
 	Acknowledge(ctx context.Context, a gateway.Acknowledgement) error
 }
 
-// Config is what the pages are made of. All fields but Organization and Log are
+// Config is what the pages are made of. All fields but Phones, Organization and Log are
 // needed.
 type Config struct {
 	Office       Office
+	Phones       Phones      // nil: no page tells of them
 	Key          gateway.Key // of the links
 	URL          string      // of the portal as people reach it, such as https://perch.example.com
 	Organization string      // whose phones these are, in the footer; may be empty
@@ -92,6 +94,7 @@ type Config struct {
 // Handler serves the pages. It may be used by many requests at once.
 type Handler struct {
 	office       Office
+	phones       Phones
 	key          gateway.Key
 	prefix       string // path of the portal's URL, without a slash at its end
 	secure       bool   // reached by https
@@ -118,7 +121,7 @@ func New(c Config) (*Handler, error) {
 		return nil, fmt.Errorf("portal: url %q: want http:// or https://, a host and perhaps a path", c.URL)
 	}
 	h := &Handler{
-		office: c.Office, key: c.Key, organization: c.Organization, log: c.Log,
+		office: c.Office, phones: c.Phones, key: c.Key, organization: c.Organization, log: c.Log,
 		prefix: strings.TrimRight(at.EscapedPath(), "/"), secure: at.Scheme == "https",
 		origin: http.NewCrossOriginProtection(), assets: readAssets(), mux: http.NewServeMux(),
 	}
@@ -153,6 +156,7 @@ func (h *Handler) routes() {
 	h.mux.Handle("/answers/{id}", h.behind(answers, showAnswer, objectToAnswer))
 	h.mux.Handle("/alerts", h.behindAlerts(showAlerts, acknowledge))
 	h.mux.Handle("/alerts/live", h.behindAlerts(showLive, nil))
+	h.mux.Handle("/phones", h.behindPhones())
 	h.mux.Handle("/{$}", h.open(showHome))
 	h.mux.Handle("/{name}", h.open(showAsset))
 	h.mux.Handle("/", h.open((*visit).notFound))

@@ -61,6 +61,14 @@ func (d *Directory) AORListed(a sip.AOR) bool {
 // Admins returns the emails of the admins of a site and of those of all sites.
 func (d *Directory) Admins(site string) []string { return d.staffOf(site, Admin) }
 
+// AllAdmins returns the emails of the admins of any site.
+func (d *Directory) AllAdmins() []string {
+	return slices.DeleteFunc(slices.Clone(d.staff), func(email string) bool {
+		u, _ := d.users.get(email)
+		return u.Role < Admin
+	})
+}
+
 // Reviewers returns the emails of the reviewers and admins of a site and of
 // those of all sites.
 func (d *Directory) Reviewers(site string) []string { return d.staffOf(site, Reviewer) }

@@ -149,7 +149,7 @@ func usersSchema() schema[User] {
 		},
 		text("site", func(u *User) *string { return &u.Site }),
 		text("language", func(u *User) *string { return &u.Language }),
-		list("aors", func(u *User) *[]sip.AOR { return &u.AORs }, parseAOR, formatAOR),
+		list("aors", func(u *User) *[]sip.AOR { return &u.AORs }, ParseAOR, formatAOR),
 	}}
 }
 
@@ -166,15 +166,15 @@ func phonesSchema() schema[Phone] {
 		text("label", func(p *Phone) *string { return &p.Label }),
 		text("site", func(p *Phone) *string { return &p.Site }),
 		list("users", func(p *Phone) *[]string { return &p.Users }, ParseEmail, func(s string) string { return s }),
-		list("aors", func(p *Phone) *[]sip.AOR { return &p.AORs }, parseAOR, formatAOR),
+		list("aors", func(p *Phone) *[]sip.AOR { return &p.AORs }, ParseAOR, formatAOR),
 		{"vendor", func(p *Phone, cell string) (err error) { p.Vendor, err = ParseVendor(cell); return err }, func(p *Phone) string { return string(p.Vendor) }},
-		{"model", func(p *Phone, cell string) error { p.Model = cell; return checkModel(cell) }, func(p *Phone) string { return p.Model }},
+		{"model", func(p *Phone, cell string) error { p.Model = cell; return CheckModel(cell) }, func(p *Phone) string { return p.Model }},
 	}}
 }
 
 func linesSchema() schema[Line] {
 	return schema[Line]{required: "aor", check: checkLine, columns: []column[Line]{
-		{"aor", func(l *Line, cell string) (err error) { l.AOR, err = parseAOR(cell); return err }, func(l *Line) string { return string(l.AOR) }},
+		{"aor", func(l *Line, cell string) (err error) { l.AOR, err = ParseAOR(cell); return err }, func(l *Line) string { return string(l.AOR) }},
 		text("auth_user", func(l *Line) *string { return &l.AuthUser }),
 		text("secret", func(l *Line) *Secret { return &l.Secret }),
 		text("display_name", func(l *Line) *string { return &l.DisplayName }),
@@ -269,7 +269,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-func parseAOR(s string) (sip.AOR, error) {
+// ParseAOR reads an AOR of the CSV files: the scheme may be left out.
+func ParseAOR(s string) (sip.AOR, error) {
 	if !strings.Contains(s, ":") || !strings.HasPrefix(strings.ToLower(s), "sip") {
 		s = "sip:" + s
 	}

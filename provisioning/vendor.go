@@ -39,8 +39,8 @@ func ParseVendor(s string) (Vendor, error) {
 	return v, nil
 }
 
-// checkModel refuses what cannot be a model: it stands in names of files.
-func checkModel(s string) error {
+// CheckModel refuses what cannot be a model: it stands in names of files.
+func CheckModel(s string) error {
 	for _, c := range s {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.+ ", c)) {
 			return fmt.Errorf("model %q: want letters, digits, spaces and - _ . +", s)

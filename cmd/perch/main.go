@@ -33,6 +33,8 @@ type grammar struct {
 	Prompts   promptsCmd   `cmd:"" help:"List and answer prompts."`
 	Claims    claimsCmd    `cmd:"" help:"List, approve and reject claims."`
 	Alerts    alertsCmd    `cmd:"" help:"List and acknowledge calls for help."`
+	Phones    phonesCmd    `cmd:"" help:"List phones, adopt those that wait, replace, restart and remove them."`
+	Lines     linesCmd     `cmd:"" help:"Give a line another password."`
 	Provision provisionCmd `cmd:"" help:"Show and check what phones are told when they fetch their configuration."`
 	Config    configCmd    `cmd:"" help:"Print or check the configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

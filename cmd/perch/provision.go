@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"perch/discovery"
 	"perch/provisioning"
 	"perch/provisioning/settings"
 )
@@ -20,6 +19,7 @@ type provisionCmd struct {
 	Shut    provisionShutCmd   `cmd:"" help:"Take that back."`
 	Windows provisionListCmd   `cmd:"" help:"List the phones that may."`
 	Lint    provisionLintCmd   `cmd:"" help:"Find what in the settings may cost a call for help, or a secret."`
+	Audit   provisionAuditCmd  `cmd:"" help:"Tell what was handed to whom, and what admins changed in that."`
 	DHCP    provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`
 }
 
@@ -45,9 +45,9 @@ type renderRequest struct {
 }
 
 func (r *renderRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	mac, err := discovery.ParseMAC(r.MAC)
+	mac, err := parseMAC(r.MAC)
 	if err != nil {
-		return withHint(err, "give the MAC of a listed phone, as 00:15:65:aa:bb:cc")
+		return err
 	}
 	files, err := s.phoneFiles()
 	if err != nil {

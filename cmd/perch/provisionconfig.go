@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path"
 	"strings"
 
 	"perch/provisioning"
@@ -24,6 +25,8 @@ type provisionConfig struct {
 	VoiceVLAN int                `yaml:"voice_vlan"`
 	Language  string             `yaml:"language"`
 	NTP       string             `yaml:"ntp"`
+	Levels    []serve.Level      `yaml:"levels"` // how phones may prove which they are; empty: in any way
+	Firmware  []firmwareConfig   `yaml:"firmware"`
 
 	Sites []provisionSiteConfig `yaml:"sites"`
 }
@@ -44,11 +47,21 @@ type provisionSiteConfig struct {
 	VoiceVLAN int    `yaml:"voice_vlan"`
 	Language  string `yaml:"language"`
 	NTP       string `yaml:"ntp"`
+
+	Levels []serve.Level `yaml:"levels"`
+}
+
+// firmwareConfig is a firmware that no phone should have.
+type firmwareConfig struct {
+	Vendor string `yaml:"vendor"` // empty: any
+	Model  string `yaml:"model"`  // pattern of models, as path.Match has it; empty: any
+	Bad    string `yaml:"bad"`    // pattern of versions
+	Why    string `yaml:"why"`
 }
 
 // of returns what holds at a site.
 func (p *provisionConfig) of(site string) provisionSiteConfig {
-	x := provisionSiteConfig{site, p.Proxy, p.Backup, p.VoiceVLAN, p.Language, p.NTP}
+	x := provisionSiteConfig{site, p.Proxy, p.Backup, p.VoiceVLAN, p.Language, p.NTP, p.Levels}
 	for _, s := range p.Sites {
 		if s.Site != site {
 			continue
@@ -61,6 +74,12 @@ func (p *provisionConfig) of(site string) provisionSiteConfig {
 		if s.VoiceVLAN != 0 {
 			x.VoiceVLAN = s.VoiceVLAN
 		}
+		if len(s.Levels) > 0 {
+			x.Levels = s.Levels
+		}
+	}
+	if len(x.Levels) == 0 {
+		x.Levels = []serve.Level{serve.Certificate, serve.Password, serve.Opened}
 	}
 	return x
 }
@@ -79,6 +98,15 @@ func (p *provisionConfig) check() error {
 		}
 		if x.VoiceVLAN < 0 || x.VoiceVLAN > 4094 {
 			return fmt.Errorf("%s: voice_vlan %d: want 1 to 4094", where, x.VoiceVLAN)
+		}
+	}
+	for i, f := range p.Firmware {
+		_, badModel := path.Match(f.Model, "")
+		if _, err := path.Match(f.Bad, ""); err != nil || badModel != nil || f.Bad == "" {
+			return fmt.Errorf("provision: firmware[%d]: bad %q, model %q: want patterns such as 66.84.*", i, f.Bad, f.Model)
+		}
+		if _, err := provisioning.ParseVendor(f.Vendor); f.Vendor != "" && err != nil {
+			return fmt.Errorf("provision: firmware[%d]: %w", i, err)
 		}
 	}
 	for _, l := range p.Listen {

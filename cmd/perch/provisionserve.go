@@ -11,7 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +36,11 @@ type provisioner struct {
 	tftp      []*serve.TFTP
 	groups    []*net.UDPConn // of PnP
 	pnp       serve.PnP
+	asks      *serve.Asks
+	audit     *auditor
+	pages     *serve.Server
+	done      chan struct{}                   // closed when no request is under way any more
+	served    [serve.Opened + 1]atomic.Uint64 // files, by level
 }
 
 // provisionKey is what passwords of phones are made with.
@@ -50,7 +57,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if len(c.Listen) == 0 {
 		return nil, nil
 	}
-	p := &provisioner{session: s, log: log}
+	p := &provisioner{session: s, log: log, done: make(chan struct{})}
 	files, err := s.phoneFiles()
 	if err != nil {
 		return nil, err
@@ -63,9 +70,17 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if s.windows, err = s.openWindows(); err != nil {
 		return nil, err
 	}
-	conf := serve.Config{Key: files.key, Windows: s.windows, Own: p.own, Common: p.common, Handed: p.handed, Log: log}
+	if p.audit, err = newAuditor(s.auditFile(), log); err != nil {
+		return nil, err
+	}
+	p.asks = &serve.Asks{Allow: s.config.SIP.Allow}
+	conf := serve.Config{
+		Key: files.key, Windows: s.windows, Own: p.own, Common: p.common, Lets: p.lets, Handed: p.handed, Refused: p.refused, Blocked: p.blocked,
+		Asks: p.asks, Log: log,
+	}
+	p.pages = serve.New(conf)
 	p.web = http.Server{
-		Handler:  serve.New(conf),
+		Handler:  p.pages,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
@@ -198,9 +213,44 @@ func (p *provisioner) file(whose string, d *settings.Device, err error, kind set
 	return serve.File{Vendor: d.Vendor, Body: text, Secret: kind == settings.Own}, true
 }
 
-// handed tells of a file that was handed out.
+// lets reports whether the site of a phone lets it prove in a way which it is.
+func (p *provisioner) lets(m discovery.MAC, l serve.Level) bool {
+	var site string
+	p.session.engine.Read(func(d *provisioning.Directory) {
+		phone, _ := d.Phone(m)
+		site = phone.Site
+	})
+	return slices.Contains(p.session.config.Provision.of(site).Levels, l)
+}
+
+// handed tells of a file that was handed out: the log, the audit log, and the engine, to
+// which it says where the phone is.
 func (p *provisioner) handed(h serve.Handed) {
 	p.log.Info("a phone fetched its configuration", "phone", h.MAC, "file", h.Name, "by", h.Level, "from", h.Source, "agent", fmt.Sprintf("%.120q", h.Agent))
+	p.audit.note(entryOf(serve.Fetched, h))
+	p.served[h.Level].Add(1)
+	if l := p.session.live; h.Level != serve.Opened { // in a window anybody may have named it
+		l.observe(&discovery.Observation{
+			Time: l.clock.now(), Interface: p.session.config.sipPart(h.Source), SrcIP: h.Source, Kind: discovery.KindFetch,
+			Fetch: &discovery.Fetch{MAC: h.MAC, Source: h.Source, UserAgent: h.Agent},
+		})
+	}
+}
+
+// refused tells of a file that was not, since its site wants other proof.
+func (p *provisioner) refused(h serve.Handed) {
+	p.log.Warn("a phone did not get its configuration: its site wants other proof", "phone", h.MAC, "by", h.Level, "from", h.Source, "hint", "provision: {levels: [...]} says which")
+	p.audit.note(entryOf(serve.Refused, h))
+}
+
+func entryOf(what serve.What, h serve.Handed) serve.Entry {
+	return serve.Entry{Time: h.Time, What: what, MAC: h.MAC, Name: h.Name, Level: h.Level, Source: h.Source.String(), Agent: strings.ToValidUTF8(fmt.Sprintf("%.200s", h.Agent), "?")}
+}
+
+// blocked tells of a source that guesses.
+func (p *provisioner) blocked(source netip.Addr, until time.Time) {
+	p.log.Warn("somebody guesses which phones there are, or their passwords; it is not heard for a while", "from", source, "until", until.UTC().Format(time.TimeOnly))
+	p.audit.note(serve.Entry{Time: time.Now(), What: serve.Blocked, Source: source.String(), Note: "until " + until.UTC().Format(time.RFC3339)})
 }
 
 // run serves until it is shut down.
@@ -212,6 +262,10 @@ func (p *provisioner) run() error {
 	for _, g := range p.groups {
 		files.Go(func() { _ = p.pnp.Serve(g) })
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	written := make(chan error, 1)
+	go func() { written <- p.audit.run(ctx) }()
 	defer files.Wait()
 	failed := make(chan error, len(p.listeners))
 	for _, l := range p.listeners {
@@ -223,7 +277,9 @@ func (p *provisioner) run() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	<-p.done // requests under way
+	stop()
+	return errors.Join(append(errs, <-written)...)
 }
 
 func (p *provisioner) shutdown(ctx context.Context) error {
@@ -234,6 +290,7 @@ func (p *provisioner) shutdown(ctx context.Context) error {
 	for _, g := range p.groups {
 		_ = g.Close()
 	}
+	defer close(p.done)
 	return p.web.Shutdown(ctx)
 }
 
@@ -249,5 +306,5 @@ func (p *provisioner) close() error {
 	for _, g := range p.groups {
 		errs = append(errs, g.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.audit.file.Close())...)
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"perch/discovery"
-	"perch/provisioning"
 	"perch/provisioning/serve"
 )
 
@@ -48,10 +47,10 @@ type provisionOpenCmd struct {
 
 // Run is the command.
 func (c *provisionOpenCmd) Run(env *environment) error {
-	if c.For <= 0 || c.For > 7*24*time.Hour {
-		return withHint(fmt.Errorf("-for %v", c.For), "a week at most: as long as a window is open whoever names the phone gets its passwords")
+	if c.For <= 0 {
+		return withHint(fmt.Errorf("-for %v", c.For), "say for how long, as 1h")
 	}
-	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Network: c.Network, For: c.For, By: operator(), JSON: c.JSON}, refuseMissing)
+	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Ask: windowAsk{c.For, c.Network}, By: operator(), JSON: c.JSON}, refuseMissing)
 }
 
 type provisionShutCmd struct {
@@ -77,44 +76,44 @@ func (c *provisionListCmd) Run(env *environment) error {
 // windowRequest opens the window of a phone; without a time it shuts it.
 type windowRequest struct {
 	MAC        string
-	Network    netip.Prefix
-	For        time.Duration
+	Ask        windowAsk
 	By         string
 	List, JSON bool
 }
 
 func (r *windowRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	w, err := s.openWindows()
+	if r.List {
+		w, err := s.openWindows()
+		if err != nil {
+			return err
+		}
+		return printWindows(env, w.List(time.Now()), r.JSON)
+	}
+	mac, err := parseMAC(r.MAC)
 	if err != nil {
 		return err
 	}
-	if r.List {
-		return printWindows(env, w.List(time.Now()), r.JSON)
-	}
-	mac, err := discovery.ParseMAC(r.MAC)
-	if err != nil {
-		return withHint(err, "give the MAC of a listed phone, as 00:15:65:aa:bb:cc")
-	}
-	if r.For == 0 {
-		was, err := w.Shut(mac, time.Now())
+	if r.Ask.For == 0 {
+		was, err := s.shutWindow(mac, r.By)
 		if err == nil && !was {
 			return withHint(fmt.Errorf("no window is open for %s", mac), "perch provision windows lists them")
 		}
 		return err
 	}
-	known := false
-	s.engine.Read(func(d *provisioning.Directory) {
-		p, ok := d.Phone(mac)
-		known = ok && p.Vendor != ""
-	})
-	if !known {
-		return withHint(fmt.Errorf("%s is not listed with its vendor", mac), "list it in phones.csv with vendor, model and aors, and import that")
-	}
-	x := serve.Window{MAC: mac, Network: r.Network, Until: time.Now().Add(r.For).Truncate(time.Second).UTC(), By: r.By}
-	if err := w.Open(x); err != nil {
-		return withHint(err, "see that the directory of the database can be written")
+	x, err := s.openWindow(mac, r.Ask, r.By)
+	if err != nil {
+		return err
 	}
 	return printWindows(env, []serve.Window{x}, r.JSON)
+}
+
+// parseMAC reads the MAC of a phone.
+func parseMAC(text string) (discovery.MAC, error) {
+	m, err := discovery.ParseMAC(text)
+	if err != nil {
+		return m, withHint(err, "give the MAC of a listed phone, as 00:15:65:aa:bb:cc")
+	}
+	return m, nil
 }
 
 func printWindows(env *environment, list []serve.Window, asJSON bool) error {

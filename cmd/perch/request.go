@@ -38,6 +38,15 @@ var requests = map[string]func() request{
 	"provision/check":  func() request { return new(checkRequest) },
 	"provision/lint":   func() request { return new(lintRequest) },
 	"provision/open":   func() request { return new(windowRequest) },
+	"provision/audit":  func() request { return new(auditRequest) },
+	"phones/list":      func() request { return new(phonesListRequest) },
+	"phones/waiting":   func() request { return new(waitingRequest) },
+	"phones/link":      func() request { return new(phonesLinkRequest) },
+	"phones/add":       func() request { return new(addPhoneRequest) },
+	"phones/replace":   func() request { return new(replacePhoneRequest) },
+	"phones/remove":    func() request { return new(removePhoneRequest) },
+	"phones/resync":    func() request { return new(resyncRequest) },
+	"lines/rotate":     func() request { return new(rotateRequest) },
 }
 
 // missing says what to do when there is no database.

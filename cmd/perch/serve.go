@@ -131,6 +131,7 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 	if v.phones, err = newProvisioner(s, log); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
+	s.phones = v.phones
 	if err := s.engine.Checkpoint(ctx); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -216,7 +217,7 @@ func newService(s *session, clock ticker, beside string, log *slog.Logger) (*ser
 		return nil, err
 	}
 	pages, err := portal.New(portal.Config{
-		Office: &office{s.engine, s.live}, Key: s.engine.Key(), URL: s.config.Portal.URL,
+		Office: &office{s.engine, s.live}, Phones: &shelf{s}, Key: s.engine.Key(), URL: s.config.Portal.URL,
 		Organization: s.config.Mail.Organization, Log: log,
 	})
 	if err != nil {

@@ -170,3 +170,15 @@ func (a *alarmConfig) gateway() gateway.Alarm {
 	}
 	return out
 }
+
+// sipPart names the part of the SIP path that a phone's address is in: that of the longest
+// prefix.
+func (c *config) sipPart(a netip.Addr) string {
+	best, name := -1, sipInterface
+	for _, s := range c.SIP.Sites {
+		if s.Prefix.Contains(a) && s.Prefix.Bits() > best {
+			best, name = s.Prefix.Bits(), sipInterface+":"+s.Site
+		}
+	}
+	return name
+}

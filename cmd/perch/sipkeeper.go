@@ -35,6 +35,7 @@ import (
 type sipKeeper struct {
 	spec  sipSpec
 	sites []sipSiteConfig
+	part  func(netip.Addr) string // of the SIP path, in which an address is
 	turns *turns
 	now   func() time.Time
 	log   *slog.Logger
@@ -68,7 +69,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, part: c.sipPart, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
@@ -383,7 +384,7 @@ func (k *sipKeeper) read() {
 				continue // it waited: who says that it is still so?
 			} else if err == nil {
 				k.decoder.Kept(&discovery.Kept{
-					Time: k.now(), Interface: k.interfaceOf(a.Source.Addr()), Number: int(k.heard.Load() + k.signs.Add(1)), Transport: a.Transport,
+					Time: k.now(), Interface: k.part(a.Source.Addr()), Number: int(k.heard.Load() + k.signs.Add(1)), Transport: a.Transport,
 					Source: a.Source, AOR: a.AOR, Contact: a.Contact, CallID: a.CallID, UserAgent: a.Agent,
 				}, k.observe)
 				continue
@@ -403,7 +404,7 @@ func (k *sipKeeper) read() {
 		}
 		n := k.heard.Add(1) + k.signs.Load()
 		k.decoder.Handed(&discovery.Handed{
-			Time: k.now(), Interface: k.interfaceOf(phone.Addr()), Number: int(n), Transport: o.Transport,
+			Time: k.now(), Interface: k.part(phone.Addr()), Number: int(n), Transport: o.Transport,
 			Source: o.Source, Destination: o.Destination, Message: o.Message,
 		}, k.observe)
 	}
@@ -413,18 +414,6 @@ func (k *sipKeeper) read() {
 const maxSignAge = 10 * time.Second
 
 func (k *sipKeeper) observe(o *discovery.Observation) { k.turns.observe(k.seat, o) }
-
-// interfaceOf names the part of the SIP path that a phone's address is in: that of
-// the longest prefix.
-func (k *sipKeeper) interfaceOf(a netip.Addr) string {
-	best, name := -1, sipInterface
-	for _, s := range k.sites {
-		if s.Prefix.Contains(a) && s.Prefix.Bits() > best {
-			best, name = s.Prefix.Bits(), sipInterface+":"+s.Site
-		}
-	}
-	return name
-}
 
 // readRecord reads what stands in a record of JSON.
 func readRecord(r io.Reader, v any) error {

@@ -235,6 +235,14 @@ func sign(r request, who string) {
 		by(&r.Acknowledgement.By)
 	case *windowRequest:
 		by(&r.By)
+	case *addPhoneRequest:
+		by(&r.By)
+	case *replacePhoneRequest:
+		by(&r.By)
+	case *removePhoneRequest:
+		by(&r.By)
+	case *rotateRequest:
+		by(&r.By)
 	case *disownRequest:
 		by(&r.By)
 	case *objectRequest:

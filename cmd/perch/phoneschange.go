@@ -1,0 +1,363 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"perch/discovery"
+	"perch/provisioning"
+	"perch/provisioning/serve"
+	"perch/sip"
+)
+
+// windowFlags say for how long a phone may fetch without its password, and from where.
+type windowFlags struct {
+	For     time.Duration `help:"How long it may fetch its configuration without its password." default:"1h"`
+	Network netip.Prefix  `help:"From where alone, 0.0.0.0/0 for anywhere (default: the subnet it waits in)." placeholder:"PREFIX"`
+}
+
+func (f *windowFlags) window() windowAsk { return windowAsk{f.For, f.Network} }
+
+// phoneFlags are what is said of a phone.
+type phoneFlags struct {
+	Vendor string   `help:"Yealink, Poly, Cisco, Grandstream, Snom or Fanvil (default: what the phone says, or whose its MAC is)."`
+	Model  string   `help:"Model (default: what the phone says)."`
+	Label  string   `help:"What people call it."`
+	Site   string   `help:"Where it stands (default: as its address says)."`
+	Users  []string `help:"Emails of its users." placeholder:"EMAIL,..."`
+	AORs   []string `name:"aors" help:"Its lines, the first one first." placeholder:"AOR,..."`
+}
+
+// phone reads them.
+func (f *phoneFlags) phone(mac string) (p provisioning.Phone, err error) {
+	if p.MAC, err = parseMAC(mac); err != nil {
+		return p, err
+	}
+	row := func(name string, set func() error) {
+		if fault := set(); fault != nil && err == nil {
+			err = &usageError{"-" + name + ": " + fault.Error(), "perch phones add --help"}
+		}
+	}
+	p.Label, p.Site = strings.TrimSpace(f.Label), f.Site
+	row("vendor", func() (err error) {
+		if f.Vendor != "" {
+			p.Vendor, err = provisioning.ParseVendor(f.Vendor)
+		}
+		return err
+	})
+	row("model", func() error { p.Model = f.Model; return provisioning.CheckModel(f.Model) })
+	for _, u := range f.Users {
+		row("users", func() error {
+			email, err := provisioning.ParseEmail(u)
+			p.Users = append(p.Users, email)
+			return err
+		})
+	}
+	for _, a := range f.AORs {
+		row("aors", func() error {
+			aor, err := provisioning.ParseAOR(a)
+			p.AORs = append(p.AORs, aor)
+			return err
+		})
+	}
+	return p, err
+}
+
+type phonesAddCmd struct {
+	databaseFlags
+	MAC string `arg:"" name:"mac" help:"Of the phone; it stands on the box."`
+	phoneFlags
+	Open    bool          `help:"It may fetch its configuration now, without a password."`
+	For     time.Duration `help:"With -open: how long." default:"1h"`
+	Network netip.Prefix  `help:"With -open: from where alone (default: anywhere)." placeholder:"PREFIX"`
+	JSON    bool          `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesAddCmd) Run(env *environment) error {
+	p, err := c.phone(c.MAC)
+	if err != nil {
+		return err
+	}
+	r := &addPhoneRequest{Phone: p, By: operator(), JSON: c.JSON}
+	if c.Open {
+		r.Window = windowAsk{c.For, c.Network}
+	}
+	return c.ask(env, "phones/add", r, refuseMissing)
+}
+
+type phonesAdoptCmd struct {
+	databaseFlags
+	MAC string `arg:"" name:"mac" help:"Of a phone that waits."`
+	phoneFlags
+	windowFlags
+	JSON bool `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesAdoptCmd) Run(env *environment) error {
+	p, err := c.phone(c.MAC)
+	if err != nil {
+		return err
+	}
+	return c.ask(env, "phones/add", &addPhoneRequest{Phone: p, Window: c.window(), By: operator(), JSON: c.JSON}, refuseMissing)
+}
+
+type addPhoneRequest struct {
+	Phone  provisioning.Phone
+	Window windowAsk
+	By     string
+	JSON   bool
+}
+
+func (r *addPhoneRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	p, w, err := s.addPhone(ctx, r.Phone, r.Window, r.By)
+	if err != nil {
+		return err
+	}
+	return printPhone(env, p, w, "is listed", r.JSON)
+}
+
+// printPhone tells what a phone is now, and what to do next.
+func printPhone(env *environment, p provisioning.Phone, w *serve.Window, what string, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(env.stdout).Encode(struct {
+			provisioning.Phone
+			Window *serve.Window `json:"window,omitempty"`
+		}{p, w})
+	}
+	fmt.Fprintf(env.stdout, "%s %s: %s %s%s\n", p.MAC, what, p.Vendor, dash(p.Model), inParens(p.Label))
+	if len(p.AORs) == 0 {
+		fmt.Fprintln(env.stdout, "it has no line yet: give it one in aors of phones.csv")
+	}
+	if w == nil {
+		return nil
+	}
+	from := ""
+	if w.Network.IsValid() {
+		from = " from " + w.Network.String()
+	}
+	_, err := fmt.Fprintf(env.stdout, "until %s UTC it may fetch its configuration%s without a password: start it now\n", stamp(w.Until), from)
+	return err
+}
+
+type phonesResetCmd struct {
+	databaseFlags
+	MAC string `arg:"" name:"mac" help:"Of a listed phone."`
+	windowFlags
+	JSON bool `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesResetCmd) Run(env *environment) error {
+	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Ask: c.window(), By: operator(), JSON: c.JSON}, refuseMissing)
+}
+
+type phonesReplaceCmd struct {
+	databaseFlags
+	Old    string `arg:"" help:"MAC of the phone that goes."`
+	New    string `arg:"" help:"MAC of the one that comes."`
+	Vendor string `help:"Of the new one (default: what it says, whose its MAC is, or as the old one's)."`
+	Model  string `help:"Of the new one (default: what it says, or as the old one's)."`
+	windowFlags
+	JSON bool `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesReplaceCmd) Run(env *environment) error {
+	old, err := parseMAC(c.Old)
+	if err != nil {
+		return err
+	}
+	f := phoneFlags{Vendor: c.Vendor, Model: c.Model}
+	next, err := f.phone(c.New)
+	if err != nil {
+		return err
+	}
+	return c.ask(env, "phones/replace", &replacePhoneRequest{Old: old, New: next, Window: c.window(), By: operator(), JSON: c.JSON}, refuseMissing)
+}
+
+type replacePhoneRequest struct {
+	Old    discovery.MAC
+	New    provisioning.Phone
+	Window windowAsk
+	By     string
+	JSON   bool
+}
+
+func (r *replacePhoneRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	p, w, err := s.replacePhone(ctx, r.Old, r.New, r.Window, r.By)
+	if err != nil {
+		return err
+	}
+	return printPhone(env, p, w, "is in the place of "+r.Old.String(), r.JSON)
+}
+
+type phonesRemoveCmd struct {
+	databaseFlags
+	MAC   string `arg:"" name:"mac" help:"Of a listed phone."`
+	Lines bool   `help:"Remove its lines, too, if no other phone has them."`
+	JSON  bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesRemoveCmd) Run(env *environment) error {
+	m, err := parseMAC(c.MAC)
+	if err != nil {
+		return err
+	}
+	return c.ask(env, "phones/remove", &removePhoneRequest{m, c.Lines, operator(), c.JSON}, refuseMissing)
+}
+
+type removePhoneRequest struct {
+	MAC   discovery.MAC
+	Lines bool
+	By    string
+	JSON  bool
+}
+
+func (r *removePhoneRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	left, err := s.removePhone(ctx, r.MAC, r.Lines, r.By)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		return json.NewEncoder(env.stdout).Encode(struct {
+			MAC  discovery.MAC `json:"mac"`
+			Left []sip.AOR     `json:"secrets_left,omitempty"`
+		}{r.MAC, left})
+	}
+	fmt.Fprintf(env.stdout, "%s is listed no more\n", r.MAC)
+	for _, a := range left {
+		fmt.Fprintf(env.stdout, "the password of %s is still in it: perch lines rotate %s, or reset the phone\n", a, strings.TrimPrefix(string(a), "sip:"))
+	}
+	return nil
+}
+
+type phonesResyncCmd struct {
+	databaseFlags
+	MAC    string `arg:"" name:"mac" help:"Of a phone that is registered through Perch."`
+	Reboot bool   `help:"It is to start again."`
+	JSON   bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *phonesResyncCmd) Run(env *environment) error {
+	m, err := parseMAC(c.MAC)
+	if err != nil {
+		return err
+	}
+	return c.ask(env, "phones/resync", &resyncRequest{m, c.Reboot, c.JSON}, refuseMissing)
+}
+
+type resyncRequest struct {
+	MAC    discovery.MAC
+	Reboot bool
+	JSON   bool
+}
+
+func (r *resyncRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	answer, err := s.resync(ctx, r.MAC, r.Reboot)
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		return json.NewEncoder(env.stdout).Encode(struct {
+			MAC    discovery.MAC `json:"mac"`
+			Answer string        `json:"answer"`
+		}{r.MAC, answer})
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s: %s\n", r.MAC, answer)
+	return err
+}
+
+// linesCmd is what becomes of a line's password.
+type linesCmd struct {
+	Rotate linesRotateCmd `cmd:"" help:"Give a line another password, and have its phones fetch it."`
+}
+
+type linesRotateCmd struct {
+	databaseFlags
+	AOR    string `arg:"" name:"aor" help:"Of a listed line, as 101@example.com."`
+	Secret string `help:"File that has the new password in it, - for standard input (default: one is made)." placeholder:"FILE"`
+	Show   bool   `help:"Print the password, for a PBX that is to know it."`
+	JSON   bool   `name:"json" help:"Print it as JSON."`
+}
+
+// Run is the command.
+func (c *linesRotateCmd) Run(env *environment) error {
+	aor, err := provisioning.ParseAOR(c.AOR)
+	if err != nil {
+		return &usageError{err.Error(), "give a listed line, as 101@example.com"}
+	}
+	r := &rotateRequest{AOR: aor, By: operator(), Show: c.Show, JSON: c.JSON}
+	if c.Secret != "" {
+		in := env.stdin
+		if c.Secret != "-" {
+			f, err := os.Open(c.Secret)
+			if err != nil {
+				return withHint(err, "name a file with the password in it")
+			}
+			defer f.Close()
+			in = f
+		}
+		b, err := io.ReadAll(io.LimitReader(in, 1<<12))
+		if err != nil {
+			return err
+		}
+		if r.Secret = strings.TrimRight(string(b), "\r\n"); r.Secret == "" {
+			return withHint(fmt.Errorf("%s: no password in it", c.Secret), "write it into one line")
+		}
+	}
+	return c.ask(env, "lines/rotate", r, refuseMissing)
+}
+
+type rotateRequest struct {
+	AOR        sip.AOR
+	Secret     string // the new one; empty: one is made
+	By         string
+	Show, JSON bool
+}
+
+func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	made, phones, err := s.rotateLine(ctx, r.AOR, r.Secret, r.By)
+	if err != nil {
+		return err
+	}
+	type told struct {
+		MAC    discovery.MAC `json:"mac"`
+		Answer string        `json:"answer"`
+	}
+	out := struct {
+		AOR    sip.AOR `json:"aor"`
+		Secret string  `json:"secret,omitempty"`
+		Phones []told  `json:"phones"`
+	}{AOR: r.AOR, Phones: []told{}}
+	if r.Show {
+		out.Secret = made
+	}
+	for _, m := range phones {
+		answer, err := s.resync(ctx, m, false)
+		if err != nil {
+			answer = err.Error() + "; " + hintOf(err)
+		}
+		out.Phones = append(out.Phones, told{m, answer})
+	}
+	if r.JSON {
+		return json.NewEncoder(env.stdout).Encode(out)
+	}
+	fmt.Fprintf(env.stdout, "%s has another password\n", r.AOR)
+	if r.Show {
+		fmt.Fprintln(env.stdout, made)
+	}
+	for _, x := range out.Phones {
+		fmt.Fprintf(env.stdout, "%s: %s\n", x.MAC, x.Answer)
+	}
+	return nil
+}
