@@ -13,10 +13,10 @@ import (
 func (e *Engine) ChangeDirectory(c provisioning.Changes) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.changeDirectory(c)
+	return e.changeDirectory(c, func() {})
 }
 
-func (e *Engine) changeDirectory(c provisioning.Changes) error {
+func (e *Engine) changeDirectory(c provisioning.Changes, then func()) error {
 	if c.Empty() {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (e *Engine) changeDirectory(c provisioning.Changes) error {
 	if err != nil {
 		return err
 	}
-	e.takeOver(next, c)
+	e.takeOver(next, c, then)
 	return nil
 }
 
@@ -47,9 +47,12 @@ func (e *Engine) ReplacePhone(old discovery.MAC, row provisioning.Phone) error {
 		return refuse("perch phones remove "+row.MAC.String()+" first, if it is to have those of the other one", "%s has lines of its own", row.MAC)
 	}
 	was.MAC, was.Vendor, was.Model = row.MAC, row.Vendor, row.Model
-	if err := e.changeDirectory(provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{was}}, GonePhones: []provisioning.Phone{{MAC: old}}}); err != nil {
-		return err
-	}
+	c := provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{was}}, GonePhones: []provisioning.Phone{{MAC: old}}}
+	return e.changeDirectory(c, func() { e.inPlaceOf(old, row.MAC) })
+}
+
+// inPlaceOf passes on what was answered for a phone, now or when the other one is heard.
+func (e *Engine) inPlaceOf(old, next discovery.MAC) {
 	from := old
 	if before, is := e.heirs[old]; is { // which was in somebody's place, and never heard
 		delete(e.heirs, old)
@@ -57,17 +60,16 @@ func (e *Engine) ReplacePhone(old discovery.MAC, row provisioning.Phone) error {
 	}
 	q := e.phones.OfMAC(from)
 	if q == nil {
-		return nil
+		return
 	}
-	if p := e.phones.OfMAC(row.MAC); p != nil && p.track.IsPhone {
-		e.begin()
+	if p := e.phones.OfMAC(next); p != nil && p.track.IsPhone {
 		e.succeed(p, from)
-		e.end()
-		return nil
+		return
 	}
-	q.Heir, e.heirs[row.MAC] = row.MAC, from
+	e.closePrompt(q, Withdrawn)
+	q.Due = 0
+	q.Heir, e.heirs[next] = next, from
 	e.touch(q)
-	return nil
 }
 
 // succeed lets a phone that is there have what was answered for the one whose place it takes.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +128,29 @@ func TestReplacePhoneRefuses(t *testing.T) {
 	d.start()
 	if p, ok := d.Directory().Phone(mustMAC(t, heir)); !ok || !slices.Equal(p.Users, []string{alice}) {
 		t.Errorf("got %+v, %v", p, ok)
+	}
+}
+
+// A phone that has only fetched its configuration is nowhere yet: nobody is asked about it in
+// the place of the phone that it replaces, whose question is withdrawn.
+func TestReplaceUnanswered(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		d := newDesk(t, "confirm", gateway.DefaultPolicy(), nil)
+		d.until("08:05")
+		fetch := func() {
+			d.Observe(&discovery.Observation{Time: d.Now().Add(time.Second), Kind: discovery.KindFetch, Fetch: &discovery.Fetch{MAC: mustMAC(t, heir), Source: netip.MustParseAddr("10.1.2.40")}})
+		}
+		if before {
+			fetch()
+		}
+		d.must(d.ReplacePhone(mustMAC(t, mac1), provisioning.Phone{MAC: mustMAC(t, heir)}))
+		if !before {
+			fetch()
+		}
+		d.Advance(d.Now().Add(time.Hour))
+		q := d.Prompts()
+		if len(q) != 1 || q[0].Reason != gateway.Withdrawn {
+			t.Errorf("fetched before %v: got %+v", before, q)
+		}
 	}
 }

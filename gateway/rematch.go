@@ -21,6 +21,9 @@ func (e *Engine) rematch() {
 // it; an answer that now disagrees stays, and is asked about once; a network
 // whose answer fell is asked about again.
 func (e *Engine) rematchPhone(p *phone) {
+	if !p.Heir.Nobody() {
+		return // it is in use no more
+	}
 	k := p.acted()
 	if k == nil {
 		e.prune(p)
@@ -93,12 +96,12 @@ func (e *Engine) Import(files []provisioning.File, replace bool) (provisioning.C
 	if err != nil || changes.Empty() {
 		return changes, err
 	}
-	e.takeOver(next, changes)
+	e.takeOver(next, changes, func() {})
 	return changes, nil
 }
 
-// takeOver puts a directory into force.
-func (e *Engine) takeOver(next *provisioning.Directory, changes provisioning.Changes) {
+// takeOver puts a directory into force; then is done what has to be before phones follow.
+func (e *Engine) takeOver(next *provisioning.Directory, changes provisioning.Changes, then func()) {
 	e.dir = next
 	e.tracker.SetDirectory(phonebook{next})
 	e.batch.directory(changes)
@@ -112,6 +115,7 @@ func (e *Engine) takeOver(next *provisioning.Directory, changes provisioning.Cha
 	if p := &changes.Put; len(p.Lines)+len(changes.GoneLines)+len(p.Phones)+len(changes.GonePhones)+len(p.Users)+len(changes.GoneUsers) > 0 {
 		e.aors++
 	}
+	then()
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()

@@ -158,23 +158,34 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: note})
 }
 
-// networkOf is the subnet from which a phone that waits was heard last; zero: it does not.
+// networkOf is the subnet from which a phone asked, or in which it was heard; zero: neither.
 func (s *session) networkOf(m discovery.MAC) (p netip.Prefix) {
-	for _, w := range s.waiting(time.Now()) {
-		if w.MAC != m || !w.Source.IsValid() {
-			continue
-		}
-		bits := 24
-		if w.Source.Is6() {
-			bits = 64
-		}
-		p, _ = w.Source.Prefix(bits) // of bits that it has
-		s.engine.Read(func(d *provisioning.Directory) {
-			if sub, ok := d.SiteSubnet(w.Site, w.Source); ok {
-				p = sub
+	var from netip.Addr
+	if s.phones != nil {
+		for _, a := range s.phones.asks.List(time.Now()) {
+			if a.MAC == m {
+				from = a.Source
 			}
-		})
+		}
 	}
+	for _, x := range s.engine.Strangers() {
+		if x.MAC == m && !from.IsValid() {
+			from = x.IP
+		}
+	}
+	bits := 24
+	switch {
+	case !from.IsValid():
+		return p
+	case from.Is6():
+		bits = 64
+	}
+	p, _ = from.Prefix(bits) // of bits that it has
+	s.engine.Read(func(d *provisioning.Directory) {
+		if sub, ok := d.SiteSubnet(s.siteOf(from), from); ok {
+			p = sub
+		}
+	})
 	return p
 }
 
@@ -210,6 +221,9 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 			p.AORs = was.AORs
 		}
 		p.Kind = was.Kind
+	}
+	if !ask.Network.IsValid() {
+		ask.Network = s.networkOf(p.MAC) // while it is not listed
 	}
 	for _, w := range s.waiting(time.Now()) {
 		if w.MAC == p.MAC {

@@ -226,7 +226,7 @@ func (p *provisioner) lets(m discovery.MAC, l serve.Level) bool {
 // handed tells of a file that was handed out: the log, the audit log, and the engine, to
 // which it says where the phone is.
 func (p *provisioner) handed(h serve.Handed) {
-	p.log.Info("a phone fetched its configuration", "phone", h.MAC, "file", h.Name, "by", h.Level, "from", h.Source, "agent", fmt.Sprintf("%.120q", h.Agent))
+	p.log.Info("a phone fetched its configuration", "phone", h.MAC, "file", h.Name, "by", h.Level, "from", h.Source, "agent", fmt.Sprintf("%.120s", h.Agent))
 	p.audit.note(entryOf(serve.Fetched, h))
 	p.served[h.Level].Add(1)
 	if l := p.session.live; h.Level != serve.Opened { // in a window anybody may have named it
