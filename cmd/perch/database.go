@@ -37,6 +37,7 @@ type session struct {
 	path   *sipKeeper // in serve: the SIP path; nil if it is not in it
 	beside string     // what names of files beside the database begin with; empty: there is none
 
+	around  *around        // in serve: who registers with somebody else; nil: nobody is heard
 	phones  *provisioner   // in serve: who hands phones their files; nil: nobody does
 	windows *serve.Windows // in serve: those of phones; nil: they are in the file
 }

@@ -149,6 +149,7 @@ func (r *doctorRequest) carryOut(ctx context.Context, s *session, env *environme
 	if s.ears != nil {
 		reports = s.ears.reports(s.engine.Wires(s.live.clock.now()))
 	}
+	whole = append(whole, s.phones.ailments()...)
 	if s.path != nil {
 		whole = append(whole, alarmAilments(ctx, s)...)
 		d := s.path.diagnose()

@@ -42,6 +42,7 @@ type ears struct {
 	ports    []uint16
 	now      func() time.Time
 	turns    *turns
+	around   *around
 	log      *slog.Logger
 	listen   func(name string, cfg capture.LiveConfig) (listener, error)
 
@@ -51,7 +52,7 @@ type ears struct {
 
 func newEars(c *config, now func() time.Time, to *turns, log *slog.Logger) *ears {
 	return &ears{
-		captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, turns: to, log: log,
+		around: newAround(c), captures: c.Capture, wires: c.discovery(), ports: c.SIP.Ports, now: now, turns: to, log: log,
 		listen: func(name string, cfg capture.LiveConfig) (listener, error) { return capture.Listen(name, cfg) },
 	}
 }
@@ -191,6 +192,7 @@ func (a *ear) run(ctx context.Context, e *ears) {
 	}})
 	observe := func(o *discovery.Observation) {
 		a.heard.add(o)
+		e.around.heard(o)
 		e.turns.observe(a.seat, o)
 	}
 	for {

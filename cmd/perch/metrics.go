@@ -14,6 +14,7 @@ import (
 	"perch/discovery"
 	"perch/discovery/capture"
 	"perch/gateway"
+	"perch/provisioning/serve"
 )
 
 // metrics are what /metrics tells, read from the service at each scrape.
@@ -50,6 +51,9 @@ var (
 	regToldDesc  = prometheus.NewDesc("perch_sip_subscriptions_told_total", "Registrations and their ends that PBXs told of.", nil, nil)
 	callersDesc  = prometheus.NewDesc("perch_sip_callers", "Phones of which the SIP path knows where they are.", nil, nil)
 	helpDesc     = prometheus.NewDesc("perch_emergency_calls", "Calls for help that are kept: those that nobody has acknowledged, and the others, tests among them.", []string{"state"}, nil)
+	filesDesc    = prometheus.NewDesc("perch_provision_files_total", "Configuration files that phones fetched, by how they proved which they are.", []string{"proof"}, nil)
+	guessDesc    = prometheus.NewDesc("perch_provision_blocked", "Sources that guess phones or their passwords, and are not heard now.", nil, nil)
+	waitDesc     = prometheus.NewDesc("perch_phones_waiting", "Phones that wait to be adopted, or that have lost their password.", nil, nil)
 	infoDesc     = prometheus.NewDesc("perch_info", "The program.", []string{"version", "go"}, nil)
 )
 
@@ -78,7 +82,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		framesDesc, droppedDesc, freezesDesc, reopensDesc, stateDesc, heardDesc, brokenDesc, unreadDesc,
 		givenUpDesc, unaskedDesc, disputeDesc,
 		sipDesc, upstreamDesc, sipConnsDesc, callersDesc, bannedDesc, helpDesc,
-		regDesc, regToldDesc,
+		regDesc, regToldDesc, filesDesc, guessDesc, waitDesc,
 	} {
 		to <- d
 	}
@@ -106,6 +110,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.collectBounds(to, s.engine.Bounds())
 	m.collectEars(to)
 	m.collectPath(to)
+	m.collectPhones(to)
 	box, ok := s.store.(gateway.Outbox)
 	if !ok || failing == 1 {
 		return // a database in trouble is left alone
@@ -189,6 +194,20 @@ func (m *metrics) collectPath(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(callersDesc, prometheus.GaugeValue, float64(s.Callers))
 	to <- prometheus.MustNewConstMetric(bannedDesc, prometheus.GaugeValue, float64(s.Banned.Count))
+}
+
+// collectPhones tells of phones that fetch their files.
+func (m *metrics) collectPhones(to chan<- prometheus.Metric) {
+	p := m.service.phones
+	if p == nil {
+		return
+	}
+	count := countersTo(to)
+	for l := serve.Certificate; l <= serve.Opened; l++ {
+		count(filesDesc, p.served[l].Load(), l.String())
+	}
+	to <- prometheus.MustNewConstMetric(guessDesc, prometheus.GaugeValue, float64(p.pages.Blocked()))
+	to <- prometheus.MustNewConstMetric(waitDesc, prometheus.GaugeValue, float64(len(m.service.session.waiting(time.Now()))))
 }
 
 // collectEars tells what was heard on each interface.

@@ -48,12 +48,19 @@ func (r *lintRequest) carryOut(_ context.Context, s *session, env *environment) 
 		}
 		by[x].Phones = append(by[x].Phones, m)
 	}
+	seen, err := s.behaviour()
+	if err != nil {
+		return err
+	}
 	n := 0
 	for _, p := range s.devices(&files) {
 		if p.Kind != provisioning.Desk {
 			continue
 		}
 		n++
+		for _, x := range seen.risks(&p.Phone) {
+			note(x, p.MAC)
+		}
 		if p.Vendor == "" {
 			note(settings.Risk{What: "its vendor is not known: what it is told is not Perch's", Remedy: "fill in vendor, and model, in phones.csv"}, p.MAC)
 			continue

@@ -253,6 +253,20 @@ func (p *provisioner) blocked(source netip.Addr, until time.Time) {
 	p.audit.note(serve.Entry{Time: time.Now(), What: serve.Blocked, Source: source.String(), Note: "until " + until.UTC().Format(time.RFC3339)})
 }
 
+// ailments says what an admin should see to.
+func (p *provisioner) ailments() (out []symptom) {
+	if p == nil {
+		return nil
+	}
+	if n := p.pages.Blocked(); n > 0 {
+		out = append(out, symptom{few(n, "source guesses", "sources guess") + " which phones there are, or their passwords: not heard for an hour", "perch provision audit shows which: find out whose they are"})
+	}
+	if n := len(p.session.waiting(time.Now())); n > 0 {
+		out = append(out, symptom{few(n, "phone waits", "phones wait") + " to be let in", "perch phones waiting shows which; perch phones adopt MAC lets one in"})
+	}
+	return out
+}
+
 // run serves until it is shut down.
 func (p *provisioner) run() error {
 	var files sync.WaitGroup

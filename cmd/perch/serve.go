@@ -173,7 +173,7 @@ func (v *service) listen() {
 			"hint", "run as a user of its own with cap_net_raw alone; README, \"Serving it\", has a systemd unit")
 	}
 	s.ears = newEars(&s.config, s.live.clock.now, v.turns, v.log)
-	v.ears = s.ears
+	v.ears, s.around = s.ears, s.ears.around
 	for _, err := range flatten(v.ears.open()) {
 		if err != nil {
 			v.log.Error("an interface cannot be listened to", "error", err, "hint", hintOf(err))

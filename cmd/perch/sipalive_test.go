@@ -22,9 +22,10 @@ func (o heardBy) hearing(string, bool, time.Time)  {}
 func TestSignOfLife(t *testing.T) {
 	near, far := net.Pipe()
 	got := make(heardBy, 9)
+	c := config{SIP: sipConfig{Sites: []sipSiteConfig{{Prefix: netip.MustParsePrefix("10.2.0.0/16"), Site: "b2"}}}}
 	k := &sipKeeper{
 		log: slog.New(slog.DiscardHandler), conn: near, decoder: discovery.NewDecoder(discovery.DecoderConfig{}),
-		now: time.Now, sites: []sipSiteConfig{{Prefix: netip.MustParsePrefix("10.2.0.0/16"), Site: "b2"}},
+		now: time.Now, sites: c.SIP.Sites, part: c.sipPart,
 	}
 	k.turns = newTurns(got, time.Now)
 	k.seat = k.turns.sit(sipInterface)
