@@ -36,8 +36,8 @@ bench: build ## measure the figures of docs/performance.md
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
-	$(GO) vet ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench
-	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench
+	$(GO) vet ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench ./testdata/phone
+	$(GO) tool staticcheck ./... ./testdata/gen ./testdata/lab ./testdata/oui ./testdata/suite ./testdata/bench ./testdata/phone
 
 captures: ## write the made captures anew
 	$(GO) run ./testdata/gen

@@ -86,7 +86,7 @@ func suite(race bool, packages []string) (int, error) {
 	if out, err := exec.Command("gofmt", "-l", ".").CombinedOutput(); err != nil || len(out) > 0 {
 		return 1, fmt.Errorf("gofmt: not formatted: %s%w", strings.ReplaceAll(string(out), "\n", " "), err)
 	}
-	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/lab", "./testdata/oui", "./testdata/suite")...)...)
+	vet := exec.Command("go", append([]string{"vet"}, append(packages, "./testdata/gen", "./testdata/lab", "./testdata/oui", "./testdata/suite", "./testdata/phone")...)...)
 	vet.Stdout, vet.Stderr = os.Stdout, os.Stderr
 	if err := vet.Run(); err != nil {
 		return 1, fmt.Errorf("go vet: %w", err)
