@@ -174,11 +174,11 @@ func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) 
 }
 
 // common makes what a vendor's phones may all have.
-func (p *provisioner) common(v provisioning.Vendor) (serve.File, bool) {
+func (p *provisioner) common(v provisioning.Vendor, kind settings.Kind) (serve.File, bool) {
 	c := &p.session.config
 	path := c.proxy()
 	proxy, err := c.provisionProxy(c.Provision.Proxy)
-	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: path.NumbersAt("")}, err, settings.Common)
+	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: path.NumbersAt("")}, err, kind)
 }
 
 // url is where a listed phone finds its files, as it is told by PnP; empty: it is not listed.

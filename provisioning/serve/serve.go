@@ -87,8 +87,8 @@ type Config struct {
 	// Own returns a file of a listed phone by the name that it asks for; false if there is
 	// none.
 	Own func(m discovery.MAC, name string) (File, bool)
-	// Common returns what a vendor's phones may all have.
-	Common func(v provisioning.Vendor) (File, bool)
+	// Common returns what a vendor's phones may all have: the common file, or what names it.
+	Common func(v provisioning.Vendor, kind settings.Kind) (File, bool)
 	// Windows, if they are not nil, are open for phones that have no password yet.
 	Windows *Windows
 	// Lets, if it is not nil, reports whether a phone may prove which it is in a way.
@@ -159,8 +159,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		s.miss(w, source)
-	case asked.Kind == settings.Common:
-		f, ok := s.cfg.Common(asked.Vendor)
+	case asked.Kind == settings.Common, asked.Kind == settings.Start:
+		f, ok := s.cfg.Common(asked.Vendor, asked.Kind)
 		if !ok {
 			s.miss(w, source)
 			return

@@ -24,6 +24,7 @@ import (
 
 	"perch/discovery"
 	"perch/provisioning"
+	"perch/provisioning/settings"
 )
 
 var (
@@ -41,7 +42,7 @@ func newServer(handed func(Handed)) *Server {
 		Own: func(m discovery.MAC, _ string) (File, bool) {
 			return File{provisioning.Yealink, []byte("#!version:1.0.0.1\n" + secret), true}, m == known
 		},
-		Common: func(v provisioning.Vendor) (File, bool) {
+		Common: func(v provisioning.Vendor, _ settings.Kind) (File, bool) {
 			return File{Vendor: v, Body: []byte("#!version:1.0.0.1\nlldp = 1\n")}, true
 		},
 	})

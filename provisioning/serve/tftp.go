@@ -72,11 +72,11 @@ func (t *TFTP) read(name string, to io.ReaderFrom) error {
 	}
 	defer t.end(source)
 	asked, ok := settings.Parse(name, "")
-	if !ok || len(name) > maxName || asked.Kind != settings.Common {
+	if !ok || len(name) > maxName || asked.Kind != settings.Common && asked.Kind != settings.Start {
 		t.misses.note(source, time.Now())
 		return errNoFile
 	}
-	f, ok := t.cfg.Common(asked.Vendor)
+	f, ok := t.cfg.Common(asked.Vendor, asked.Kind)
 	if !ok {
 		return errNoFile
 	}

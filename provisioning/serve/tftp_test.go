@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"perch/provisioning"
+	"perch/provisioning/settings"
 )
 
 // startTFTP serves a common file of some length to loopback.
 func startTFTP(t *testing.T, size int, allow string) (host, port string) {
 	t.Helper()
-	s := NewTFTP(Config{Common: func(v provisioning.Vendor) (File, bool) {
+	s := NewTFTP(Config{Common: func(v provisioning.Vendor, _ settings.Kind) (File, bool) {
 		return File{Vendor: v, Body: bytes.Repeat([]byte("0123456789abcde\n"), size/16)}, v == provisioning.Yealink
 	}}, []netip.Prefix{netip.MustParsePrefix(allow)})
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -12,20 +12,22 @@ import (
 
 // dhcpOf is by which options of DHCP a vendor's phones learn where their files are, and by
 // the beginning of which vendor class (option 60, RFC 2132 section 9.13) they are known.
-// Snom has the file in an option of its own, 67, behind the server in 66.
+// Snom has the file in an option of its own, 67, behind the server in 66. Phones are sent
+// these options also if they do not ask for them: Grandstream's take 66 without asking.
 type dhcpOf struct {
 	vendor  provisioning.Vendor
 	classes []string
+	binary  []byte // the beginning of a class that is no text; nil: there is none
 	options []int
 }
 
 var dhcpVendors = []dhcpOf{
-	{provisioning.Yealink, []string{"yealink", "Yealink"}, []int{66, 160}},
-	{provisioning.Poly, []string{"Poly"}, []int{160, 66}},
-	{provisioning.Cisco, []string{"Cisco S", "CISCO ", "CP-", "LINKSYS SPA"}, []int{66, 159, 160}},
-	{provisioning.Grandstream, []string{"Grandstream"}, []int{66, 160}},
-	{provisioning.Snom, []string{"snom"}, []int{66, 67}},
-	{provisioning.Fanvil, []string{"Fanvil", "fanvil"}, []int{66, 160}},
+	{provisioning.Yealink, []string{"yealink", "Yealink"}, nil, []int{66, 160}},
+	{provisioning.Poly, []string{"Poly"}, []byte{0, 0, 0x36, 0x3d}, []int{160, 66}},
+	{provisioning.Cisco, []string{"Cisco S", "CISCO ", "CP-", "LINKSYS SPA"}, nil, []int{66, 159, 160}},
+	{provisioning.Grandstream, []string{"Grandstream"}, nil, []int{66, 160}},
+	{provisioning.Snom, []string{"snom"}, nil, []int{66, 67}},
+	{provisioning.Fanvil, []string{"Fanvil", "fanvil"}, nil, []int{66, 160}},
 }
 
 // optionNames are those that DHCP servers know; the others are made known to them.
@@ -73,6 +75,15 @@ func (v *dhcpOf) value(option int, at string) string {
 
 func (v *dhcpOf) wants150() bool { return v.vendor == provisioning.Cisco }
 
+// octets writes a number of them, in hex with something between.
+func octets(b []byte, between string) string {
+	parts := make([]string, len(b))
+	for i, c := range b {
+		parts[i] = fmt.Sprintf("%02x", c)
+	}
+	return strings.Join(parts, between)
+}
+
 func dnsmasq(at string, address netip.Addr, hasAddress bool) string {
 	var b strings.Builder
 	b.WriteString("# Phones find their configuration. Put this into /etc/dnsmasq.d/perch.conf.\n")
@@ -81,11 +92,14 @@ func dnsmasq(at string, address netip.Addr, hasAddress bool) string {
 		for _, c := range v.classes {
 			fmt.Fprintf(&b, "dhcp-vendorclass=set:%s,%s\n", v.vendor, c)
 		}
+		if v.binary != nil {
+			fmt.Fprintf(&b, "dhcp-match=set:%s,60,%s\n", v.vendor, octets(v.binary, ":"))
+		}
 		for _, o := range v.options {
-			fmt.Fprintf(&b, "dhcp-option=tag:%s,%d,\"%s\"\n", v.vendor, o, v.value(o, at))
+			fmt.Fprintf(&b, "dhcp-option-force=tag:%s,%d,\"%s\"\n", v.vendor, o, v.value(o, at))
 		}
 		if v.wants150() && hasAddress {
-			fmt.Fprintf(&b, "dhcp-option=tag:%s,150,%s\n", v.vendor, address)
+			fmt.Fprintf(&b, "dhcp-option-force=tag:%s,150,%s\n", v.vendor, address)
 		}
 	}
 	return b.String()
@@ -95,8 +109,8 @@ func dnsmasq(at string, address netip.Addr, hasAddress bool) string {
 func kea(at string, address netip.Addr, hasAddress bool) (string, error) {
 	type option struct {
 		Name string `json:"name"`
-		Code int    `json:"code,omitempty"`
 		Data string `json:"data"`
+		Send bool   `json:"always-send"`
 	}
 	type class struct {
 		Name    string   `json:"name"`
@@ -119,19 +133,22 @@ func kea(at string, address netip.Addr, hasAddress bool) (string, error) {
 		for _, x := range v.classes {
 			tests = append(tests, fmt.Sprintf("substring(option[60].hex,0,%d) == '%s'", len(x), x))
 		}
+		if v.binary != nil {
+			tests = append(tests, fmt.Sprintf("substring(option[60].hex,0,%d) == 0x%s", len(v.binary), octets(v.binary, "")))
+		}
 		c.Test = strings.Join(tests, " or ")
 		for _, o := range v.options {
 			if o == 159 { // which Kea takes for that of RFC 7618, and nothing else
 				continue
 			}
-			x := option{Name: fmt.Sprintf("perch-%d", o), Data: v.value(o, at)}
+			x := option{fmt.Sprintf("perch-%d", o), v.value(o, at), true}
 			if n, ok := optionNames[o]; ok {
 				x.Name = n[0]
 			}
 			c.Options = append(c.Options, x)
 		}
 		if v.wants150() && hasAddress {
-			c.Options = append(c.Options, option{Name: "perch-150", Data: address.String()})
+			c.Options = append(c.Options, option{"perch-150", address.String(), true})
 		}
 		out.Classes = append(out.Classes, c)
 	}
@@ -149,18 +166,24 @@ func isc(at string, address netip.Addr, hasAddress bool) string {
 		for _, x := range v.classes {
 			tests = append(tests, fmt.Sprintf("substring(option vendor-class-identifier, 0, %d) = \"%s\"", len(x), x))
 		}
+		if v.binary != nil {
+			tests = append(tests, fmt.Sprintf("substring(option vendor-class-identifier, 0, %d) = %s", len(v.binary), octets(v.binary, ":")))
+		}
 		fmt.Fprintf(&b, "class \"perch-%s\" {\n  match if %s;\n", v.vendor, strings.Join(tests, " or "))
+		var codes []byte
 		for _, o := range v.options {
 			name := fmt.Sprintf("perch-%d", o)
 			if n, ok := optionNames[o]; ok {
 				name = n[1]
 			}
 			fmt.Fprintf(&b, "  option %s \"%s\";\n", name, v.value(o, at))
+			codes = append(codes, byte(o))
 		}
 		if v.wants150() && hasAddress {
 			fmt.Fprintf(&b, "  option perch-150 %s;\n", address)
+			codes = append(codes, 150)
 		}
-		b.WriteString("}\n")
+		fmt.Fprintf(&b, "  if exists dhcp-parameter-request-list { option dhcp-parameter-request-list = concat(option dhcp-parameter-request-list, %s); }\n}\n", octets(codes, ", "))
 	}
 	return b.String()
 }

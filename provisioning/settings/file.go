@@ -17,6 +17,7 @@ const (
 	Own    Kind = iota + 1 // of one phone, with its secrets
 	Common                 // of anybody, with nothing secret in it: where the own one is
 	Master                 // says which file is the phone's own
+	Start                  // of anybody, as a master: says which file is common
 )
 
 // File writes the file of a kind. The error says which setting the format cannot hold.
@@ -26,7 +27,10 @@ func (s *Set) File(k Kind) ([]byte, error) {
 		list = s.Common
 	}
 	if k == Master {
-		return s.master()
+		return s.master(OwnName(s.Device))
+	}
+	if k == Start {
+		return s.master(commonName(s.Device.Vendor))
 	}
 	for i := range list {
 		if err := holds(&list[i]); err != nil {
@@ -241,9 +245,9 @@ func (n *node) write(d *document) {
 	d.close(name)
 }
 
-// master writes the file that Poly and Yealink phones ask for first.
-func (s *Set) master() ([]byte, error) {
-	name := OwnName(s.Device)
+// master writes the file that Poly and Yealink phones ask for first: it does nothing but name
+// another.
+func (s *Set) master(name string) ([]byte, error) {
 	switch s.Device.Vendor {
 	case provisioning.Yealink:
 		return fmt.Appendf(nil, "#!version:1.0.0.1\ninclude:config %q\noverwrite_mode = 1\n", name), nil

@@ -21,7 +21,7 @@ var switches = map[provisioning.Vendor][2]string{
 	provisioning.Cisco:       {"Enable_LLDP-MED", "Yes"},
 	provisioning.Grandstream: {"P1684", "1"},
 	provisioning.Snom:        {"lldp_enable", "on"},
-	provisioning.Fanvil:      {"lldp/LLDPTransmit", "1"},
+	provisioning.Fanvil:      {"qos/LLDPTransmit", "1"},
 }
 
 // helps are the settings that name the numbers for help, and between what they stand; {n}
@@ -30,7 +30,7 @@ var helps = map[provisioning.Vendor][3]string{
 	provisioning.Yealink: {"phone_setting.emergency.number", "", ","},
 	provisioning.Poly:    {"dialplan.routing.emergency.1.value", "", ","},
 	provisioning.Cisco:   {"Dial_Plan_{n}_", "S0", "|"},
-	provisioning.Snom:    {"emergency_numbers", "", " "},
+	provisioning.Snom:    {"keyboard_lock_emergency", "", " "},
 }
 
 // direct are numbers for help that need no prefix, somewhere.

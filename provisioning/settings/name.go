@@ -19,10 +19,11 @@ type name struct {
 // names are all of them, with the ones first that are more exact (PHONES of
 // docs/provisioning.md). The first of a vendor whose kind is Own is what its phones are told.
 var names = []name{
-	{provisioning.Yealink, "y000000000000.boot", Common},
+	{provisioning.Yealink, "y000000000000.boot", Start},
 	{provisioning.Yealink, "{mac}.boot", Master},
 	{provisioning.Yealink, "y{any}.cfg", Common},
-	{provisioning.Poly, "000000000000.cfg", Common},
+	{provisioning.Poly, "000000000000.cfg", Start},
+	{provisioning.Poly, "perch-common.cfg", Common},
 	{provisioning.Poly, "perch-{mac}.cfg", Own},
 	{provisioning.Cisco, "CP-{any}-3PCC.xml", Common},
 	{provisioning.Cisco, "spa{any}.cfg", Common},
@@ -76,6 +77,14 @@ func OwnName(d *Device) string {
 		}
 	}
 	return ""
+}
+
+// commonName is the name of the common file of a vendor whose phones are told it.
+func commonName(v provisioning.Vendor) string {
+	if v == provisioning.Yealink {
+		return "y000000000000.cfg"
+	}
+	return "perch-common.cfg"
 }
 
 // match reports whether a name is of a pattern, and the MAC in it.

@@ -58,9 +58,9 @@ func set(t *testing.T, dir map[string]string, d *Device) *Set {
 func TestGolden(t *testing.T) {
 	for _, v := range provisioning.Vendors {
 		s := set(t, nil, desk(v))
-		for kind, name := range map[Kind]string{Own: "own", Common: "common", Master: "master"} {
+		for kind, name := range map[Kind]string{Own: "own", Common: "common", Master: "master", Start: "start"} {
 			got, err := s.File(kind)
-			if kind == Master && err != nil {
+			if (kind == Master || kind == Start) && err != nil {
 				continue // most have none
 			}
 			if err != nil {
@@ -200,9 +200,10 @@ func TestNames(t *testing.T) {
 	}{
 		{"001565aabbcc.cfg", provisioning.Yealink, Asked{Own, provisioning.Yealink, mac}},
 		{"001565aabbcc.boot", "", Asked{Master, provisioning.Yealink, mac}},
-		{"y000000000000.boot", "", Asked{Common, provisioning.Yealink, discovery.MAC{}}},
+		{"y000000000000.boot", "", Asked{Start, provisioning.Yealink, discovery.MAC{}}},
 		{"y000000000028.cfg", "", Asked{Common, provisioning.Yealink, discovery.MAC{}}},
-		{"000000000000.cfg", "", Asked{Common, provisioning.Poly, discovery.MAC{}}},
+		{"000000000000.cfg", "", Asked{Start, provisioning.Poly, discovery.MAC{}}},
+		{"perch-common.cfg", "", Asked{Common, provisioning.Poly, discovery.MAC{}}},
 		{"001565aabbcc.cfg", provisioning.Poly, Asked{Master, provisioning.Poly, mac}},
 		{"perch-001565aabbcc.cfg", "", Asked{Own, provisioning.Poly, mac}},
 		{"CP-8841-3PCC.xml", "", Asked{Common, provisioning.Cisco, discovery.MAC{}}},
