@@ -19,8 +19,9 @@ import (
 	"time"
 )
 
-// writeServerCertificate writes a certificate and its key, and returns their names.
-func writeServerCertificate(t *testing.T, dir string) (cert, key string) {
+// writeServerCertificate writes a certificate of this machine, or of addresses, and its key,
+// and returns their names.
+func writeServerCertificate(t *testing.T, dir string, addresses ...net.IP) (cert, key string) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -28,7 +29,7 @@ func writeServerCertificate(t *testing.T, dir string) (cert, key string) {
 	}
 	x := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "perch"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: append(addresses, net.IPv4(127, 0, 0, 1)), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, x, x, &k.PublicKey, k)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +22,8 @@ import (
 type sipSite struct {
 	t           *testing.T
 	dir, config string
-	pbx, perch  string // addresses
+	pbx, perch  string   // addresses
+	by          []string // by way of what serve is started, such as "ip netns exec"
 	log         *os.File
 	inbox       *inbox
 }
@@ -143,7 +145,8 @@ func (s *sipSite) await(what string, is func() bool) {
 // serve starts serve. Its log goes to a file, which the SIP path may go on to write.
 func (s *sipSite) serve() *exec.Cmd {
 	s.t.Helper()
-	cmd := exec.Command(builtPerch(s.t), "serve", "-config", s.config)
+	args := append(slices.Clone(s.by), builtPerch(s.t), "serve", "-config", s.config)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Stderr = s.dir, s.log
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -64,12 +64,13 @@ func (p *phone) makerOf() (maker, error) {
 	return maker{}, fmt.Errorf("vendor %q: want yealink, poly, cisco, grandstream, snom or fanvil", p.vendor)
 }
 
-// polyClass is not text but what RFC 3925 has elsewhere: Polycom's enterprise number, a length
-// and sub-options, among them the company, the model and the version.
+// polyClass is no text, as that of phones older than Edge and Trio: Polycom's enterprise
+// number, as RFC 3925 has it elsewhere, a length, and sub-options with the part's number and
+// the boot loader's version.
 func (p *phone) polyClass() []byte {
 	var subs []byte
-	for i, text := range []string{"Polycom", "VVX-" + p.model, "3111-48450-001,1", "SIP/" + p.firmware} {
-		subs = append(append(subs, byte(i+1), byte(len(text))), text...)
+	for i, text := range []string{"3111-48450-001,1", "BR/" + p.firmware} {
+		subs = append(append(subs, byte(i+3), byte(len(text))), text...)
 	}
 	subs = append(subs, 0xff)
 	return append([]byte{0, 0, 0x36, 0x3d, byte(len(subs))}, subs...)
