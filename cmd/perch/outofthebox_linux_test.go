@@ -1,15 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -64,11 +58,7 @@ type booted struct {
 	Address string            `json:"address"`
 	Options map[string]string `json:"options"`
 	URL     string            `json:"url"`
-	Files   []struct {
-		Name   string `json:"name"`
-		Status int    `json:"status"`
-		Digest bool   `json:"digest"`
-	} `json:"files"`
+	Files   []bootedFile      `json:"files"`
 	Account *struct {
 		Domain    string   `json:"domain"`
 		Proxy     string   `json:"proxy"`
@@ -84,182 +74,19 @@ type booted struct {
 	Error  string `json:"error"`
 }
 
+// bootedFile is a file that it asked for.
+type bootedFile struct {
+	Name   string `json:"name"`
+	Status int    `json:"status"`
+	Digest bool   `json:"digest"`
+}
+
 // files are what it fetched, with the statuses.
 func (b *booted) files() (out []string) {
 	for _, f := range b.Files {
 		out = append(out, fmt.Sprintf("%s %d", f.Name, f.Status))
 	}
 	return out
-}
-
-// boxSite is a site with a network of its own: Perch at its address, a PBX behind that, and a
-// DHCP server which is told what Perch says that it should be.
-type boxSite struct {
-	*sipSite
-	lan      string // namespace
-	contacts string // the PBX's socket for questions
-	phone    string // program
-	cert     string
-}
-
-const boxNetwork, boxPerch, boxPBX = "10.77.0.0/24", "10.77.0.1", "10.77.0.2"
-
-func newBoxSite(t *testing.T) *boxSite {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to make network namespaces")
-		}
-		t.Skip("needs root, to make network namespaces")
-	}
-	for program, pkg := range map[string]string{"ip": "iproute2", "sysctl": "procps", "dnsmasq": "dnsmasq-base", "kamailio": "kamailio", "kamcmd": "kamailio"} {
-		need(t, program, pkg)
-	}
-	s := &boxSite{sipSite: &sipSite{t: t, dir: t.TempDir(), pbx: boxPBX + ":5060", perch: boxPerch + ":5060"}}
-	s.lan = s.namespace("lan")
-	s.by = []string{"ip", "netns", "exec", s.lan}
-	s.ip("-n", s.lan, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
-	s.ip("-n", s.lan, "link", "set", "br0", "up")
-	s.ip("-n", s.lan, "address", "add", boxPerch+"/24", "dev", "br0")
-	s.ip("-n", s.lan, "address", "add", boxPBX+"/24", "dev", "br0")
-	s.startPBX()
-
-	s.phone = filepath.Join(s.dir, "phone")
-	build := exec.Command("go", "build", "-o", s.phone, "./testdata/phone")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	cert, key := writeServerCertificate(t, s.dir, net.ParseIP(boxPerch))
-	s.cert = cert
-	s.config = serveConfig(t, s.dir, filepath.Join(s.dir, "perch.db"), "")
-	s.add("policy: {settle: 500ms}\ncapture: [{interface: br0}]\nsip: {listen: [\"udp:%s\"], upstream: [\"udp:%s\"], sites: [{prefix: %s, site: hq}]}\n", s.perch, s.pbx, boxNetwork)
-	s.add("provision: {listen: [\"https:%s:8443\"], tls: {certificate: %q, key: %q}, url: \"https://%s:8443/\"}\n", boxPerch, cert, key, boxPerch)
-	s.write("sites.csv", "id,name,subnets\nhq,Headquarters,"+boxNetwork+"\n")
-	phones, lines := "mac,label,site,aors,vendor,model\n", "aor,auth_user,secret,display_name\n"
-	for _, b := range boxes() {
-		phones += fmt.Sprintf("%s,%s's,hq,%s@example.com,%s,%s\n", b.mac, b.user, b.user, b.vendor, b.model)
-		lines += fmt.Sprintf("%s@example.com,auth-%s,not-a-secret,\"%s\"\n", b.user, b.user, strings.ReplaceAll(b.display, `"`, `""`))
-	}
-	s.write("phones.csv", phones)
-	s.write("lines.csv", lines)
-	s.command("import", filepath.Join(s.dir, "map"))
-	var err error
-	if s.log, err = os.Create(filepath.Join(s.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = s.log.Close()
-		if t.Failed() {
-			t.Logf("serve's log:\n%s", s.logged())
-		}
-	})
-	s.startDHCP()
-	s.serve()
-	return s
-}
-
-// namespace makes a network namespace, which is gone after the test.
-func (s *boxSite) namespace(name string) string {
-	s.t.Helper()
-	ns := fmt.Sprintf("perch-%d-%s", os.Getpid(), name)
-	s.ip("netns", "add", ns)
-	s.t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", ns).Run() })
-	s.run("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
-	s.ip("-n", ns, "link", "set", "lo", "up")
-	return ns
-}
-
-func (s *boxSite) ip(args ...string) { s.t.Helper(); s.run("ip", args...) }
-
-func (s *boxSite) run(name string, args ...string) string {
-	s.t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// start starts a server in the site's network.
-func (s *boxSite) start(args ...string) {
-	s.t.Helper()
-	out := &logBuffer{}
-	cmd := exec.Command(s.by[0], append(slices.Clone(s.by[1:]), args...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if s.t.Failed() {
-			s.t.Logf("%s says:\n%s", args[0], out)
-		}
-	})
-}
-
-// startPBX starts the PBX of sip/proxy's tests, which can be asked for its contacts besides.
-func (s *boxSite) startPBX() {
-	s.t.Helper()
-	conf, err := os.ReadFile(filepath.Join(root, "sip", "proxy", "testdata", "kamailio.cfg"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.contacts = filepath.Join(s.dir, "pbx.sock")
-	questions := fmt.Sprintf("loadmodule \"ctl.so\"\nmodparam(\"ctl\", \"binrpc\", \"unix:%s\")\n\nrequest_route {", s.contacts)
-	name := filepath.Join(s.dir, "kamailio.cfg")
-	if err := os.WriteFile(name, []byte(strings.Replace(string(conf), "request_route {", questions, 1)), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	s.start("kamailio", "-DD", "-E", "-f", name, "-w", s.dir, "-Y", s.dir, "-P", filepath.Join(s.dir, "pid"), "-m", "32", "-M", "4", "-l", "udp:"+s.pbx)
-	s.await("the PBX", func() bool { return exec.Command("kamcmd", "-s", "unix:"+s.contacts, "core.uptime").Run() == nil })
-}
-
-// contact is what the PBX knows of a line.
-func (s *boxSite) contact(user string) string {
-	out, _ := exec.Command("kamcmd", "-s", "unix:"+s.contacts, "ul.lookup", "location", "s:"+user).CombinedOutput() // of a line that it does not know it is an error
-	return string(out)
-}
-
-// startDHCP starts dnsmasq with what Perch says, and a range.
-func (s *boxSite) startDHCP() {
-	s.t.Helper()
-	conf := filepath.Join(s.dir, "dnsmasq.conf")
-	text := s.command("provision", "dhcp", "dnsmasq") + "interface=br0\nbind-interfaces\ndhcp-range=10.77.0.50,10.77.0.99,1h\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	s.start("dnsmasq", "-C", conf, "--keep-in-foreground", "--log-facility=-", "--log-dhcp", "--port=0", "--no-ping", "--user=root", "--pid-file=", "--dhcp-leasefile="+filepath.Join(s.dir, "leases"))
-}
-
-func (s *boxSite) logged() string {
-	b, err := os.ReadFile(s.log.Name())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return string(b)
-}
-
-// unpack puts a phone's cable into the site's network, and returns how to switch it on.
-func (s *boxSite) unpack(b *boxed) (boot func() *booted) {
-	t := s.t
-	t.Helper()
-	ns := s.namespace(b.vendor)
-	s.ip("-n", s.lan, "link", "add", b.vendor, "type", "veth", "peer", "name", "eth0", "address", b.mac, "netns", ns)
-	s.ip("-n", s.lan, "link", "set", b.vendor, "master", "br0", "up")
-	state := filepath.Join(t.TempDir(), "flash.json")
-	return func() *booted {
-		t.Helper()
-		cmd := exec.Command("ip", "netns", "exec", ns, s.phone, "-vendor", b.vendor, "-model", b.model, "-firmware", b.firmware, "-mac", b.mac, "-ca", s.cert, "-state", state)
-		out, _ := cmd.Output() // that it is not registered is in the report
-		got := &booted{}
-		if err := json.Unmarshal(out, got); err != nil {
-			t.Fatalf("the phone says %q: %v", out, err)
-		}
-		t.Logf("%s", out)
-		return got
-	}
 }
 
 // A phone out of the box, of each vendor, finds its files by DHCP, gets its own in the window
@@ -272,6 +99,22 @@ func TestOutOfTheBox(t *testing.T) {
 	}
 	if got := s.logged(); strings.Contains(got, "not-a-secret") {
 		t.Errorf("the log has a password in it:\n%s", got)
+	}
+}
+
+// Phones of each vendor learn from each DHCP server that Perch writes for where their files are.
+func TestOutOfTheBoxDHCP(t *testing.T) {
+	for name, start := range map[string]func(*boxSite){"kea": (*boxSite).startKea, "isc": (*boxSite).startISC} { // dnsmasq is in the site above
+		t.Run(name, func(t *testing.T) {
+			s := newBoxLAN(t)
+			start(s)
+			for _, b := range boxes() {
+				got := s.unpack(&b)() // nobody serves files here
+				if !strings.HasPrefix(got.URL, "https://"+boxPerch+":8443/") || b.vendor == "snom" && got.Options["67"] != "{mac}.xml" {
+					t.Errorf("%s: DHCP told it %q, it takes %q: %s", b.vendor, got.Options, got.URL, got.Error)
+				}
+			}
+		})
 	}
 }
 
@@ -304,20 +147,14 @@ func (s *boxSite) unboxed(b *boxed) {
 	got = boot()
 	begins(got, b.window)
 	s.registered(b, got)
-	if open := s.command("provision", "windows"); open != "no window is open\n" {
+	if open := s.command("provision", "windows"); strings.Contains(open, b.mac) {
 		t.Errorf("the phone has its password, and %s", open)
 	}
 
 	s.run("kamcmd", "-s", "unix:"+s.contacts, "ul.rm", "location", "s:"+b.user)
 	got = boot()
 	s.registered(b, got)
-	if !slices.ContainsFunc(got.Files, func(f struct {
-		Name   string `json:"name"`
-		Status int    `json:"status"`
-		Digest bool   `json:"digest"`
-	}) bool {
-		return f.Name == b.own && f.Digest
-	}) {
+	if !slices.Contains(got.Files, bootedFile{b.own, 200, true}) {
 		t.Errorf("it did not fetch %s by its password: %+v", b.own, got.Files)
 	}
 	for _, by := range []string{"window", "password"} {
