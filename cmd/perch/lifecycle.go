@@ -241,7 +241,11 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 		p.Site = ""
 	}
 	p.Kind = cmp.Or(p.Kind, provisioning.Desk)
-	if err := s.decided(ctx, func() error { return s.engine.ChangeDirectory(putPhone(p)) }); err != nil {
+	err := s.decided(ctx, func() error { return s.engine.ChangeDirectory(putPhone(p)) })
+	if errors.As(err, new(*provisioning.Errors)) {
+		err = withHint(err, "list its users in users.csv, and its site in sites.csv, and import those first")
+	}
+	if err != nil {
 		return p, nil, err
 	}
 	if err := s.record(serve.Entry{What: serve.Added, MAC: p.MAC, By: by, Note: strings.TrimSpace(string(p.Vendor) + " " + p.Model)}); err != nil {
