@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -24,8 +25,9 @@ import (
 )
 
 // The admin socket is HTTP over a Unix socket next to the database: a command
-// POSTs its request, and serve answers what the command is to print. Who may
-// connect is decided by the socket's mode, 0600, and who it is by the kernel.
+// POSTs its request, and serve answers what the command is to print. Other programs
+// may do the same (docs/directory.md). Who may connect is decided by the socket's
+// mode, 0600, and who it is by the kernel.
 
 // requestMost is how long a request may be, in bytes; a wiremap of a million rules
 // has 60 MB.
@@ -200,7 +202,8 @@ func (a *adminServer) shutdown(ctx context.Context) error {
 }
 
 func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {
-	if req.Header.Get(databaseHeader) != url.QueryEscape(a.database) {
+	meant := req.Header.Get(databaseHeader)
+	if meant != "" && meant != url.QueryEscape(a.database) {
 		w.WriteHeader(http.StatusMisdirectedRequest)
 		return
 	}
@@ -213,16 +216,38 @@ func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {
 		a.log.Info("command", "request", name, "by", who)
 		err = r.carryOut(req.Context(), a.session, &environment{strings.NewReader(""), &stdout, &stderr})
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(newResult(stdout.String(), stderr.String(), err)); err != nil {
+	out := newResult(stdout.String(), stderr.String(), err)
+	if meant == "" { // not by perch itself
+		err = answer(w, &out)
+	} else {
+		w.Header().Set("Content-Type", "application/json")
+		err = json.NewEncoder(w).Encode(out)
+	}
+	if err != nil {
 		a.log.Warn("a command went away before its answer", "request", name, "error", err)
 	}
+}
+
+// answer tells another program than perch what the command would print, or as JSON what is
+// wrong.
+func answer(w http.ResponseWriter, out *result) error {
+	if len(out.Errors) == 0 {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, err := io.WriteString(w, out.Stdout)
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnprocessableEntity)
+	return json.NewEncoder(w).Encode(struct {
+		Errors []string `json:"errors"`
+		Hint   string   `json:"hint"`
+	}{out.Errors, out.Hint})
 }
 
 // sign puts the kernel's word on who decides in place of the command's own.
 func sign(r request, who string) {
 	by := func(s *string) {
-		if strings.HasPrefix(*s, "cli:") {
+		if *s == "" || strings.HasPrefix(*s, "cli:") {
 			*s = who
 		}
 	}
