@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/mail"
 	"net/url"
@@ -364,6 +365,9 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 	}
 	if _, err := conf.Provision.layers(); err != nil {
 		return err
+	}
+	if _, _, err := conf.Provision.TLS.config(slog.New(slog.DiscardHandler)); err != nil {
+		return withHint(fmt.Errorf("%s: provision: tls: %w", name, err), provisionTLSHint)
 	}
 	for i, ic := range conf.Capture {
 		if ic.isPattern() {

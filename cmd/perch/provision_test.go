@@ -145,6 +145,10 @@ func TestProvisioned(t *testing.T) {
 	}
 	_ = serve.Process.Signal(syscall.SIGHUP)
 	s.await("the new settings", func() bool { return yealinkFile(fetch("-u", user+":"+password, own))["x"] == "new" })
+	writeServerCertificate(t, s.dir) // another one, which is taken up by itself
+	s.await("the new certificate", func() bool {
+		return exec.Command(curl, "-s", "--cacert", cert, "--max-time", "10", own).Run() == nil
+	})
 	if text := log(); !strings.Contains(text, "by=window") || !strings.Contains(text, "a phone fetched its configuration") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
 		t.Errorf("the log says\n%s", text)
 	}

@@ -23,6 +23,7 @@ import (
 	"perch/provisioning"
 	"perch/provisioning/serve"
 	"perch/provisioning/settings"
+	"perch/sip/proxy"
 )
 
 // provisioner serves phones their files.
@@ -39,8 +40,10 @@ type provisioner struct {
 	asks      *serve.Asks
 	audit     *auditor
 	pages     *serve.Server
-	done      chan struct{}                   // closed when no request is under way any more
-	served    [serve.Opened + 1]atomic.Uint64 // files, by level
+
+	certificate *proxy.Certificate              // nil: there is none
+	done        chan struct{}                   // closed when no request is under way any more
+	served      [serve.Opened + 1]atomic.Uint64 // files, by level
 }
 
 // provisionKey is what passwords of phones are made with.
@@ -63,9 +66,10 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		return nil, err
 	}
 	p.files.Store(&files)
-	over, err := c.TLS.config()
+	over, certificate, err := c.TLS.config(log)
+	p.certificate = certificate
 	if err != nil {
-		return nil, withHint(fmt.Errorf("provision: tls: %w", err), "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read")
+		return nil, withHint(fmt.Errorf("provision: tls: %w", err), provisionTLSHint)
 	}
 	if s.windows, err = s.openWindows(); err != nil {
 		return nil, err
@@ -116,28 +120,29 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	return p, nil
 }
 
-// config is what connections over TLS are taken with. A phone may show its certificate, and
-// what it shows must be one of its vendor's.
-func (t *provisionTLSConfig) config() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.NoClientCert}
+const provisionTLSHint = "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read: the key is the certificate's"
+
+// config is what connections over TLS are taken with; certificate is nil if there is none. A
+// phone may show its certificate, and what it shows must be one of its vendor's.
+func (t *provisionTLSConfig) config(log *slog.Logger) (c *tls.Config, certificate *proxy.Certificate, err error) {
+	c = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.NoClientCert}
 	if t.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return nil, err
+		if certificate, err = proxy.OpenCertificate(t.Certificate, t.Key, log); err != nil {
+			return nil, nil, err
 		}
-		c.Certificates = []tls.Certificate{pair}
+		c.GetCertificate = certificate.Get
 	}
 	if t.Vendors != "" {
 		b, err := os.ReadFile(t.Vendors)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if c.ClientCAs = x509.NewCertPool(); !c.ClientCAs.AppendCertsFromPEM(b) {
-			return nil, fmt.Errorf("%s: no certificate in it", t.Vendors)
+			return nil, nil, fmt.Errorf("%s: no certificate in it", t.Vendors)
 		}
 		c.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	return c, nil
+	return c, certificate, nil
 }
 
 // reload reads the settings again. If something is wrong with them those before go on.
@@ -260,6 +265,9 @@ func (p *provisioner) ailments() (out []symptom) {
 	}
 	if n := p.pages.Blocked(); n > 0 {
 		out = append(out, symptom{few(n, "source guesses", "sources guess") + " which phones there are, or their passwords: not heard for an hour", "perch provision audit shows which: find out whose they are"})
+	}
+	if c := p.certificate; c != nil && time.Until(c.Expires()) < 30*24*time.Hour {
+		out = append(out, symptom{"the certificate of provision.tls expires on " + c.Expires().UTC().Format(time.DateOnly) + ": then no phone fetches its configuration", "replace the files; they are read again by themselves"})
 	}
 	if n := len(p.session.waiting(time.Now())); n > 0 {
 		out = append(out, symptom{few(n, "phone waits", "phones wait") + " to be let in", "perch phones waiting shows which; perch phones adopt MAC lets one in"})

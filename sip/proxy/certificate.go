@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// certificate is a certificate with its key in two files, which are read again when
+// Certificate is a certificate with its key in two files, which are read again when
 // they are written anew. While they do not fit each other, as between the writing of
 // the one and of the other, the last that did goes on.
-type certificate struct {
+type Certificate struct {
 	certFile, keyFile string
 
 	mu      sync.Mutex
@@ -25,11 +25,17 @@ type certificate struct {
 	looked  time.Time
 }
 
+// OpenCertificate reads the files, PEM both.
+func OpenCertificate(cert, key string, log *slog.Logger) (*Certificate, error) {
+	c := &Certificate{certFile: cert, keyFile: key, log: log}
+	return c, c.load(time.Now())
+}
+
 // lookAgain is how often the files are looked at, at most.
 const lookAgain = time.Second
 
 // load reads the files.
-func (c *certificate) load(now time.Time) error {
+func (c *Certificate) load(now time.Time) error {
 	var stamps [2]time.Time
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
@@ -49,8 +55,8 @@ func (c *certificate) load(now time.Time) error {
 	return nil
 }
 
-// get is tls.Config.GetCertificate.
-func (c *certificate) get(*cryptotls.ClientHelloInfo) (*cryptotls.Certificate, error) {
+// Get is tls.Config.GetCertificate.
+func (c *Certificate) Get(*cryptotls.ClientHelloInfo) (*cryptotls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.looked) >= lookAgain {
@@ -66,8 +72,8 @@ func (c *certificate) get(*cryptotls.ClientHelloInfo) (*cryptotls.Certificate, e
 	return c.last, nil
 }
 
-// expires returns when the one in use does.
-func (c *certificate) expires() time.Time {
+// Expires returns when the one in use does.
+func (c *Certificate) Expires() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.last.Leaf == nil {
@@ -93,12 +99,10 @@ func (p *Proxy) tlsConfigs() (server, client *cryptotls.Config, err error) {
 	if cfg.CertFile == "" {
 		return nil, client, nil
 	}
-	c := &certificate{certFile: cfg.CertFile, keyFile: cfg.KeyFile, log: p.log}
-	if err := c.load(time.Now()); err != nil {
+	if p.certificate, err = OpenCertificate(cfg.CertFile, cfg.KeyFile, p.log); err != nil {
 		return nil, nil, err
 	}
-	p.certificate = c
-	return &cryptotls.Config{MinVersion: cryptotls.VersionTLS12, GetCertificate: c.get}, client, nil
+	return &cryptotls.Config{MinVersion: cryptotls.VersionTLS12, GetCertificate: p.certificate.Get}, client, nil
 }
 
 var errNoCertificate = errors.New("TLS needs a certificate and its key")

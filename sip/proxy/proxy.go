@@ -75,7 +75,7 @@ type Proxy struct {
 	elsewhereSite Site
 	serverTLS     *cryptotls.Config // nil: no certificate
 	clientTLS     *cryptotls.Config
-	certificate   *certificate // nil: none
+	certificate   *Certificate // nil: none
 	allow         []netip.Prefix
 	emergencies   multiples[emergency]        // calls for help that are being set up
 	forks         multiples[fork]             // requests that went to several phones

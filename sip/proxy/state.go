@@ -60,7 +60,7 @@ func (p *Proxy) State() State {
 		s.Lines = len(l.byAOR)
 	}
 	if p.certificate != nil {
-		s.Expires = p.certificate.expires()
+		s.Expires = p.certificate.Expires()
 	}
 	return s
 }
