@@ -18,5 +18,6 @@ func (*bench) f12() error   { return onLinux }
 func (*bench) f13() error   { return onLinux }
 func (*bench) f15() error   { return onLinux }
 func (*bench) storm() error { return onLinux }
+func (*bench) fetch() error { return onLinux }
 
 func fill(string, campus) error { return onLinux }

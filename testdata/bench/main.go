@@ -43,6 +43,7 @@ var figures = []struct {
 	{"F2", (*bench).f2},
 	{"F3", (*bench).f3},
 	{"storm", (*bench).storm},
+	{"fetch", (*bench).fetch},
 	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
