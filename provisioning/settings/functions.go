@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 	_ "time/tzdata" // what a phone is told must not depend on the machine
@@ -12,40 +13,51 @@ import (
 )
 
 // functions are what templates may call besides text/template's own.
-var functions = template.FuncMap{
-	"join": strings.Join, "upper": strings.ToUpper, "lower": strings.ToLower,
-	"hour": hours, "seconds": seconds, "gmt": gmt,
-	"transport": transport, "language": language,
-	"method": method, "bare": bare, "backup": backup,
+func functions() template.FuncMap {
+	z := &zones{}
+	return template.FuncMap{
+		"join": strings.Join, "upper": strings.ToUpper, "lower": strings.ToLower,
+		"hour": z.hours, "seconds": z.seconds, "gmt": z.gmt,
+		"transport": transport, "language": language,
+		"method": method, "bare": bare, "backup": backup,
+	}
 }
 
-// zone is the standard offset of a time zone from UTC, in seconds; without its summer time,
+// zones are the time zones that were asked for: each is a file, of which there are 600.
+type zones struct{ offsets sync.Map }
+
+// offset is the standard offset of a time zone from UTC, in seconds; without its summer time,
 // which phones add themselves.
-func zone(name string) (int, error) {
+func (z *zones) offset(name string) (int, error) {
+	if s, ok := z.offsets.Load(name); ok {
+		return s.(int), nil
+	}
 	l, err := time.LoadLocation(name)
 	if err != nil {
 		return 0, fmt.Errorf("time zone %q: want a name such as Europe/Berlin", name)
 	}
 	_, winter := time.Date(2026, 1, 1, 0, 0, 0, 0, l).Zone()
 	_, summer := time.Date(2026, 7, 1, 0, 0, 0, 0, l).Zone()
-	return min(winter, summer), nil
+	s := min(winter, summer)
+	z.offsets.Store(name, s)
+	return s, nil
 }
 
 // seconds is a zone's offset in seconds; empty for none.
-func seconds(name string) (string, error) {
+func (z *zones) seconds(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	s, err := zone(name)
+	s, err := z.offset(name)
 	return strconv.Itoa(s), err
 }
 
 // hours is a zone's offset as "+5:30".
-func hours(name string) (string, error) {
+func (z *zones) hours(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	s, err := zone(name)
+	s, err := z.offset(name)
 	sign, minutes := "+", s/60
 	if minutes < 0 {
 		sign, minutes = "-", -minutes
@@ -58,11 +70,11 @@ func hours(name string) (string, error) {
 }
 
 // gmt is a zone's offset as "GMT+05:30".
-func gmt(name string) (string, error) {
+func (z *zones) gmt(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	s, err := zone(name)
+	s, err := z.offset(name)
 	sign, minutes := "+", s/60
 	if minutes < 0 {
 		sign, minutes = "-", -minutes

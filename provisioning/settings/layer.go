@@ -40,7 +40,7 @@ type layer struct {
 type entry struct {
 	key   string
 	gone  bool // null: it is taken out
-	value *template.Template
+	value value
 	where string // file and line
 }
 
@@ -60,6 +60,7 @@ func Load(dir fs.FS) (*Layers, error) {
 		vendors: map[provisioning.Vendor][]layer{}, models: map[provisioning.Vendor]map[string]layer{},
 		sites: map[string]map[provisioning.Vendor]layer{}, phones: map[discovery.MAC]layer{},
 	}
+	f := functions()
 	var errs []error
 	for _, v := range provisioning.Vendors {
 		name := "vendors/" + string(v) + ".yaml"
@@ -67,7 +68,7 @@ func Load(dir fs.FS) (*Layers, error) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := readLayer(string(v)+" (built in)", name, b)
+		x, err := readLayer(string(v)+" (built in)", name, b, f)
 		errs = append(errs, err)
 		l.vendors[v] = []layer{x}
 	}
@@ -80,7 +81,7 @@ func Load(dir fs.FS) (*Layers, error) {
 			if err != nil {
 				return err
 			}
-			x, err := readLayer(name, name, b)
+			x, err := readLayer(name, name, b, f)
 			errs = append(errs, err)
 			if err := l.put(name, x); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", name, err))
@@ -132,7 +133,7 @@ func (l *Layers) put(name string, x layer) error {
 }
 
 // readLayer reads a file.
-func readLayer(name, file string, b []byte) (layer, error) {
+func readLayer(name, file string, b []byte, f template.FuncMap) (layer, error) {
 	x := layer{name: name}
 	doc, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -164,12 +165,12 @@ func readLayer(name, file string, b []byte) (layer, error) {
 					fault(v, "%s: want a text", e.key)
 					continue
 				default:
-					t, err := template.New(e.where).Option("missingkey=error").Funcs(functions).Parse(scalar(v))
+					t, err := template.New(e.where).Option("missingkey=error").Funcs(f).Parse(scalar(v))
 					if err != nil {
 						fault(v, "%s: %s", e.key, whatOf(err))
 						continue
 					}
-					e.value = t
+					e.value = newValue(t)
 				}
 				if slices.ContainsFunc(*to, func(o entry) bool { return o.key == e.key }) {
 					fault(p.Key, "%s is given twice", e.key)

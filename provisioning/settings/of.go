@@ -7,13 +7,6 @@ import (
 	"strings"
 )
 
-// told is what the templates of a setting are told: the device, and the line that the
-// setting is of.
-type told struct {
-	*Device
-	Line Line
-}
-
 // maxValue is how long a value may be, in octets.
 const maxValue = 4096
 
@@ -68,31 +61,33 @@ type builder struct {
 }
 
 func (b *builder) put(layer string, entries []entry, line Line) {
-	for _, e := range entries {
+	t := told{b.device, line}
+	for i := range entries {
+		e := &entries[i]
 		key, ok := keyOf(e.key, line.N)
 		if !ok {
 			continue
 		}
-		i, there := b.at[key]
+		at, there := b.at[key]
 		if e.gone {
 			if there {
-				b.list[i].Key = ""
+				b.list[at].Key = ""
 				delete(b.at, key)
 			}
 			continue
 		}
-		var value strings.Builder
-		if err := e.value.Execute(&value, told{b.device, line}); err != nil {
+		value, err := e.value.of(&t)
+		if err != nil {
 			b.errs = append(b.errs, fmt.Errorf("%s: %s: %s", e.where, e.key, whatOf(err)))
 			continue
 		}
-		s := Setting{key, strings.TrimSpace(value.String()), layer}
+		s := Setting{key, value, layer}
 		if len(s.Value) > maxValue {
 			b.errs = append(b.errs, fmt.Errorf("%s: %s: a value of %d octets", e.where, e.key, len(s.Value)))
 			continue
 		}
 		if there {
-			b.list[i] = s
+			b.list[at] = s
 			continue
 		}
 		b.at[key] = len(b.list)

@@ -254,12 +254,13 @@ func TestPeer(t *testing.T) {
 
 // What a phone is told of its time zone is its standard offset.
 func TestZones(t *testing.T) {
+	z := &zones{}
 	for name, want := range map[string][]string{
 		"Europe/Berlin": {"+1", "3600", "GMT+01:00"}, "America/St_Johns": {"-3:30", "-12600", "GMT-03:30"}, "Australia/Sydney": {"+10", "36000", "GMT+10:00"}, "": {"", "", ""},
 	} {
-		h, err1 := hours(name)
-		s, err2 := seconds(name)
-		g, err3 := gmt(name)
+		h, err1 := z.hours(name)
+		s, err2 := z.seconds(name)
+		g, err3 := z.gmt(name)
 		if got := []string{h, s, g}; errors.Join(err1, err2, err3) != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
