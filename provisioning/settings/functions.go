@@ -13,8 +13,7 @@ import (
 )
 
 // functions are what templates may call besides text/template's own.
-func functions() template.FuncMap {
-	z := &zones{}
+func functions(z *zones) template.FuncMap {
 	return template.FuncMap{
 		"join": strings.Join, "upper": strings.ToUpper, "lower": strings.ToLower,
 		"hour": z.hours, "seconds": z.seconds, "gmt": z.gmt,

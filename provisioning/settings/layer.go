@@ -60,7 +60,8 @@ func Load(dir fs.FS) (*Layers, error) {
 		vendors: map[provisioning.Vendor][]layer{}, models: map[provisioning.Vendor]map[string]layer{},
 		sites: map[string]map[provisioning.Vendor]layer{}, phones: map[discovery.MAC]layer{},
 	}
-	f := functions()
+	z := &zones{}
+	known := dialect{functions(z), newFields(z)}
 	var errs []error
 	for _, v := range provisioning.Vendors {
 		name := "vendors/" + string(v) + ".yaml"
@@ -68,7 +69,7 @@ func Load(dir fs.FS) (*Layers, error) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := readLayer(string(v)+" (built in)", name, b, f)
+		x, err := readLayer(string(v)+" (built in)", name, b, known)
 		errs = append(errs, err)
 		l.vendors[v] = []layer{x}
 	}
@@ -81,7 +82,7 @@ func Load(dir fs.FS) (*Layers, error) {
 			if err != nil {
 				return err
 			}
-			x, err := readLayer(name, name, b, f)
+			x, err := readLayer(name, name, b, known)
 			errs = append(errs, err)
 			if err := l.put(name, x); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", name, err))
@@ -132,8 +133,14 @@ func (l *Layers) put(name string, x layer) error {
 	return nil
 }
 
+// dialect is what templates may call, and what of it needs no template to be executed.
+type dialect struct {
+	functions template.FuncMap
+	fields    map[string]field
+}
+
 // readLayer reads a file.
-func readLayer(name, file string, b []byte, f template.FuncMap) (layer, error) {
+func readLayer(name, file string, b []byte, known dialect) (layer, error) {
 	x := layer{name: name}
 	doc, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -165,12 +172,12 @@ func readLayer(name, file string, b []byte, f template.FuncMap) (layer, error) {
 					fault(v, "%s: want a text", e.key)
 					continue
 				default:
-					t, err := template.New(e.where).Option("missingkey=error").Funcs(f).Parse(scalar(v))
+					t, err := template.New(e.where).Option("missingkey=error").Funcs(known.functions).Parse(scalar(v))
 					if err != nil {
 						fault(v, "%s: %s", e.key, whatOf(err))
 						continue
 					}
-					e.value = newValue(t)
+					e.value = newValue(t, known.fields)
 				}
 				if slices.ContainsFunc(*to, func(o entry) bool { return o.key == e.key }) {
 					fault(p.Key, "%s is given twice", e.key)

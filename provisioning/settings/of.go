@@ -27,8 +27,7 @@ func (l *Layers) Of(d *Device) (*Set, error) {
 		layers = append(layers, x)
 	}
 	b := builder{device: d, at: map[string]int{}}
-	var common builder
-	common.device, common.at = withoutSecrets(d), map[string]int{}
+	common := builder{device: withoutSecrets(d), at: map[string]int{}}
 	for i := range layers {
 		x := &layers[i]
 		b.put(x.name, x.common, Line{})
@@ -98,6 +97,9 @@ func (b *builder) put(layer string, entries []entry, line Line) {
 // keyOf is a key for a line: {n} is its number, {b} that of its backup, and of {a|b|c} it has
 // the one of its number. It is false if there is none for so many lines.
 func keyOf(key string, n int) (string, bool) {
+	if !strings.Contains(key, "{") {
+		return key, true
+	}
 	key = strings.ReplaceAll(strings.ReplaceAll(key, "{n}", strconv.Itoa(n)), "{b}", strconv.Itoa(backup(n)))
 	before, rest, ok := strings.Cut(key, "{")
 	if !ok || n == 0 {

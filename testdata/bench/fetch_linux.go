@@ -40,26 +40,29 @@ func (b *bench) fetch() error {
 	if err := os.Mkdir(files, 0o755); err != nil {
 		return err
 	}
-	if err := b.meet(ours, phones, byDigest, func(p *handset, body []byte) error {
-		return os.WriteFile(filepath.Join(files, p.file), body, 0o644)
-	}); err != nil {
-		return err
-	}
 	theirs, err := newFilesAt("nginx", trusted, func(port int) (*exec.Cmd, error) { return startNginx(nginx, dir, port) })
 	if err != nil {
 		return err
 	}
 	defer theirs.end()
-	if err := b.meet(theirs, phones, nothing, nil); err != nil {
-		return err
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		p, n := ours.by(version), theirs.by(version)
+		if err := errors.Join(b.meet(p, phones, byDigest, files), b.meet(n, phones, nothing, "")); err != nil {
+			return err
+		}
+		if err := b.powerCuts(p, n, phones); err != nil {
+			return err
+		}
 	}
-	return b.powerCuts(ours, theirs, phones)
+	fmt.Printf("    phones a second to which perch serve hands their own file over HTTPS after a 401, to nginx with the same octets in files, medians of %d pairs;\n", b.pairs)
+	fmt.Printf("    %d phones connect anew, %d at a time, from as many addresses: all served, all sessions resumed\n", fetchers, atOnce)
+	return nil
 }
 
 // powerCuts has all phones fetch from both by turns, and prints what came of it.
 func (b *bench) powerCuts(ours, theirs *filesAt, phones []handset) error {
 	time.Sleep(10 * time.Second) // for what is collected behind the first round
-	before, err := treePSS(ours.pid)
+	before, err := treePSS(ours.pid())
 	if err != nil {
 		return err
 	}
@@ -68,48 +71,51 @@ func (b *bench) powerCuts(ours, theirs *filesAt, phones []handset) error {
 	var costs [2][]time.Duration
 	var ratios []float64
 	for range b.pairs {
-		watch := watchPSS(ours.pid)
-		p, err := b.storms(ours, phones, byDigest)
+		watch := watchPSS(ours.pid())
+		p, err := b.powerCut(ours, phones, byDigest)
 		most = max(most, watch())
 		if err != nil {
 			return err
 		}
-		n, err := b.storms(theirs, phones, nothing)
+		n, err := b.powerCut(theirs, phones, nothing)
 		if err != nil {
 			return err
 		}
 		for i, f := range []fetched{p, n} {
-			rates[i], costs[i] = append(rates[i], f.rate()), append(costs[i], f.cpu/fetchers)
+			rates[i], costs[i] = append(rates[i], f.rate()), append(costs[i], f.each())
 		}
 		ratios = append(ratios, p.rate()/n.rate())
 		b.say("pair %d: %.0f/s / %.0f/s = %.2f, CPU %.1f s / %.1f s", len(ratios), p.rate(), n.rate(), ratios[len(ratios)-1], p.cpu.Seconds(), n.cpu.Seconds())
 	}
-	basic, err := b.storms(ours, phones, byBasic)
+	basic, err := b.powerCut(ours, phones, byBasic)
 	if err != nil {
 		return err
 	}
 	const mib = 1 << 20
-	ratio, grown := median(ratios), float64(most)/float64(before)
-	fmt.Printf("fetch: %.0f/s / %.0f/s = %.2f %s\n", median(rates[0]), median(rates[1]), ratio, least(ratio, 0.5, "at least 0.5"))
-	fmt.Printf("fetch: %.2f times the memory before at most %s\n", grown, bound(grown, 1.5, "1.5"))
-	fmt.Printf("    phones a second to which perch serve hands their own file, over HTTPS and after a 401, to nginx with the same octets in files; medians of %d pairs\n", b.pairs)
-	fmt.Printf("    %d phones connect anew, %d at a time, all served, all sessions resumed; %.0f us CPU of perch for each, %.0f us of nginx; with Basic at once %.0f/s, %.0f us\n",
-		fetchers, atOnce, micros(median(costs[0])), micros(median(costs[1])), basic.rate(), micros(basic.cpu/fetchers))
-	fmt.Printf("    PSS of perch serve and its SIP path %.1f MiB before, %.1f MiB at most\n", float64(before)/mib, float64(most)/mib)
+	name, ratio, grown := "fetch, "+tls.VersionName(ours.tls.MaxVersion), median(ratios), float64(most)/float64(before)
+	fmt.Printf("%s: %.0f/s / %.0f/s = %.2f %s\n", name, median(rates[0]), median(rates[1]), ratio, least(ratio, 0.5, "at least 0.5"))
+	fmt.Printf("%s: %.2f times the memory before at most %s\n", name, grown, bound(grown, 1.5, "1.5"))
+	fmt.Printf("    CPU %v / %v for each; with Basic at once %.0f/s, CPU %v; PSS of perch serve and its SIP path %.1f MiB before, %.1f MiB at most\n",
+		median(costs[0]), median(costs[1]), basic.rate(), basic.each(), float64(before)/mib, float64(most)/mib)
 	return nil
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// meet is the first round: each phone gets a session of its own.
-func (b *bench) meet(s *filesAt, phones []handset, how proof, keep func(*handset, []byte) error) error {
+// meet is the first round: each phone gets a session of its own. Its file is written into a
+// directory if one is named.
+func (b *bench) meet(s *filesAt, phones []handset, how proof, dir string) error {
+	keep := func(p *handset, body []byte) error { return os.WriteFile(filepath.Join(dir, p.file), body, 0o644) }
+	if dir == "" {
+		keep = nil
+	}
 	f, err := s.round(phones, how, keep)
-	b.say("%s: %.0f/s without a session, %.0f us CPU each", s.name, f.rate(), micros(f.cpu/fetchers))
+	if err == nil {
+		b.say("%s by %s: %.0f/s without a session, CPU %v each", s.name, tls.VersionName(s.tls.MaxVersion), f.rate(), f.each())
+	}
 	return err
 }
 
-// storms is a round after a power cut: all phones resume their sessions.
-func (b *bench) storms(s *filesAt, phones []handset, how proof) (fetched, error) {
+// powerCut is a round in which all phones resume their sessions.
+func (b *bench) powerCut(s *filesAt, phones []handset, how proof) (fetched, error) {
 	f, err := s.round(phones, how, nil)
 	if err == nil && f.resumed != fetchers {
 		err = fmt.Errorf("%s: %d sessions of %d were not resumed", s.name, fetchers-f.resumed, fetchers)
@@ -123,17 +129,12 @@ func newFilesAt(name string, trusted *x509.CertPool, start func(port int) (*exec
 	if err != nil {
 		return nil, err
 	}
-	s := &filesAt{name: name, address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, sessions: make([]ticket, fetchers)}
-	// Phones have no key exchange of more than 2020.
+	s := &filesAt{name: name, address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}
+	// Phones know no key exchange against quantum computers, and nginx of Debian 12 none either.
 	s.tls = &tls.Config{RootCAs: trusted, ServerName: fileServerName, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256}}
-	if v := os.Getenv("TLSMAX"); v == "12" {
-		s.tls.MaxVersion = tls.VersionTLS12
-	}
-	cmd, err := start(port)
-	if err != nil {
+	if s.cmd, err = start(port); err != nil {
 		return nil, err
 	}
-	s.cmd, s.pid = cmd, cmd.Process.Pid
 	for range 200 {
 		var c net.Conn
 		if c, err = net.DialTCP("tcp4", nil, s.address); err == nil {
@@ -141,5 +142,5 @@ func newFilesAt(name string, trusted *x509.CertPool, start func(port int) (*exec
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return nil, errors.Join(err, endServer(cmd))
+	return nil, errors.Join(err, endServer(s.cmd))
 }

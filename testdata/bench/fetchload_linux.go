@@ -35,15 +35,25 @@ const (
 	byBasic               // at once
 )
 
-// filesAt is a server that phones fetch from. Each phone has a session of its own with it.
+// filesAt is a server that phones fetch from, by a version of TLS in which each of them has
+// a session of its own.
 type filesAt struct {
 	name     string
 	address  *net.TCPAddr
 	tls      *tls.Config
 	cmd      *exec.Cmd
-	pid      int
 	sessions []ticket
 }
+
+// by is the same server by a version of TLS, of which no phone has a session yet.
+func (s *filesAt) by(version uint16) *filesAt {
+	n := *s
+	n.tls, n.sessions = s.tls.Clone(), make([]ticket, fetchers)
+	n.tls.MinVersion, n.tls.MaxVersion = version, version
+	return &n
+}
+
+func (s *filesAt) pid() int { return s.cmd.Process.Pid }
 
 // ticket is a phone's session with a server: the newest one.
 type ticket struct{ state *tls.ClientSessionState }
@@ -68,10 +78,13 @@ type fetched struct {
 // rate is in phones a second.
 func (f *fetched) rate() float64 { return fetchers / f.took.Seconds() }
 
+// each is what a phone cost.
+func (f *fetched) each() time.Duration { return (f.cpu / fetchers).Round(time.Microsecond) }
+
 // round has all phones connect anew, fetch their file and close. Each must get the whole of
 // its own; keep is given the file when the phone has none yet.
 func (s *filesAt) round(phones []handset, how proof, keep func(*handset, []byte) error) (f fetched, err error) {
-	before, err := treeCPU(s.pid)
+	before, err := treeCPU(s.pid())
 	if err != nil {
 		return f, err
 	}
@@ -96,7 +109,7 @@ func (s *filesAt) round(phones []handset, how proof, keep func(*handset, []byte)
 	}
 	all.Wait()
 	f.took, f.resumed = time.Since(began), int(resumed.Load())
-	after, err := treeCPU(s.pid)
+	after, err := treeCPU(s.pid())
 	f.cpu = after - before
 	if n := failed.Load(); n > 0 {
 		return f, fmt.Errorf("%s: %d of %d phones were not served, one of them: %w", s.name, n, len(phones), *first.Load())
