@@ -55,7 +55,11 @@ func (b *bench) fetch() error {
 		}
 	}
 	fmt.Printf("    phones a second to which perch serve hands their own file over HTTPS after a 401, to nginx with the same octets in files, medians of %d pairs;\n", b.pairs)
-	fmt.Printf("    %d phones connect anew, %d at a time, from as many addresses: all served, all sessions resumed\n", fetchers, atOnce)
+	octets := 0
+	for i := range phones {
+		octets += phones[i].size
+	}
+	fmt.Printf("    %d phones, each from an address of its own, connect anew, %d at a time: all served, all sessions resumed; %d octets each\n", fetchers, atOnce, octets/fetchers)
 	return nil
 }
 
