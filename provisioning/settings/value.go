@@ -152,6 +152,9 @@ func newFields(z *zones) map[string]field {
 		"seconds .Timezone":          {text: func(t *told) (string, error) { return z.seconds(t.Timezone) }},
 		"gmt .Timezone":              {text: func(t *told) (string, error) { return z.gmt(t.Timezone) }},
 		"language .Vendor .Language": text(func(t *told) string { return language(t.Vendor, t.Language) }),
+		"method .URL":                text(func(t *told) string { return method(t.URL) }),
+		"bare .URL":                  text(func(t *told) string { return bare(t.URL) }),
+		"backup .Line.N":             number(func(t *told) int { return backup(t.Line.N) }),
 		`join .Emergency ","`:        text(func(t *told) string { return strings.Join(t.Emergency, ",") }),
 		`join .Emergency " "`:        text(func(t *told) string { return strings.Join(t.Emergency, " ") }),
 
