@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -96,18 +95,33 @@ func TestPnP(t *testing.T) {
 	}
 }
 
+// lan makes an interface with an address, and a cable to it.
+const lan = "ip link set lo up && ip link add near type veth peer name far && ip addr add 10.0.0.1/24 dev near && ip link set near up && ip link set far up"
+
+// inNamespace runs a test by its pattern once more in a network namespace of its own, which
+// some commands furnish, and returns true there.
+func inNamespace(t *testing.T, pattern, commands string) bool {
+	t.Helper()
+	if os.Getenv("PERCH_NAMESPACE") != "" {
+		return true
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("a network namespace needs root")
+	}
+	needTool(t, "ip", "iproute2")
+	cmd := exec.Command("unshare", "-n", "sh", "-c", commands+` && exec "$0" -test.v -test.run '`+pattern+`'`, os.Args[0])
+	cmd.Env = append(os.Environ(), "PERCH_NAMESPACE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	return false
+}
+
 // What comes to the group on an interface is heard, in a network namespace of its own.
 func TestPnPMulticast(t *testing.T) {
-	if os.Getenv("PERCH_PNP") == "" {
-		if os.Geteuid() != 0 {
-			t.Skip("a network namespace needs root")
-		}
-		needTool(t, "ip", "iproute2")
-		cmd := exec.Command("unshare", "-n", "sh", "-c", "ip link set lo up && ip link add near type veth peer name far && ip addr add 10.0.0.1/24 dev near && ip link set near up && ip link set far up && exec \"$0\" -test.run '^TestPnPMulticast$'", os.Args[0])
-		cmd.Env = append(os.Environ(), "PERCH_PNP=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if !inNamespace(t, "^TestPnPMulticast$", lan) {
 		return
 	}
 	in, err := ListenPnP("near")
@@ -140,5 +154,4 @@ func TestPnPMulticast(t *testing.T) {
 	if _, err := ListenPnP("nosuch"); err == nil {
 		t.Error("an interface that there is not is listened to")
 	}
-	fmt.Println("ok")
 }

@@ -10,106 +10,106 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pin/tftp/v3"
-
 	"perch/provisioning/settings"
 )
 
 // TFTP serves the common files (RFC 1350, 2347, 2348, 2349), in which nothing is secret, and
 // takes none. Whoever asks by UDP may be somebody else than it says, so what an answer to
 // nobody costs is bounded: by the networks that are heard, by the transfers of an address, and
-// by how often a block is sent again.
+// as the first answer goes out once, until something has come back.
 type TFTP struct {
 	cfg    Config
 	misses misses
 	allow  []netip.Prefix
-	server *tftp.Server
+	group  sync.WaitGroup // of transfers
 
-	mu  sync.Mutex
-	all int
-	by  map[netip.Addr]int // transfers that go on
+	mu     sync.Mutex
+	socket net.PacketConn
+	ended  bool
+	all    int
+	by     map[netip.Addr][]*transfer // that go on
 }
 
-// What goes on at a time, at most, and how long a block waits for its answer until it is
-// sent again, how often.
+// What goes on at a time, at most.
 const (
 	maxTransfers         = 2048
 	maxTransfersOfSource = 4
-	tftpTimeout          = 2 * time.Second
-	tftpRetries          = 4
-	tftpBlock            = 1428 // fits an Ethernet frame
 )
 
 var errNoFile = errors.New("no such file")
 
 // NewTFTP returns a server for phones in some networks.
 func NewTFTP(cfg Config, allow []netip.Prefix) *TFTP {
-	t := &TFTP{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, allow: allow, by: map[netip.Addr]int{}}
-	t.server = tftp.NewServer(t.read, nil)
-	t.server.SetTimeout(tftpTimeout)
-	t.server.SetRetries(tftpRetries)
-	t.server.SetBlockSize(tftpBlock)
-	t.server.SetBackoff(func(int) time.Duration { return 0 }) // the timeout is wait enough
-	return t
+	return &TFTP{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, allow: allow, by: map[netip.Addr][]*transfer{}}
 }
 
 // Serve answers what comes to a socket until Shutdown.
-func (t *TFTP) Serve(c net.PacketConn) error { return t.server.Serve(&filtered{c, t}) }
-
-// Shutdown ends it, when the transfers have ended that go on.
-func (t *TFTP) Shutdown() { t.server.Shutdown() }
-
-// read hands a file out.
-func (t *TFTP) read(name string, to io.ReaderFrom) error {
-	out, ok := to.(tftp.OutgoingTransfer)
-	if !ok {
-		return errNoFile
+func (t *TFTP) Serve(c net.PacketConn) error {
+	if !t.serves(c) {
+		return nil
 	}
-	remote := out.RemoteAddr()
-	source := remote.AddrPort().Addr().Unmap()
-	if !t.begin(source) {
-		return errors.New("too many transfers")
+	b := make([]byte, maxRequest+1)
+	for {
+		n, from, err := c.ReadFrom(b)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if u, ok := from.(*net.UDPAddr); ok {
+			a := u.AddrPort()
+			if a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()); t.hears(a.Addr(), b[:n]) {
+				t.request(a, b[:n])
+			}
+		}
 	}
-	defer t.end(source)
-	asked, ok := settings.Parse(name, "")
-	if !ok || len(name) > maxName || asked.Kind != settings.Common && asked.Kind != settings.Start {
-		t.misses.note(source, time.Now())
-		return errNoFile
-	}
-	f, ok := t.cfg.Common(asked.Vendor, asked.Kind)
-	if !ok {
-		return errNoFile
-	}
-	out.SetSize(int64(len(f.Body)))
-	_, err := to.ReadFrom(bytes.NewReader(f.Body))
-	return err
 }
 
-func (t *TFTP) begin(a netip.Addr) bool {
+func (t *TFTP) serves(c net.PacketConn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.all >= maxTransfers || t.by[a] >= maxTransfersOfSource {
+	if t.ended {
 		return false
 	}
-	t.all++
-	t.by[a]++
+	t.socket = c
 	return true
 }
 
-func (t *TFTP) end(a netip.Addr) {
+// Shutdown closes the socket, and lets the transfers end that go on.
+func (t *TFTP) Shutdown() {
+	t.mu.Lock()
+	t.ended = true
+	if t.socket != nil {
+		_ = t.socket.Close()
+	}
+	t.mu.Unlock()
+	t.cut(func(x *transfer) bool { return !x.isAnswered() })
+	defer time.AfterFunc(tftpPatience, func() { t.cut(func(*transfer) bool { return true }) }).Stop()
+	t.group.Wait()
+}
+
+// cut ends some transfers.
+func (t *TFTP) cut(which func(*transfer) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.all--
-	if t.by[a]--; t.by[a] == 0 {
-		delete(t.by, a)
+	for _, list := range t.by {
+		for _, x := range list {
+			if which(x) {
+				_ = x.conn.Close()
+			}
+		}
 	}
 }
+
+// maxRequest is how long an RRQ may be. The answer to its options is hardly longer, and fits
+// the library's 516 octets.
+const maxRequest = 2 * maxName
 
 // hears reports whether a datagram is looked at: an RRQ of a sensible length, from a network
 // of phones, by who does not miss all the time.
 func (t *TFTP) hears(a netip.Addr, b []byte) bool {
-	const rrq = 1
-	if len(b) < 4 || len(b) > 2*maxName || b[0] != 0 || b[1] != rrq || t.misses.blocked(a, time.Now()) {
+	if len(b) < 4 || len(b) > maxRequest || opcode(b) != opRRQ || bytes.Count(b[2:], []byte{0}) < 2 || t.misses.blocked(a, time.Now()) {
 		return false
 	}
 	return within(t.allow, a)
@@ -120,21 +120,53 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// filtered is a socket from which comes only what is heard.
-type filtered struct {
-	net.PacketConn
-	t *TFTP
-}
-
-// ReadFrom waits for the next datagram that is heard.
-func (f *filtered) ReadFrom(b []byte) (int, net.Addr, error) {
-	for {
-		n, from, err := f.PacketConn.ReadFrom(b)
-		if err != nil {
-			return n, from, err
-		}
-		if u, ok := from.(*net.UDPAddr); ok && f.t.hears(u.AddrPort().Addr().Unmap(), b[:n]) {
-			return n, from, nil
+// request begins a transfer, or has the one answer again that the same request began, of
+// which the answer was lost. Who has too many is not answered: it asks again.
+func (t *TFTP) request(from netip.AddrPort, b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.by[from.Addr()]
+	for _, x := range list {
+		if x.from == from && x.again(b, time.Now()) {
+			return
 		}
 	}
+	if t.ended || t.all >= maxTransfers || len(list) >= maxTransfersOfSource {
+		return
+	}
+	x, err := newTransfer(from, b)
+	if err != nil {
+		return // no socket is left, or it cannot be reached
+	}
+	t.all++
+	t.by[from.Addr()] = append(list, x)
+	t.group.Go(func() {
+		x.run(t.read)
+		t.end(x)
+	})
+}
+
+func (t *TFTP) end(x *transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = x.conn.Close()
+	t.all--
+	a := x.from.Addr()
+	if t.by[a] = slices.DeleteFunc(t.by[a], func(o *transfer) bool { return o == x }); len(t.by[a]) == 0 {
+		delete(t.by, a)
+	}
+}
+
+// read returns a file.
+func (t *TFTP) read(source netip.Addr, name string) (io.ReadSeeker, error) {
+	asked, ok := settings.Parse(name, "")
+	if !ok || len(name) > maxName || asked.Kind != settings.Common && asked.Kind != settings.Start {
+		t.misses.note(source, time.Now())
+		return nil, errNoFile
+	}
+	f, ok := t.cfg.Common(asked.Vendor, asked.Kind)
+	if !ok {
+		return nil, errNoFile
+	}
+	return bytes.NewReader(f.Body), nil
 }

@@ -52,6 +52,8 @@ var programs = []struct{ name, pkg string }{
 	{"curl", "curl"}, // this and what follows for the files of phones
 	{"tftp", "tftp-hpa"},
 	{"atftp", "atftp"},
+	{"nft", "nftables"},
+	{"xmllint", "libxml2-utils"},
 	{"/usr/share/ieee-data/oui.csv", "ieee-data"},
 }
 
