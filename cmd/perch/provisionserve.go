@@ -94,7 +94,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		if scheme == "pnp" {
 			g, err := serve.ListenPnP(hostport)
 			if err != nil {
-				return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name an interface (ip link); where the SIP path listens at 0.0.0.0:5060, name its address there instead: the group has the same port"), p.close())
+				return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name an interface (ip link); if it is one, see who has UDP port 5060 at all addresses (ss -lunp): Perch's own SIP path shares it, other programs name an address instead"), p.close())
 			}
 			p.groups = append(p.groups, g)
 			continue

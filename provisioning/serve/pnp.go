@@ -27,8 +27,9 @@ type PnP struct {
 	Allow []netip.Prefix // of phones
 	Log   *slog.Logger
 
-	mu   sync.Mutex
-	last map[netip.Addr]time.Time // when an address was answered
+	mu     sync.Mutex
+	last   map[netip.Addr]time.Time // when an address was answered
+	others map[netip.Addr]time.Time // when another server was told of
 }
 
 // Octets and lines of a SUBSCRIBE, at most, and how often an address is answered.
@@ -45,7 +46,7 @@ func ListenPnP(name string) (in *net.UDPConn, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.ListenMulticastUDP("udp4", ifi, net.UDPAddrFromAddrPort(PnPGroup))
+	return listenGroup(ifi, PnPGroup)
 }
 
 // Serve answers what comes until the socket is closed.
@@ -78,11 +79,15 @@ type subscribe struct {
 // answer answers one datagram.
 func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	if len(text) > maxSubscribe || !within(p.Allow, from.Addr()) {
+	if len(text) > maxSubscribe {
 		return
 	}
 	s, ok := readSubscribe(text)
 	if !ok {
+		p.note(from, text, time.Now())
+		return
+	}
+	if !within(p.Allow, from.Addr()) {
 		return
 	}
 	url := p.URL(s.mac)

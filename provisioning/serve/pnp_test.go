@@ -1,16 +1,20 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"perch/discovery"
+	"perch/sip/proxy"
 )
 
 // asking is what phones send, by vendor: Snom without a branch, Yealink to the group.
@@ -124,6 +128,17 @@ func TestPnPMulticast(t *testing.T) {
 	if !inNamespace(t, "^TestPnPMulticast$", lan) {
 		return
 	}
+	// The SIP path has the port of the group, at all addresses.
+	path, err := proxy.New(proxy.Config{Listen: []string{"udp:0.0.0.0:5060"}, Realm: "example.com", Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error)
+	go func() { ran <- path.Run(ctx) }()
+	if _, err := proxy.New(proxy.Config{Listen: []string{"udp:0.0.0.0:5060"}, Realm: "example.com"}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Error("a second SIP path has the port of the first")
+	}
 	in, err := ListenPnP("near")
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +150,16 @@ func TestPnPMulticast(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := make([]byte, 4096)
+	options := "OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1;rport\r\nFrom: <sip:a@10.0.0.1>;tag=1\r\nTo: <sip:10.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 0\r\nContent-Length: 0\r\n\r\n"
+	for _, to := range []string{"10.0.0.1:5060", "127.0.0.1:5060"} { // is the path's alone
+		if _, err := phone.WriteToUDPAddrPort([]byte(options), netip.MustParseAddrPort(to)); err != nil {
+			t.Fatal(err)
+		}
+		_ = phone.SetReadDeadline(time.Now().Add(time.Second))
+		if n, err := phone.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "SIP/2.0 ") {
+			t.Errorf("%s: the SIP path says %q, %v", to, b[:n], err)
+		}
+	}
 	for n := 0; ; n++ { // its own multicast comes back on the interface that it goes out by
 		if _, err := phone.WriteToUDPAddrPort([]byte(asking("MAC%3a001565aabbcc", profile, "SIP/2.0/UDP 10.0.0.1")), PnPGroup); err != nil {
 			t.Fatal(err)
@@ -146,6 +171,18 @@ func TestPnPMulticast(t *testing.T) {
 		if n == 5 {
 			t.Fatal("nobody answers")
 		}
+	}
+	// Two answers, and none of the SIP path's, which has not even heard it.
+	if n, err := phone.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "NOTIFY ") {
+		t.Errorf("got %q, %v", b[:n], err)
+	}
+	_ = phone.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	if n, err := phone.Read(b); err == nil {
+		t.Errorf("got also %q", b[:n])
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
 	}
 	_ = in.Close()
 	if err := <-done; err != nil {

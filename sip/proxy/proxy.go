@@ -223,6 +223,11 @@ func (p *Proxy) listen(s string) error {
 		_ = l.packets.SetReadBuffer(socketBuffer) // the kernel gives what it may
 		_ = l.packets.SetWriteBuffer(socketBuffer)
 		l.addr = l.packets.LocalAddr().(*net.UDPAddr).AddrPort()
+		if l.addr.Addr().IsUnspecified() {
+			if err := share(l.packets); err != nil {
+				return errors.Join(err, l.packets.Close())
+			}
+		}
 	} else {
 		if l.listener, err = net.Listen("tcp", hostport); err != nil {
 			return cause(err)
