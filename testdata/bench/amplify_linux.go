@@ -30,7 +30,7 @@ func (b *bench) f15() error {
 			fmt.Printf("    %.2f at most for a keep-alive by STUN or a challenge, one for each request, none of them sent again\n", worst["exempt"])
 		}
 	}
-	return nil
+	return b.f15Files()
 }
 
 // amplify sends one request of each kind to a serve, and returns the most octets that
