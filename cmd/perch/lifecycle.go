@@ -78,7 +78,7 @@ func (s *session) waiting(now time.Time) (list []waitingPhone) {
 		for _, a := range s.phones.asks.List(now) {
 			w := waitingPhone{MAC: a.MAC, Why: waitsNew, Vendor: a.Vendor, Model: a.Model, Firmware: a.Firmware, Site: s.siteOf(a.Source), Source: a.Source, By: a.By, Last: a.Last.UTC()}
 			if p, err := s.phone(a.MAC); err == nil && p.Vendor != "" {
-				if now.Sub(a.First) < waitSilence {
+				if now.Sub(a.First) < waitSilence || a.By == "pnp" { // or it was told where it finds it
 					continue
 				}
 				w.Why, w.Label, w.Site, w.Vendor = waitsForget, p.Label, p.Site, p.Vendor

@@ -88,7 +88,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	p.pnp.URL, p.pnp.Allow, p.pnp.Log = p.url, s.config.SIP.Allow, log
+	p.pnp.URL, p.pnp.Allow, p.pnp.Asks, p.pnp.Log = p.url, s.config.SIP.Allow, p.asks, log
 	for _, at := range c.Listen {
 		scheme, hostport, _ := strings.Cut(at, ":")
 		if scheme == "pnp" {

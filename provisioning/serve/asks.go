@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,18 +44,19 @@ const (
 )
 
 // note notes that a phone asks. It is the same work for one that is listed.
-func (a *Asks) note(m discovery.MAC, by string, from netip.Addr, agent string, now time.Time) {
-	if a == nil || !within(a.Allow, from) {
+func (a *Asks) note(ask Asking, now time.Time) {
+	if a == nil || !within(a.Allow, ask.Source) {
 		return
 	}
-	said := discovery.ParseUserAgent(agent)
-	vendor, err := provisioning.ParseVendor(string(cmp.Or(discovery.OUIVendor(m), said.Vendor)))
+	said := discovery.ParseUserAgent(ask.Agent)
+	vendor, err := provisioning.ParseVendor(cmp.Or(string(discovery.OUIVendor(ask.MAC)), string(said.Vendor), string(ask.Vendor)))
 	if err != nil {
 		return
 	}
+	ask.Model, ask.Firmware = cmp.Or(said.Model, ask.Model), cmp.Or(said.Firmware, ask.Firmware)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	x := a.by[m]
+	x := a.by[ask.MAC]
 	if x == nil {
 		if a.by == nil {
 			a.by = map[discovery.MAC]*Asking{}
@@ -63,18 +65,21 @@ func (a *Asks) note(m discovery.MAC, by string, from netip.Addr, agent string, n
 			oldest := slices.MinFunc(slices.Collect(maps.Values(a.by)), func(x, y *Asking) int { return x.Last.Compare(y.Last) })
 			delete(a.by, oldest.MAC)
 		}
-		x = &Asking{MAC: m, First: now}
-		a.by[m] = x
+		x = &Asking{MAC: ask.MAC, First: now}
+		a.by[ask.MAC] = x
 	}
-	x.Vendor, x.By, x.Source, x.Last = vendor, by, from, now
+	x.Vendor, x.By, x.Source, x.Last = vendor, ask.By, ask.Source, now
 	x.Times++
-	if said.Model != "" {
-		x.Model, x.Firmware = said.Model, said.Firmware
+	if ask.Model != "" {
+		x.Model, x.Firmware = short(ask.Model), short(ask.Firmware)
 	}
-	if agent != "" {
-		x.Agent = agent[:min(len(agent), maxName)]
+	if ask.Agent != "" {
+		x.Agent = short(ask.Agent)
 	}
 }
+
+// short bounds what somebody says.
+func short(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxName)], "?") }
 
 // forget forgets a phone that proved which it is.
 func (a *Asks) forget(m discovery.MAC) {

@@ -124,10 +124,10 @@ func TestAsks(t *testing.T) {
 	a := &Asks{Allow: private}
 	now := time.Now()
 	at := private[0].Addr().Next()
-	a.note(known, "https", at, "Yealink SIP-T46G 28.83.0.120 00:15:65:aa:bb:cc", now)
-	a.note(known, "https", at, "", now.Add(time.Minute))
-	a.note(discovery.MAC{2, 0, 0, 0, 0, 1}, "tftp", at, "", now)
-	a.note(unknown, "https", private[0].Addr().Prev(), "", now)
+	a.note(Asking{MAC: known, By: "https", Source: at, Agent: "Yealink SIP-T46G 28.83.0.120 00:15:65:aa:bb:cc"}, now)
+	a.note(Asking{MAC: known, By: "pnp", Source: at, Vendor: "Snom"}, now.Add(time.Minute))
+	a.note(Asking{MAC: discovery.MAC{2, 0, 0, 0, 0, 1}, By: "tftp", Source: at}, now)
+	a.note(Asking{MAC: unknown, By: "https", Source: private[0].Addr().Prev()}, now)
 	list := a.List(now)
 	if len(list) != 1 || list[0].MAC != known || list[0].Vendor != "yealink" || list[0].Model != "T46G" || list[0].Firmware != "28.83.0.120" || list[0].Times != 2 || !list[0].First.Equal(now) {
 		t.Errorf("got %+v", list)
@@ -137,7 +137,7 @@ func TestAsks(t *testing.T) {
 		t.Error("a phone that proved which it is still waits")
 	}
 	for i := range 3000 {
-		a.note(discovery.MAC{0x00, 0x15, 0x65, 1, byte(i >> 8), byte(i)}, "https", at, strings.Repeat("x", 1000), now.Add(time.Duration(i)))
+		a.note(Asking{MAC: discovery.MAC{0x00, 0x15, 0x65, 1, byte(i >> 8), byte(i)}, By: "https", Source: at, Agent: strings.Repeat("x", 1000)}, now.Add(time.Duration(i)))
 	}
 	list = a.List(now)
 	if len(list) != maxAsks || list[len(list)-1].MAC != (discovery.MAC{0x00, 0x15, 0x65, 1, 2999 >> 8, 2999 & 0xff}) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"perch/discovery"
+	"perch/provisioning"
 )
 
 // PnPGroup is where phones ask who configures them: by a SUBSCRIBE to the event package
@@ -25,6 +26,7 @@ type PnP struct {
 	// URL returns where a phone finds its files; empty: it is not listed.
 	URL   func(m discovery.MAC) string
 	Allow []netip.Prefix // of phones
+	Asks  *Asks          // if they are not nil, note who asks
 	Log   *slog.Logger
 
 	mu     sync.Mutex
@@ -71,9 +73,10 @@ func (p *PnP) Serve(in *net.UDPConn) error {
 
 // subscribe is what is read of a SUBSCRIBE.
 type subscribe struct {
-	vias                           []string
-	from, to, callID, cseq, vendor string
-	mac                            discovery.MAC
+	vias                   []string
+	from, to, callID, cseq string
+	vendor, model, version string
+	mac                    discovery.MAC
 }
 
 // answer answers one datagram.
@@ -90,6 +93,7 @@ func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 	if !within(p.Allow, from.Addr()) {
 		return
 	}
+	p.Asks.note(Asking{MAC: s.mac, By: "pnp", Source: from.Addr(), Vendor: provisioning.Vendor(s.vendor), Model: s.model, Firmware: s.version}, time.Now())
 	url := p.URL(s.mac)
 	if url == "" || !p.due(from.Addr(), time.Now()) {
 		return
@@ -155,15 +159,20 @@ func readSubscribe(text string) (s subscribe, ok bool) {
 	if kind, _, _ := strings.Cut(event, ";"); !strings.EqualFold(strings.TrimSpace(kind), "ua-profile") {
 		return s, false
 	}
-	if _, v, found := strings.Cut(event, `vendor="`); found {
-		s.vendor, _, _ = strings.Cut(v, `"`)
-	}
+	s.vendor, s.model, s.version = quoted(event, "vendor"), quoted(event, "model"), quoted(event, "version")
 	for _, x := range []string{uri, s.from, s.to} {
 		if s.mac, ok = macIn(x); ok {
 			return s, true
 		}
 	}
 	return s, false
+}
+
+// quoted returns a parameter of a header; empty if it is not there.
+func quoted(header, name string) string {
+	_, v, _ := strings.Cut(header, ";"+name+`="`)
+	v, _, _ = strings.Cut(v, `"`)
+	return v
 }
 
 // macIn returns the MAC in the user part of a URI: behind "MAC%3a", "MAC:" or "MAC=".

@@ -159,7 +159,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		s.miss(w, source)
-	case asked.Kind == settings.Common, asked.Kind == settings.Start:
+	case asked.Kind == settings.Absent: // a phone asks for it all the same
+		http.NotFound(w, r)
+	case asked.Kind.Open():
 		f, ok := s.cfg.Common(asked.Vendor, asked.Kind)
 		if !ok {
 			s.miss(w, source)
@@ -175,7 +177,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that is not there as much is done as of one that is.
 func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Asked, source netip.Addr) {
 	if r.TLS == nil { // nothing secret goes in the clear
-		s.cfg.Asks.note(asked.MAC, "http", source, r.UserAgent(), s.now())
+		s.cfg.Asks.note(Asking{MAC: asked.MAC, By: "http", Source: source, Agent: r.UserAgent()}, s.now())
 		s.miss(w, source)
 		return
 	}
@@ -185,7 +187,7 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 	}
 	if level == 0 {
 		s.noteMiss(source) // a phone begins so, and is forgiven when it proves who it is
-		s.cfg.Asks.note(asked.MAC, "https", source, r.UserAgent(), s.now())
+		s.cfg.Asks.note(Asking{MAC: asked.MAC, By: "https", Source: source, Agent: r.UserAgent()}, s.now())
 		w.Header().Set("WWW-Authenticate", s.challenge())
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 		return

@@ -98,6 +98,7 @@ func TestPassword(t *testing.T) {
 		{"a phone that was listed", []string{"-u", User(unknown) + ":" + PasswordOf(key, unknown), url + "/001565aabbcd.cfg"}, "404", false},
 		{"common", []string{url + "/y000000000028.cfg"}, "200", false},
 		{"no file", []string{url + "/index.html"}, "404", false},
+		{"what phones ask for and nobody has", []string{url + "/001565aabbcc-phone.cfg"}, "404", false},
 		{"its log", []string{"-T", "/dev/null", own}, "405", false},
 		{"to delete it", []string{"-X", "DELETE", own}, "405", false},
 	} {

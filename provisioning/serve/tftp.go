@@ -160,7 +160,13 @@ func (t *TFTP) end(x *transfer) {
 // read returns a file.
 func (t *TFTP) read(source netip.Addr, name string) (io.ReadSeeker, error) {
 	asked, ok := settings.Parse(name, "")
-	if !ok || len(name) > maxName || asked.Kind != settings.Common && asked.Kind != settings.Start {
+	if ok && asked.Kind == settings.Absent {
+		return nil, errNoFile
+	}
+	if ok && !asked.Kind.Open() {
+		t.cfg.Asks.note(Asking{MAC: asked.MAC, By: "tftp", Source: source}, time.Now())
+	}
+	if !ok || len(name) > maxName || !asked.Kind.Open() {
 		t.misses.note(source, time.Now())
 		return nil, errNoFile
 	}

@@ -18,7 +18,11 @@ const (
 	Common                 // of anybody, with nothing secret in it: where the own one is
 	Master                 // says which file is the phone's own
 	Start                  // of anybody, as a master: says which file is common
+	Absent                 // a phone asks for it, and there is none: nothing is guessed by that
 )
+
+// Open reports whether anybody may have a file of the kind: nothing in it is secret.
+func (k Kind) Open() bool { return k == Common || k == Start }
 
 // File writes the file of a kind. The error says which setting the format cannot hold.
 func (s *Set) File(k Kind) ([]byte, error) {
@@ -33,7 +37,7 @@ func (s *Set) File(k Kind) ([]byte, error) {
 		return s.master(commonName(s.Device.Vendor))
 	}
 	for i := range list {
-		if err := holds(&list[i]); err != nil {
+		if err := holds(s.Device.Vendor, &list[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -60,22 +64,6 @@ func ContentType(v provisioning.Vendor) string {
 		return "text/plain; charset=utf-8"
 	}
 	return "application/xml; charset=utf-8"
-}
-
-// holds refuses what no format can hold: a text of several lines, and control characters.
-// A key is made of what all formats have in names.
-func holds(s *Setting) error {
-	for _, c := range s.Value {
-		if c < ' ' || c == 0x7f || c == 0xfffd {
-			return fmt.Errorf("%s: %s: a value has no line breaks and control characters", s.Layer, s.Key)
-		}
-	}
-	if s.Key == "" || strings.IndexFunc(s.Key, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._-/# ", c))
-	}) >= 0 {
-		return fmt.Errorf("%s: %q is no name of a setting", s.Layer, s.Key)
-	}
-	return nil
 }
 
 // ini writes "key = value" lines. The first line is part of the format.
@@ -203,7 +191,10 @@ func fanvil(list []Setting) ([]byte, error) {
 		for part := range strings.SplitSeq(list[i].Key, "/") {
 			at = at.child(part)
 		}
-		at.value = list[i].Value
+		at.value, at.layer = list[i].Value, list[i].Layer
+	}
+	if err := root.both(""); err != nil {
+		return nil, err
 	}
 	d := newDocument()
 	root.write(d)
@@ -214,6 +205,7 @@ func fanvil(list []Setting) ([]byte, error) {
 type node struct {
 	name  string // with its index, as "line#1"
 	value string
+	layer string // that gave the value; empty: there is none
 	in    []*node
 }
 
@@ -226,6 +218,20 @@ func (n *node) child(name string) *node {
 	c := &node{name: name}
 	n.in = append(n.in, c)
 	return c
+}
+
+// both refuses an element that has a value and others in it.
+func (n *node) both(path string) error {
+	path += n.name
+	if n.layer != "" && len(n.in) > 0 {
+		return fmt.Errorf("%s: %s has a value, and other settings in it", n.layer, strings.TrimPrefix(path, "sysConf/"))
+	}
+	for _, c := range n.in {
+		if err := c.both(path + "/"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *node) write(d *document) {

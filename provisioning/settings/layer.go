@@ -60,8 +60,7 @@ func Load(dir fs.FS) (*Layers, error) {
 		vendors: map[provisioning.Vendor][]layer{}, models: map[provisioning.Vendor]map[string]layer{},
 		sites: map[string]map[provisioning.Vendor]layer{}, phones: map[discovery.MAC]layer{},
 	}
-	z := &zones{}
-	known := dialect{functions(z), newFields(z)}
+	known := newDialect()
 	var errs []error
 	for _, v := range provisioning.Vendors {
 		name := "vendors/" + string(v) + ".yaml"
@@ -139,6 +138,11 @@ type dialect struct {
 	fields    map[string]field
 }
 
+func newDialect() dialect {
+	z := &zones{}
+	return dialect{functions(z), newFields(z)}
+}
+
 // readLayer reads a file.
 func readLayer(name, file string, b []byte, known dialect) (layer, error) {
 	x := layer{name: name}
@@ -164,17 +168,24 @@ func readLayer(name, file string, b []byte, known dialect) (layer, error) {
 				continue
 			}
 			for _, p := range pairs(section.Value, fault) {
-				e := entry{key: scalar(p.Key), where: at(file, p.Key.GetToken())}
-				switch v := p.Value.(type) {
-				case *ast.NullNode:
-					e.gone = true
-				case *ast.MappingNode, *ast.SequenceNode, *ast.MappingValueNode:
-					fault(v, "%s: want a text", e.key)
+				key, ok := scalar(p.Key)
+				if !ok {
+					fault(p.Key, "%q: want the name of a setting", p.Key.String())
 					continue
-				default:
-					t, err := template.New(e.where).Option("missingkey=error").Funcs(known.functions).Parse(scalar(v))
+				}
+				e := entry{key: key, where: at(file, p.Key.GetToken())}
+				text, ok := scalar(p.Value)
+				if _, e.gone = p.Value.(*ast.NullNode); !ok && !e.gone {
+					fault(p.Value, "%s: want a text", e.key)
+					continue
+				}
+				if !e.gone {
+					t, err := template.New(e.where).Option("missingkey=error").Funcs(known.functions).Parse(text)
+					if err == nil {
+						err = bounded(t)
+					}
 					if err != nil {
-						fault(v, "%s: %s", e.key, whatOf(err))
+						fault(p.Value, "%s: %s", e.key, whatOf(err))
 						continue
 					}
 					e.value = newValue(t, known.fields)
@@ -213,15 +224,18 @@ func pairs(n ast.Node, fault func(ast.Node, string, ...any)) []*ast.MappingValue
 	return nil
 }
 
-// scalar is a text, a number or a word as it is written, without quotes.
-func scalar(n ast.Node) string {
-	if s, ok := n.(*ast.StringNode); ok {
-		return s.Value
+// scalar is a text, a number or a word as it is written, without quotes; false if a node is
+// something else, as an alias.
+func scalar(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
 	}
-	if s, ok := n.(*ast.LiteralNode); ok {
-		return s.Value.Value
-	}
-	return n.GetToken().Value
+	return "", false
 }
 
 func at(file string, t *token.Token) string {

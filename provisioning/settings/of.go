@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maxValue is how long a value may be, in octets.
-const maxValue = 4096
-
 // Of returns the settings of a phone. The error has a line for each template that failed,
 // as "FILE:LINE: what".
 func (l *Layers) Of(d *Device) (*Set, error) {
@@ -81,10 +78,6 @@ func (b *builder) put(layer string, entries []entry, line Line) {
 			continue
 		}
 		s := Setting{key, value, layer}
-		if len(s.Value) > maxValue {
-			b.errs = append(b.errs, fmt.Errorf("%s: %s: a value of %d octets", e.where, e.key, len(s.Value)))
-			continue
-		}
 		if there {
 			b.list[at] = s
 			continue

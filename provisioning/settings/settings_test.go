@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -141,6 +142,12 @@ func TestFaults(t *testing.T) {
 		{"another section", "yealink.yaml", "settings:\n  a: b\nsetings:\n  a: b\n", `yealink.yaml:3: "setings": want settings, lines, common`},
 		{"no text", "snom.yaml", "settings:\n  a: b\n  c:\n    d: e\n", "snom.yaml:4: c: want a text"},
 		{"twice", "snom.yaml", "settings:\n  a: b\n  a: c\n", "snom.yaml:"},
+		{"an alias", "snom.yaml", "settings:\n  a: &x b\n  c: *x\n", "snom.yaml:2: a: want a text"},
+		{"a key of another kind", "snom.yaml", "settings:\n  ? a\n  : c\n", "snom.yaml:2: \"? a\": want the name of a setting"},
+		{"a range over a number", "snom.yaml", "settings:\n  a: '{{range 1000000000}}x{{end}}'\n", "snom.yaml:2: a: range is over .Emergency or .Lines"},
+		{"a range in a range", "snom.yaml", "settings:\n  a: '{{if .MAC}}{{range .Lines}}{{range $.Lines}}x{{end}}{{end}}{{end}}'\n", "snom.yaml:2: a: range is over .Emergency or .Lines"},
+		{"a template of its own", "snom.yaml", "settings:\n  a: '{{define \"x\"}}{{template \"x\"}}{{end}}'\n", "snom.yaml:2: a: a value is one template"},
+		{"a template that calls itself", "snom.yaml", "settings:\n  a: '{{with .Label}}{{template \"snom.yaml:2\"}}{{end}}'\n", "snom.yaml:2: a: a value is one template"},
 		{"a template", "snom.yaml", "lines:\n  x {n}: '{{.Line.Nr'\n", "snom.yaml:2: x {n}: "},
 		{"another vendor", "acme.yaml", "settings:\n", "acme.yaml: want VENDOR.yaml"},
 		{"no MAC", "phones/0015.yaml", "settings:\n", "phones/0015.yaml: "},
@@ -191,6 +198,49 @@ func TestHostileValues(t *testing.T) {
 	}
 }
 
+// What a format has no way to say is refused: a character that XML has not, a key that is no
+// name in it, a value with others in it.
+func TestNotHeld(t *testing.T) {
+	for _, v := range provisioning.Vendors {
+		for _, c := range []string{"\x00", "\r", "\u0085", "\u2028", "\ufffe", "\uffff", "\xff"} {
+			d := desk(v)
+			d.Lines[0].Secret = "a" + c + "b"
+			if got, err := set(t, nil, d).File(Own); err == nil {
+				t.Errorf("%s: %q is written:\n%s", v, c, got)
+			}
+		}
+		common := set(t, nil, desk(v)).Common
+		for key, good := range map[string][]provisioning.Vendor{
+			"a.b-c_d":     provisioning.Vendors,
+			"1a":          {provisioning.Yealink},
+			"a b":         {},
+			"a 1":         {provisioning.Snom},
+			"a/b":         {provisioning.Fanvil},
+			"a/b#2/c":     {provisioning.Fanvil},
+			"a#b":         {},
+			"a//b":        {},
+			"#a":          {},
+			"a=b":         {},
+			"a b='c'":     {},
+			"é":           {},
+			"x>y</x><x":   {},
+			"\"\"":        {},
+			"-a":          {provisioning.Yealink},
+			common[0].Key: provisioning.Vendors,
+		} {
+			text := fmt.Sprintf("settings:\n  %q: x\n", key)
+			_, err := set(t, map[string]string{string(v) + ".yaml": text}, desk(v)).File(Own)
+			if (err == nil) != slices.Contains(good, v) {
+				t.Errorf("%s: key %q: got %v", v, key, err)
+			}
+		}
+	}
+	both := map[string]string{"fanvil.yaml": "settings:\n  sip/line#1: x\n"}
+	if _, err := set(t, both, desk(provisioning.Fanvil)).File(Own); err == nil || !strings.Contains(err.Error(), "fanvil.yaml: sip/line#1 has a value, and other settings in it") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNames(t *testing.T) {
 	mac := discovery.MAC{0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcc}
 	for _, tc := range []struct {
@@ -206,6 +256,8 @@ func TestNames(t *testing.T) {
 		{"perch-common.cfg", "", Asked{Common, provisioning.Poly, discovery.MAC{}}},
 		{"001565aabbcc.cfg", provisioning.Poly, Asked{Master, provisioning.Poly, mac}},
 		{"perch-001565aabbcc.cfg", "", Asked{Own, provisioning.Poly, mac}},
+		{"001565aabbcc-phone.cfg", "", Asked{Absent, provisioning.Poly, mac}},
+		{"cfg001565aabbcc", provisioning.Grandstream, Asked{Absent, provisioning.Grandstream, mac}},
 		{"CP-8841-3PCC.xml", "", Asked{Common, provisioning.Cisco, discovery.MAC{}}},
 		{"Cisco/CP-8841-3PCC/001565aabbcc.cfg", provisioning.Cisco, Asked{Own, provisioning.Cisco, mac}},
 		{"spa504G.cfg", "", Asked{Common, provisioning.Cisco, discovery.MAC{}}},

@@ -36,14 +36,14 @@ func newValue(t *template.Template, fields map[string]field) value {
 
 // of is the value for what it is told.
 func (v *value) of(t *told) (string, error) {
-	var b strings.Builder
-	if len(v.parts) == 0 || !write(v.parts, &b, t) { // of what fails the template tells why
-		b.Reset()
+	var b limited
+	if len(v.parts) == 0 || !write(v.parts, &b.text, t) || b.text.Len() > maxValue { // of what fails the template tells why
+		b.text.Reset()
 		if err := v.template.Execute(&b, t); err != nil {
 			return "", err
 		}
 	}
-	return strings.TrimSpace(b.String()), nil
+	return strings.TrimSpace(b.text.String()), nil
 }
 
 func write(parts []part, b *strings.Builder, t *told) bool {
