@@ -98,9 +98,18 @@ func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 	if url == "" || !p.due(from.Addr(), time.Now()) {
 		return
 	}
-	us := address(from)
-	port := out.LocalAddr().(*net.UDPAddr).Port
-	tag := token()
+	ours := fmt.Sprintf("%s:%d", address(from), out.LocalAddr().(*net.UDPAddr).Port)
+	for _, x := range s.replies(from, ours, url) {
+		if _, err := out.WriteToUDPAddrPort([]byte(x), from); err != nil {
+			return // it asks again
+		}
+	}
+	p.Log.Info("a phone asked where its configuration is", "phone", s.mac, "from", from, "vendor", s.vendor)
+}
+
+// replies are the 200 and the NOTIFY with a URL for who asked from an address, sent from ours.
+func (s *subscribe) replies(from netip.AddrPort, ours, url string) [2]string {
+	tag, contact := token(), "<sip:"+ours+">"
 	var b strings.Builder
 	b.WriteString("SIP/2.0 200 OK\r\n")
 	for i, v := range s.vias {
@@ -109,17 +118,11 @@ func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 		}
 		b.WriteString("Via: " + v + "\r\n")
 	}
-	contact := fmt.Sprintf("<sip:%s:%d>", us, port)
 	fmt.Fprintf(&b, "From: %s\r\nTo: %s;tag=%s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: %s\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n", s.from, s.to, tag, s.callID, s.cseq, contact)
-	notify := fmt.Sprintf("NOTIFY sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s;rport\r\nMax-Forwards: 5\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 NOTIFY\r\n"+
+	notify := fmt.Sprintf("NOTIFY sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s;rport\r\nMax-Forwards: 5\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 NOTIFY\r\n"+
 		"Contact: %s\r\nEvent: ua-profile\r\nSubscription-State: terminated;reason=timeout\r\nContent-Type: application/url\r\nContent-Length: %d\r\n\r\n%s",
-		from, us, port, token(), s.to, tag, s.from, s.callID, contact, len(url), url)
-	for _, x := range []string{b.String(), notify} {
-		if _, err := out.WriteToUDPAddrPort([]byte(x), from); err != nil {
-			return // it asks again
-		}
-	}
-	p.Log.Info("a phone asked where its configuration is", "phone", s.mac, "from", from, "vendor", s.vendor)
+		from, ours, token(), s.to, tag, s.from, s.callID, contact, len(url), url)
+	return [2]string{b.String(), notify}
 }
 
 // readSubscribe reads one of a phone that names itself.
