@@ -17,7 +17,7 @@ type told struct {
 // value is the template of a setting's value. Most are a text, with a field or two of what
 // they are told in it, or one text if a field is there and another if not. Those become
 // parts when they are read: text/template looks each name up anew each time, which took a
-// third of what it takes to hand a phone its file. The others it executes.
+// quarter of what it takes to hand a phone its file. The others it executes.
 type value struct {
 	parts    []part // none: the template is executed
 	template *template.Template
