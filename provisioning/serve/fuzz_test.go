@@ -18,6 +18,7 @@ import (
 
 	"perch/discovery"
 	"perch/provisioning"
+	"perch/provisioning/settings"
 	"perch/testdata/swarm"
 )
 
@@ -49,7 +50,7 @@ func fuzz(f *testing.F, made func() func([]byte) error, seeds ...string) {
 // size, and an ERROR ends the transfer.
 func checkTFTP(f *testing.F) func() func([]byte) error {
 	return func() func([]byte) error {
-		s := NewTFTP(Config{Common: func(v provisioning.Vendor) (File, bool) {
+		s := NewTFTP(Config{Common: func(v provisioning.Vendor, _ settings.Kind) (File, bool) {
 			return File{Vendor: v, Body: bytes.Repeat([]byte("0123456789\n"), 100)}, v == provisioning.Yealink
 		}}, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 		phone, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
