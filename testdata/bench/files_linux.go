@@ -48,7 +48,7 @@ func (b *bench) files() error {
 			return fmt.Errorf("ip %s: %w: %s", args, err, out)
 		}
 	}
-	s, port, err := b.startFiles()
+	s, port, err := b.startTFTP()
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,8 @@ const subscribePnP = "SUBSCRIBE sip:MAC%3a001565aabbcc@224.0.1.75 SIP/2.0\r\nVia
 	"Call-ID: 3c26\r\nCSeq: 1 SUBSCRIBE\r\nContact: <sip:MAC%3a001565aabbcc@10.0.0.1:5059>\r\nMax-Forwards: 70\r\nExpires: 0\r\nEvent: ua-profile;profile-type=\"device\";vendor=\"yealink\";model=\"T53W\";version=\"96.87.0.16\"\r\n" +
 	"Accept: application/url\r\nContent-Length: 0\r\n\r\n"
 
-// startFiles starts a serve that has a phone's files.
-func (b *bench) startFiles() (s *served, tftp int, err error) {
+// startTFTP starts a serve that has a phone's files.
+func (b *bench) startTFTP() (s *served, tftp int, err error) {
 	s = &served{}
 	if s.dir, err = os.MkdirTemp(b.dir, "files"); err != nil {
 		return nil, 0, err
