@@ -128,8 +128,19 @@ func (l *Layers) put(name string, x layer) error {
 	if l.models[v] == nil {
 		l.models[v] = map[string]layer{}
 	}
-	l.models[v][parts[1]] = x
+	key := modelKey(parts[1])
+	if other, twice := l.models[v][key]; twice {
+		return fmt.Errorf("%s is of the same model", other.name)
+	}
+	l.models[v][key] = x
 	return nil
+}
+
+// modelKey is a model as it is compared: people and phones write "SIP-T46S" and "T46S",
+// "VVX 450" and "VVX_450".
+func modelKey(s string) string {
+	s = strings.ToUpper(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(s))
+	return strings.TrimPrefix(s, "SIP")
 }
 
 // dialect is what templates may call, and what of it needs no template to be executed.

@@ -14,7 +14,7 @@ func (l *Layers) Of(d *Device) (*Set, error) {
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("phone %s: its vendor %q is not known", d.MAC, d.Vendor)
 	}
-	if x, ok := l.models[d.Vendor][d.Model]; ok {
+	if x, ok := l.models[d.Vendor][modelKey(d.Model)]; ok {
 		layers = append(layers, x)
 	}
 	if x, ok := l.sites[d.Site][d.Vendor]; ok {

@@ -108,6 +108,7 @@ func TestLayers(t *testing.T) {
 	dir := map[string]string{
 		"yealink.yaml":             "settings:\n  phone_setting.ring_type: Ring1.wav\n  sip.mac_in_ua: '0'\n",
 		"yealink/SIP-T46S.yaml":    "settings:\n  phone_setting.ring_type: Ring2.wav\nlines:\n  account.{n}.label: '{{.Line.User}} of {{.Label}}'\n",
+		"poly/VVX 450.yaml":        "settings:\n  up.oneTouchVoiceMail: '1'\n",
 		"yealink/SIP-T54W.yaml":    "settings:\n  phone_setting.ring_type: wrong.wav\n",
 		"sites/hq/yealink.yaml":    "settings:\n  local_time.ntp_server1: ntp.hq.example.com\n  static.network.cdp.enable:\n",
 		"sites/b2/yealink.yaml":    "settings:\n  local_time.ntp_server1: wrong\n",
@@ -132,6 +133,14 @@ func TestLayers(t *testing.T) {
 		if got[key] != want {
 			t.Errorf("%s: got %q, want %q", key, got[key], want)
 		}
+	}
+	adopted := desk(provisioning.Poly)
+	adopted.Model = "VVX_450"
+	if s := set(t, dir, adopted); !slices.ContainsFunc(s.Own, func(x Setting) bool { return x.Layer == "poly/VVX 450.yaml" }) {
+		t.Errorf("a model that is written another way has no layer: %+v", s.Own)
+	}
+	if _, err := Load(fstest.MapFS{"yealink/T46S.yaml": {}, "yealink/SIP-T46S.yaml": {}}); err == nil || !strings.Contains(err.Error(), "yealink/T46S.yaml: yealink/SIP-T46S.yaml is of the same model") {
+		t.Errorf("two files of one model: got %v", err)
 	}
 }
 
