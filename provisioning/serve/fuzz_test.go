@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"net"
 	"net/http"
 	"net/netip"
@@ -164,6 +165,11 @@ func FuzzSubscribe(f *testing.F) {
 // no value proves it without.
 func authorizations(s *Server) (values, proofs []string) {
 	user, password, nonce := User(known), PasswordOf(s.cfg.Key, known), s.nonce(s.now())
+	sum := func(h hash.Hash, parts ...string) string {
+		h.Reset()
+		h.Write([]byte(strings.Join(parts, ":")))
+		return fmt.Sprintf("%x", h.Sum(nil))
+	}
 	for _, a := range []string{"MD5", "SHA-256"} {
 		for _, qop := range []string{"auth", ""} {
 			h := md5.New()
@@ -198,9 +204,6 @@ func checkAuthorization() func([]byte) error {
 	other := discovery.MAC{0x00, 0x15, 0x65, 0xaa, 0xbb, 0xcd}
 	return func(b []byte) error {
 		value := string(b)
-		if d, ok := readDigest(value); ok && len(d) > 21 {
-			return fmt.Errorf("%q: %d fields", value, len(d))
-		}
 		r := &http.Request{Method: "GET", RequestURI: "/x.cfg", Header: http.Header{"Authorization": {value}}}
 		if s.proved(r, other) {
 			return fmt.Errorf("%q is of another phone", value)

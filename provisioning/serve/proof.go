@@ -2,19 +2,17 @@ package serve
 
 import (
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // RFC 7616: what most phones speak
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
-	"hash"
 	"net/http"
 	"strings"
 	"time"
 
 	"perch/discovery"
+	"perch/sip/digest"
 )
 
 const realm = "perch"
@@ -95,52 +93,13 @@ func (s *Server) proved(r *http.Request, m discovery.MAC) bool {
 	if user, said, ok := r.BasicAuth(); ok {
 		return subtle.ConstantTimeCompare([]byte(user+":"+said), []byte(User(m)+":"+password)) == 1
 	}
-	d, ok := readDigest(r.Header.Get("Authorization"))
-	if !ok {
-		d = map[string]string{} // as much is done for nothing
+	d, _ := digest.Read([]byte(r.Header.Get("Authorization"))) // as much is done for nothing
+	h := digest.Hash(d.Algorithm)
+	known := h != nil
+	if !known {
+		h = digest.Hash(nil)
 	}
-	h := md5.New()
-	if strings.EqualFold(d["algorithm"], "SHA-256") {
-		h = sha256.New()
-	}
-	a1 := sum(h, User(m), realm, password)
-	a2 := sum(h, r.Method, d["uri"])
-	want := sum(h, a1, d["nonce"], d["nc"], d["cnonce"], d["qop"], a2)
-	if d["qop"] == "" { // RFC 2069
-		want = sum(h, a1, d["nonce"], a2)
-	}
-	right := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(d["response"]))) == 1
-	return right && s.fresh(d["nonce"]) && d["username"] == User(m) && d["uri"] == r.RequestURI && d["realm"] == realm
-}
-
-// sum is a hash of parts with colons between them, in hex.
-func sum(h hash.Hash, parts ...string) string {
-	h.Reset()
-	h.Write([]byte(strings.Join(parts, ":")))
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// readDigest reads a value of Authorization.
-func readDigest(v string) (map[string]string, bool) {
-	scheme, rest, ok := strings.Cut(v, " ")
-	if !ok || !strings.EqualFold(scheme, "Digest") {
-		return nil, false
-	}
-	d := map[string]string{}
-	for rest = strings.TrimLeft(rest, " ,\t"); rest != ""; rest = strings.TrimLeft(rest, " ,\t") {
-		key, after, ok := strings.Cut(rest, "=")
-		if !ok || len(d) > 20 {
-			return nil, false
-		}
-		var value string
-		if strings.HasPrefix(after, `"`) {
-			if value, rest, ok = strings.Cut(after[1:], `"`); !ok {
-				return nil, false
-			}
-		} else {
-			value, rest, _ = strings.Cut(after, ",")
-		}
-		d[strings.ToLower(strings.TrimSpace(key))] = strings.TrimSpace(value)
-	}
-	return d, true
+	right := d.Proves(h, digest.A1(h, User(m), realm, password), r.Method)
+	return right && known && (len(d.QOP) == 0 || string(d.QOP) == "auth") &&
+		s.fresh(string(d.Nonce)) && string(d.User) == User(m) && string(d.URI) == r.RequestURI && string(d.Realm) == realm
 }

@@ -3,12 +3,8 @@ package proxy
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // RFC 3261 section 22.4: what most phones speak
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"hash"
 	"hash/fnv"
 	"net/netip"
@@ -19,6 +15,7 @@ import (
 	"time"
 
 	"perch/sip"
+	"perch/sip/digest"
 )
 
 // Line is an address of record that may register here, and what proves that.
@@ -33,9 +30,8 @@ type Line struct {
 
 // HashLine returns the line of a password in a realm.
 func HashLine(aor sip.AOR, user, realm, password string) Line {
-	a1 := []byte(user + ":" + realm + ":" + password)
-	m, s := md5.Sum(a1), sha256.Sum256(a1)
-	return Line{AOR: aor, User: user, MD5: hex.EncodeToString(m[:]), SHA256: hex.EncodeToString(s[:])}
+	a1 := func(algorithm string) string { return digest.A1(digest.Hash([]byte(algorithm)), user, realm, password) }
+	return Line{AOR: aor, User: user, MD5: a1("MD5"), SHA256: a1("SHA-256")}
 }
 
 // listed are the lines that may register here, as they are looked for.
@@ -171,78 +167,6 @@ func (w *worker) challenge(header string, in flow, old bool, now time.Time) stri
 	return b.String()
 }
 
-// digest is what of Authorization, or of a challenge, is read (RFC 7616 sections 3.3, 3.4).
-type digest struct{ user, realm, nonce, uri, response, algorithm, cnonce, nc, qop, opaque, stale []byte }
-
-// readDigest reads a value of Authorization, WWW-Authenticate or one of a proxy's.
-func readDigest(b []byte) (d digest, ok bool) {
-	const scheme = "digest "
-	if len(b) < len(scheme) || !bytes.EqualFold(b[:len(scheme)], []byte(scheme)) {
-		return d, false
-	}
-	for b = b[len(scheme):]; len(b) > 0; {
-		equals := bytes.IndexByte(b, '=')
-		if equals < 0 {
-			break
-		}
-		key, value := bytes.Trim(b[:equals], ", \t\r\n"), bytes.TrimLeft(b[equals+1:], " \t\r\n")
-		end := -1
-		if len(value) > 0 && value[0] == '"' { // no name or password of a line has an escape
-			value = value[1:]
-			end = bytes.IndexByte(value, '"')
-		} else if end = bytes.IndexByte(value, ','); end < 0 {
-			end = len(value)
-		}
-		if end < 0 {
-			return d, false
-		}
-		if to := d.field(key); to != nil {
-			*to = bytes.TrimRight(value[:end], " \t\r\n")
-		}
-		b = value[end:]
-		if len(b) > 0 {
-			b = b[1:] // the quote or the comma
-		}
-	}
-	return d, true
-}
-
-// field is where a parameter is kept; nil if it is not read.
-func (d *digest) field(key []byte) *[]byte {
-	var name [len("algorithm")]byte
-	if len(key) > len(name) {
-		return nil
-	}
-	for i, c := range key {
-		name[i] = c | 0x20 // letters in lower case
-	}
-	switch string(name[:len(key)]) {
-	case "username":
-		return &d.user
-	case "realm":
-		return &d.realm
-	case "nonce":
-		return &d.nonce
-	case "uri":
-		return &d.uri
-	case "response":
-		return &d.response
-	case "algorithm":
-		return &d.algorithm
-	case "cnonce":
-		return &d.cnonce
-	case "nc":
-		return &d.nc
-	case "qop":
-		return &d.qop
-	case "opaque":
-		return &d.opaque
-	case "stale":
-		return &d.stale
-	}
-	return nil
-}
-
 // authorized reports whether the request at hand proves that it is of a line. If it does
 // not it was answered: by a challenge (RFC 3261 sections 22.2, 22.3) or by a refusal. Nil
 // is a line that there is not, which nobody is.
@@ -272,22 +196,22 @@ func (w *worker) check(kind name, in flow, line *Line, now time.Time) proof {
 		if h.name != kind {
 			continue
 		}
-		d, ok := readDigest(m.value(h))
-		if !ok || string(d.realm) != w.cfg.Realm {
+		d, ok := digest.Read(m.value(h))
+		if !ok || string(d.Realm) != w.cfg.Realm {
 			continue
 		}
-		if line != nil && line.User != string(d.user) {
+		if line != nil && line.User != string(d.User) {
 			line = nil
 		}
 		if !w.proves(&d, line) {
 			return disproved
 		}
-		n, at, ours := w.openNonce(d.nonce, in.peer.Addr())
+		n, at, ours := w.openNonce(d.Nonce, in.peer.Addr())
 		age := now.Sub(at)
 		if !ours || age > nonceLife || age < -nonceLife {
 			return proofStale
 		}
-		count, err := strconv.ParseUint(string(d.nc), 16, 32)
+		count, err := strconv.ParseUint(string(d.NC), 16, 32)
 		sum := fnv.New64a()
 		sum.Write(w.m.raw) // a digest says nothing of Contact, so all of it must be the same
 		if err != nil || count == 0 || !w.nonces.use(n, uint32(count), sum.Sum64(), now) {
@@ -300,12 +224,12 @@ func (w *worker) check(kind name, in flow, line *Line, now time.Time) proof {
 
 // proves reports whether a digest is that of the line's password (RFC 7616 section
 // 3.4.1). For a line that is none as much is done.
-func (w *worker) proves(d *digest, l *Line) bool {
+func (w *worker) proves(d *digest.Fields, l *Line) bool {
 	h, a1 := hash.Hash(w.md5), ""
 	switch {
-	case !w.offers(d.algorithm):
+	case !w.offers(d.Algorithm):
 		return false
-	case len(d.algorithm) == 0 || bytes.EqualFold(d.algorithm, []byte("MD5")):
+	case len(d.Algorithm) == 0 || bytes.EqualFold(d.Algorithm, []byte("MD5")):
 		if l != nil {
 			a1 = l.MD5
 		}
@@ -314,23 +238,10 @@ func (w *worker) proves(d *digest, l *Line) bool {
 			a1 = l.SHA256
 		}
 	}
-	if !bytes.EqualFold(d.qop, []byte("auth")) || !sameTarget(d.uri, w.m.requestURI()) && !w.addressed(d.uri) { // some name whom they send to
+	if !bytes.EqualFold(d.QOP, []byte("auth")) || !sameTarget(d.URI, w.m.requestURI()) && !w.addressed(d.URI) { // some name whom they send to
 		return false
 	}
-	var sum, text [2 * sha256.Size]byte
-	h.Reset()
-	h.Write(w.m.method)
-	h.Write([]byte{':'})
-	h.Write(d.uri)
-	a2 := hex.AppendEncode(text[:0], h.Sum(sum[:0]))
-	h.Reset()
-	h.Write([]byte(a1))
-	for _, part := range [...][]byte{d.nonce, d.nc, d.cnonce, d.qop, a2} {
-		h.Write([]byte{':'})
-		h.Write(part)
-	}
-	want := hex.AppendEncode(text[:0], h.Sum(sum[:0]))
-	return subtle.ConstantTimeCompare(want, bytes.ToLower(d.response)) == 1 && l != nil && a1 != ""
+	return d.Proves(h, a1, string(w.m.method)) && l != nil && a1 != ""
 }
 
 // offers reports whether an algorithm is among those that are offered; one that is not

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"perch/sip/digest"
 	"perch/testdata/swarm"
 )
 
@@ -351,18 +352,18 @@ func checkDigest(value []byte) error {
 	b := newOfficeBench()
 	nonce := b.w.nonce(nil, benchPhone.peer.Addr(), time.Now())
 	value = bytes.ReplaceAll(value, []byte("NONCE"), nonce)
-	d, _ := readDigest(bytes.TrimSpace(value))
+	d, _ := digest.Read(bytes.TrimSpace(value))
 	sum := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
-	if bytes.EqualFold(d.algorithm, []byte("SHA-256")) {
+	if bytes.EqualFold(d.Algorithm, []byte("SHA-256")) {
 		sum = func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 	}
-	proof := sum(fmt.Sprintf("%s:%s:%s:%s:%s:%s", sum("101:example.com:not-a-secret"), d.nonce, d.nc, d.cnonce, d.qop, sum("REGISTER:"+string(d.uri))))
+	proof := sum(fmt.Sprintf("%s:%s:%s:%s:%s:%s", sum("101:example.com:not-a-secret"), d.Nonce, d.NC, d.CNonce, d.QOP, sum("REGISTER:"+string(d.URI))))
 	value = bytes.ReplaceAll(value, []byte("RESPONSE"), []byte(proof))
 	sent, _ := b.give(benchPhone, []byte(register("sip:101@example.com", "d", 2, benchPhone.peer, "Authorization: "+string(value))))
 	for _, x := range sent {
 		switch {
 		case bytes.HasPrefix(x, []byte("SIP/2.0 200 ")):
-			if !bytes.Contains(bytes.ToLower(value), []byte(proof)) || string(d.user) != "101" {
+			if !bytes.Contains(bytes.ToLower(value), []byte(proof)) || string(d.User) != "101" {
 				return fmt.Errorf("let in by %q", value)
 			}
 		case !bytes.HasPrefix(x, []byte("SIP/2.0 4")):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"perch/sip"
+	"perch/sip/digest"
 )
 
 // toldClock is a clock that the test sets.
@@ -160,12 +161,12 @@ func TestRegEvent(t *testing.T) {
 			t.Fatalf("got\n%s", again)
 		}
 		proof := field(t, again, "Authorization")
-		d, _ := readDigest([]byte(proof))
+		d, _ := digest.Read([]byte(proof))
 		w := s.newWorker()
 		w.cfg.Algorithms = Algorithms
 		w.m.read([]byte(again))
 		line := HashLine(aliceAOR, "perch", "r", "not-a-secret")
-		if !w.proves(&d, &line) || string(d.opaque) != "o" {
+		if !w.proves(&d, &line) || string(d.Opaque) != "o" {
 			t.Errorf("%q is no proof", proof)
 		}
 		ask = again

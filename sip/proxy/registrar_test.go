@@ -381,26 +381,6 @@ func TestRefreshElsewhere(t *testing.T) {
 	}
 }
 
-// How phones write their credentials.
-func TestReadDigest(t *testing.T) {
-	want := digest{user: []byte("101"), realm: []byte("a, b"), nonce: []byte("n=="), uri: []byte("sip:x"), response: []byte("0f"), algorithm: []byte("MD5"), cnonce: []byte("c"), nc: []byte("00000001"), qop: []byte("auth")}
-	for _, text := range []string{
-		`Digest username="101", realm="a, b", nonce="n==", uri="sip:x", response="0f", algorithm=MD5, cnonce="c", nc=00000001, qop=auth`,
-		`DIGEST  qop=auth,nc=00000001,cnonce="c",algorithm="MD5",response="0f",uri="sip:x",nonce="n==",realm="a, b",username="101"`,
-		"Digest Username = \"101\" ,\r\n REALM=\"a, b\",opaque=\"\",nonce=\"n==\",uri=\"sip:x\",response=\"0f\",Algorithm=MD5,cnonce=\"c\",nc=00000001 , qop=auth , auth-param=1",
-	} {
-		got, ok := readDigest([]byte(text))
-		if !ok || fmt.Sprintf("%s", got) != fmt.Sprintf("%s", want) {
-			t.Errorf("%s:\ngot  %s\nwant %s", text, got, want)
-		}
-	}
-	for _, text := range []string{"Basic QWxhZGRpbg==", "Digest", `Digest username="101`} {
-		if got, ok := readDigest([]byte(text)); ok {
-			t.Errorf("%s: got %s", text, got)
-		}
-	}
-}
-
 // What was heard cannot be said again with another Contact: the digest says nothing of
 // that.
 func TestReplayedElsewhere(t *testing.T) {
