@@ -23,8 +23,8 @@ var importOrder = [][]string{
 }
 
 // beside are packages that may import one that stands beside them: who serves files, those
-// who make them.
-var beside = map[string]string{"provisioning/serve": "provisioning/settings"}
+// who make them; the SIP path, what reads and makes proofs.
+var beside = map[string]string{"provisioning/serve": "provisioning/settings", "sip/proxy": "sip/digest"}
 
 // mayAskTheTime are the packages that may read the clock; all others are told
 // the time. storetest starts servers for tests.

@@ -211,6 +211,7 @@ func checkAuthorization() func([]byte) error {
 		if !s.proved(r, known) {
 			return nil
 		}
+		value = strings.NewReplacer("\r", "", "\n", "").Replace(value) // which base64 passes over
 		for _, p := range proofs {
 			if strings.Contains(strings.ToLower(value), strings.ToLower(p)) {
 				return nil
