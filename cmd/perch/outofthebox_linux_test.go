@@ -160,9 +160,10 @@ func (s *boxSite) unboxed(b *boxed) {
 	if !slices.Contains(got.Files, bootedFile{b.own, 200, true}) {
 		t.Errorf("it did not fetch %s by its password: %+v", b.own, got.Files)
 	}
+	audit := s.command("provision", "audit", b.mac, "-json")
 	for _, by := range []string{"window", "password"} {
-		if want := fmt.Sprintf("phone=%s file=%s by=%s from=%s", b.mac, b.own, by, got.Address); !strings.Contains(s.logged(), want) {
-			t.Errorf("the log has no %q", want)
+		if want := fmt.Sprintf(`"what":"fetched","mac":%q,"name":%q,"level":%q,"source":%q`, b.mac, b.own, by, got.Address); !strings.Contains(audit, want) {
+			t.Errorf("the audit log has no %s:\n%s", want, audit)
 		}
 	}
 	address := got.Address

@@ -149,7 +149,10 @@ func TestProvisioned(t *testing.T) {
 	s.await("the new certificate", func() bool {
 		return exec.Command(curl, "-s", "--cacert", cert, "--max-time", "10", own).Run() == nil
 	})
-	if text := log(); !strings.Contains(text, "by=window") || !strings.Contains(text, "a phone fetched its configuration") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
+	if text := s.command("provision", "audit", "001565aa0001"); !strings.Contains(text, "fetched  00:15:65:aa:00:01  password   127.0.0.1") || !strings.Contains(text, "fetched  00:15:65:aa:00:01  window     127.0.0.1") {
+		t.Errorf("the audit log says\n%s", text)
+	}
+	if text := log(); !strings.Contains(text, "a phone fetched its configuration in its window") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
 		t.Errorf("the log says\n%s", text)
 	}
 }

@@ -107,7 +107,9 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 				continue
 			}
 		} else {
-			l, err = net.Listen("tcp", hostport)
+			// A phone that is gone is noticed by the times that a request may take.
+			lc := net.ListenConfig{KeepAlive: -1}
+			l, err = lc.Listen(context.Background(), "tcp", hostport)
 		}
 		if err != nil {
 			return nil, errors.Join(withHint(fmt.Errorf("provision: listen %s: %w", at, err), "name another address, or stop who uses this one (ss -lnp); ports below 1024 need CAP_NET_BIND_SERVICE"), p.close())
@@ -206,10 +208,7 @@ func (p *provisioner) url(m discovery.MAC) string {
 func (p *provisioner) file(whose string, d *settings.Device, err error, kind settings.Kind) (serve.File, bool) {
 	var text []byte
 	if err == nil {
-		var set *settings.Set
-		if set, err = p.files.Load().of(d); err == nil {
-			text, err = set.File(kind)
-		}
+		text, err = p.files.Load().layers.File(d, kind)
 	}
 	if err != nil {
 		p.log.Error("the configuration of a phone cannot be made", "phone", whose, "error", err, "hint", "perch provision check tells of all phones")
@@ -228,12 +227,14 @@ func (p *provisioner) lets(m discovery.MAC, l serve.Level) bool {
 	return slices.Contains(p.session.config.Provision.of(site).Levels, l)
 }
 
-// handed tells of a file that was handed out: the log, the audit log, and the engine, to
-// which it says where the phone is.
+// handed tells of a file that was handed out: the audit log, and the engine, to which it says
+// where the phone is.
 func (p *provisioner) handed(h serve.Handed) {
-	p.log.Info("a phone fetched its configuration", "phone", h.MAC, "file", h.Name, "by", h.Level, "from", h.Source, "agent", fmt.Sprintf("%.120s", h.Agent))
 	p.audit.note(entryOf(serve.Fetched, h))
 	p.served[h.Level].Add(1)
+	if h.Level == serve.Opened { // when the power is back tens of thousands fetch by the others
+		p.log.Info("a phone fetched its configuration in its window", "phone", h.MAC, "file", h.Name, "from", h.Source, "agent", fmt.Sprintf("%.120s", h.Agent))
+	}
 	if l := p.session.live; h.Level != serve.Opened { // in a window anybody may have named it
 		l.observe(&discovery.Observation{
 			Time: l.clock.now(), Interface: p.session.config.sipPart(h.Source), SrcIP: h.Source, Kind: discovery.KindFetch,

@@ -48,12 +48,15 @@ func (a *Asks) note(ask Asking, now time.Time) {
 	if a == nil || !within(a.Allow, ask.Source) {
 		return
 	}
-	said := discovery.ParseUserAgent(ask.Agent)
-	vendor, err := provisioning.ParseVendor(cmp.Or(string(discovery.OUIVendor(ask.MAC)), string(said.Vendor), string(ask.Vendor)))
+	ask.Agent = short(ask.Agent)
+	name := cmp.Or(string(discovery.OUIVendor(ask.MAC)), string(ask.Vendor))
+	if name == "" { // which takes its time
+		name = string(discovery.ParseUserAgent(ask.Agent).Vendor)
+	}
+	vendor, err := provisioning.ParseVendor(name)
 	if err != nil {
 		return
 	}
-	ask.Model, ask.Firmware = cmp.Or(said.Model, ask.Model), cmp.Or(said.Firmware, ask.Firmware)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	x := a.by[ask.MAC]
@@ -74,7 +77,7 @@ func (a *Asks) note(ask Asking, now time.Time) {
 		x.Model, x.Firmware = short(ask.Model), short(ask.Firmware)
 	}
 	if ask.Agent != "" {
-		x.Agent = short(ask.Agent)
+		x.Agent = ask.Agent
 	}
 }
 
@@ -103,7 +106,9 @@ func (a *Asks) List(now time.Time) (list []Asking) {
 			delete(a.by, m)
 			continue
 		}
-		list = append(list, *x)
+		said, y := discovery.ParseUserAgent(x.Agent), *x
+		y.Model, y.Firmware = cmp.Or(said.Model, x.Model), cmp.Or(said.Firmware, x.Firmware)
+		list = append(list, y)
 	}
 	slices.SortFunc(list, func(x, y Asking) int { return bytes.Compare(x.MAC[:], y.MAC[:]) })
 	return list

@@ -120,16 +120,13 @@ func (a *Audit) Append(entries ...Entry) error {
 	last := a.last
 	for i := range entries {
 		e := &entries[i]
-		e.Time, e.Hash = e.Time.UTC().Truncate(time.Millisecond), last
-		var err error
-		if e.Hash, err = hashOf(last, *e); err != nil {
-			return err
-		}
-		line, err := json.Marshal(e)
+		e.Time = e.Time.UTC().Truncate(time.Millisecond)
+		line, err := unhashed(e)
 		if err != nil {
 			return err
 		}
-		b, last = append(append(b, line...), '\n'), e.Hash
+		last = hashOf(last, line)
+		b = append(append(append(b, line[:len(line)-len(noHash)]...), last...), "\"}\n"...)
 	}
 	if a.size > 0 && a.size+int64(len(b)) > maxAuditFile {
 		if err := a.turn(); err != nil {
@@ -175,15 +172,20 @@ func (a *Audit) Close() error {
 	return a.file.Close()
 }
 
-// hashOf is the hash of an entry behind another one.
-func hashOf(last string, e Entry) (string, error) {
-	e.Hash = ""
-	line, err := json.Marshal(e)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(append([]byte(last+"\n"), line...))
-	return hex.EncodeToString(sum[:16]), nil
+// noHash is how a line ends without its hash.
+const noHash = `"}`
+
+// unhashed is the line of an entry without its hash.
+func unhashed(e *Entry) ([]byte, error) {
+	x := *e
+	x.Hash = ""
+	return json.Marshal(&x)
+}
+
+// hashOf is the hash of a line without one, behind another one's.
+func hashOf(last string, line []byte) string {
+	sum := sha256.Sum256(append(append(make([]byte, 0, len(last)+1+len(line)), last+"\n"...), line...))
+	return hex.EncodeToString(sum[:16])
 }
 
 // ReadAudit reads the log of a name, the oldest entry first. What was altered is told as an
@@ -210,7 +212,8 @@ func ReadAudit(name string, f func(Entry)) (altered error, err error) {
 			}
 			var e Entry
 			bad := json.Unmarshal(line, &e)
-			if want, err := hashOf(last, e); bad == nil && !first && (err != nil || want != e.Hash) {
+			text, err := unhashed(&e)
+			if bad == nil && !first && (err != nil || hashOf(last, text) != e.Hash) {
 				bad = errors.New("it is not what was written, or the line before it is not")
 			}
 			if bad != nil && altered == nil {

@@ -85,6 +85,7 @@ type document struct {
 
 func newDocument() *document {
 	d := &document{}
+	d.buf.Grow(4 << 10) // few phones have more
 	d.buf.WriteString(xml.Header)
 	d.Encoder = xml.NewEncoder(&d.buf)
 	d.Indent("", "  ")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -139,7 +140,12 @@ func (l *Layers) put(name string, x layer) error {
 // modelKey is a model as it is compared: people and phones write "SIP-T46S" and "T46S",
 // "VVX 450" and "VVX_450".
 func modelKey(s string) string {
-	s = strings.ToUpper(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(s))
+	s = strings.Map(func(c rune) rune {
+		if c == ' ' || c == '_' || c == '-' {
+			return -1
+		}
+		return unicode.ToUpper(c)
+	}, s)
 	return strings.TrimPrefix(s, "SIP")
 }
 

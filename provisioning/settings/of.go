@@ -10,34 +10,90 @@ import (
 // Of returns the settings of a phone. The error has a line for each template that failed,
 // as "FILE:LINE: what".
 func (l *Layers) Of(d *Device) (*Set, error) {
-	layers := append([]layer(nil), l.vendors[d.Vendor]...)
+	layers, err := l.over(d)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{Device: d}
+	s.Own, err = own(layers, d)
+	var failed error
+	s.Common, failed = common(layers, d)
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// File writes a file of a phone, of which only the settings are made that stand in it.
+func (l *Layers) File(d *Device, k Kind) ([]byte, error) {
+	layers, err := l.over(d)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{Device: d}
+	switch k {
+	case Own:
+		s.Own, err = own(layers, d)
+	case Common:
+		s.Common, err = common(layers, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.File(k)
+}
+
+// over are the layers of a phone, each over the ones before.
+func (l *Layers) over(d *Device) ([]*layer, error) {
+	layers := make([]*layer, 0, 8)
+	for i := range l.vendors[d.Vendor] {
+		layers = append(layers, &l.vendors[d.Vendor][i])
+	}
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("phone %s: its vendor %q is not known", d.MAC, d.Vendor)
 	}
-	if x, ok := l.models[d.Vendor][modelKey(d.Model)]; ok {
-		layers = append(layers, x)
+	if len(l.models[d.Vendor]) > 0 {
+		if x, ok := l.models[d.Vendor][modelKey(d.Model)]; ok {
+			layers = append(layers, &x)
+		}
 	}
 	if x, ok := l.sites[d.Site][d.Vendor]; ok {
-		layers = append(layers, x)
+		layers = append(layers, &x)
 	}
 	if x, ok := l.phones[d.MAC]; ok {
-		layers = append(layers, x)
+		layers = append(layers, &x)
 	}
-	b := builder{device: d, at: map[string]int{}}
-	common := builder{device: withoutSecrets(d), at: map[string]int{}}
-	for i := range layers {
-		x := &layers[i]
+	return layers, nil
+}
+
+// own are the settings of the file that is a phone's own.
+func own(layers []*layer, d *Device) ([]Setting, error) {
+	n := 0
+	for _, x := range layers {
+		n += len(x.common) + len(x.settings) + len(d.Lines)*len(x.line)
+	}
+	b := newBuilder(d, n)
+	for _, x := range layers {
 		b.put(x.name, x.common, Line{})
 		b.put(x.name, x.settings, Line{})
 		for _, line := range d.Lines {
 			b.put(x.name, x.line, line)
 		}
-		common.put(x.name, x.common, Line{})
 	}
-	if err := errors.Join(append(b.errs, common.errs...)...); err != nil {
-		return nil, err
+	return b.settings(), errors.Join(b.errs...)
+}
+
+// common are those of the file that anybody may have.
+func common(layers []*layer, d *Device) ([]Setting, error) {
+	n := 0
+	for _, x := range layers {
+		n += len(x.common)
 	}
-	return &Set{Device: d, Own: b.settings(), Common: common.settings()}, nil
+	b := newBuilder(withoutSecrets(d), n)
+	for _, x := range layers {
+		b.put(x.name, x.common, Line{})
+	}
+	return b.settings(), errors.Join(b.errs...)
 }
 
 // withoutSecrets is a device as anybody may know it.
@@ -54,6 +110,11 @@ type builder struct {
 	list   []Setting
 	at     map[string]int // of keys in list
 	errs   []error
+}
+
+// newBuilder returns one that takes so many settings.
+func newBuilder(d *Device, n int) *builder {
+	return &builder{device: d, list: make([]Setting, 0, n), at: make(map[string]int, n)}
 }
 
 func (b *builder) put(layer string, entries []entry, line Line) {
