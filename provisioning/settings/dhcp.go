@@ -73,6 +73,22 @@ func (v *dhcpOf) value(option int, at string) string {
 	return at
 }
 
+// specific is the option of a vendor's own, 43 (RFC 2132 section 8.4): a Snom has options 66
+// and 67 in it, and prefers those; a Fanvil the URL as it is. Nil: nothing is known of it.
+func (v *dhcpOf) specific(at string) []byte {
+	switch v.vendor {
+	case provisioning.Snom:
+		if len(at)+len(SnomFile) > 200 { // more than there is room for
+			return nil
+		}
+		b := append([]byte{66, byte(len(at))}, at...)
+		return append(append(b, 67, byte(len(SnomFile))), SnomFile...)
+	case provisioning.Fanvil:
+		return []byte(at)
+	}
+	return nil
+}
+
 func (v *dhcpOf) wants150() bool { return v.vendor == provisioning.Cisco }
 
 // octets writes a number of them, in hex with something between.
@@ -98,6 +114,9 @@ func dnsmasq(at string, address netip.Addr, hasAddress bool) string {
 		for _, o := range v.options {
 			fmt.Fprintf(&b, "dhcp-option-force=tag:%s,%d,\"%s\"\n", v.vendor, o, v.value(o, at))
 		}
+		if x := v.specific(at); x != nil {
+			fmt.Fprintf(&b, "dhcp-option-force=tag:%s,43,%s\n", v.vendor, octets(x, ":"))
+		}
 		if v.wants150() && hasAddress {
 			fmt.Fprintf(&b, "dhcp-option-force=tag:%s,150,%s\n", v.vendor, address)
 		}
@@ -111,16 +130,18 @@ func kea(at string, address netip.Addr, hasAddress bool) (string, error) {
 		Name string `json:"name"`
 		Data string `json:"data"`
 		Send bool   `json:"always-send"`
-	}
-	type class struct {
-		Name    string   `json:"name"`
-		Test    string   `json:"test"`
-		Options []option `json:"option-data"`
+		CSV  *bool  `json:"csv-format,omitempty"`
 	}
 	type definition struct {
 		Name string `json:"name"`
 		Code int    `json:"code"`
 		Type string `json:"type"`
+	}
+	type class struct {
+		Name        string       `json:"name"`
+		Test        string       `json:"test"`
+		Definitions []definition `json:"option-def,omitempty"`
+		Options     []option     `json:"option-data"`
 	}
 	out := struct {
 		Definitions []definition `json:"option-def"`
@@ -141,14 +162,18 @@ func kea(at string, address netip.Addr, hasAddress bool) (string, error) {
 			if o == 159 { // which Kea takes for that of RFC 7618, and nothing else
 				continue
 			}
-			x := option{fmt.Sprintf("perch-%d", o), v.value(o, at), true}
+			x := option{fmt.Sprintf("perch-%d", o), v.value(o, at), true, nil}
 			if n, ok := optionNames[o]; ok {
 				x.Name = n[0]
 			}
 			c.Options = append(c.Options, x)
 		}
+		if x := v.specific(at); x != nil { // which is octets here, whatever it is elsewhere
+			c.Definitions = []definition{{"vendor-encapsulated-options", 43, "binary"}}
+			c.Options = append(c.Options, option{"vendor-encapsulated-options", octets(x, ""), true, new(bool)})
+		}
 		if v.wants150() && hasAddress {
-			c.Options = append(c.Options, option{"perch-150", address.String(), true})
+			c.Options = append(c.Options, option{"perch-150", address.String(), true, nil})
 		}
 		out.Classes = append(out.Classes, c)
 	}
@@ -178,6 +203,10 @@ func isc(at string, address netip.Addr, hasAddress bool) string {
 			}
 			fmt.Fprintf(&b, "  option %s \"%s\";\n", name, v.value(o, at))
 			codes = append(codes, byte(o))
+		}
+		if x := v.specific(at); x != nil {
+			fmt.Fprintf(&b, "  option vendor-encapsulated-options %s;\n", octets(x, ":"))
+			codes = append(codes, 43)
 		}
 		if v.wants150() && hasAddress {
 			fmt.Fprintf(&b, "  option perch-150 %s;\n", address)

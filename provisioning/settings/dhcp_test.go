@@ -27,6 +27,10 @@ func TestDHCP(t *testing.T) {
 			if has := strings.Contains(text, "192.0.2.5\"") || strings.Contains(text, "150,192.0.2.5") || strings.Contains(text, "perch-150 192.0.2.5"); has != strings.Contains(at, "192") {
 				t.Errorf("%s: option 150: %v of %s in\n%s", server, has, at, text)
 			}
+			specific := map[string]string{"dnsmasq": "tag:snom,43,42:", "kea": "\"42", "isc": "option vendor-encapsulated-options 42:"}[server]
+			if !strings.Contains(text, specific) || !strings.Contains(strings.ReplaceAll(text, ":", ""), "43097b6d61637d2e786d6c") {
+				t.Errorf("%s: no option 43 of a Snom in\n%s", server, text)
+			}
 			accepted(t, server, text)
 		}
 	}
