@@ -21,7 +21,7 @@ var agents = compile([]shape{
 	{vendor: Cisco, text: `(?:Cisco|Linksys)/(?P<model>SPA\d{3}[A-Z]?\d?)-(?P<firmware>[\w.]+(?:\([\w.]+\))?)(?: \({MAC}\)(?: ?\((?P<serial>\w+)\))?)?`},
 
 	{vendor: Grandstream, text: `Grandstream (?P<model>[A-Z]{2,4}\d{3,4}[A-Z]{0,2}) (?P<firmware>\d+(?:\.\d+){3})(?: {MAC})?`},
-	{vendor: Grandstream, text: `Grandstream Model HW (?P<model>[A-Z]{2,4}\d{3,4}[A-Z]{0,2})(?: V(?P<hardware>[\w.]+))? SW (?P<firmware>\d+(?:\.\d+){3}) DevId {MAC}`},
+	{vendor: Grandstream, text: `Grandstream Model HW (?P<model>[A-Z]{2,4}\d{3,4}[A-Z]{0,2})(?: V(?P<hardware>[\w.]+))? SW (?P<firmware>\d+(?:\.\d+){3})(?: DevId(?: {MAC})?)?`},
 
 	// "snom370/8.7.5.48", "snom105-2.04g", "snomM700/03.23.0005 (MAC=...; SER=...; HW=255)".
 	{vendor: Snom, text: `snom(?P<model>[A-Z]{0,2}\d{2,4}[A-Z]{0,2})[/-](?P<firmware>\d[\w.]*)(?: {MAC})?`},

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"perch/discovery"
@@ -43,6 +44,8 @@ func (e *Engine) ReplacePhone(old discovery.MAC, row provisioning.Phone) error {
 		return refuse(list, "%s is not listed", old)
 	case old == row.MAC:
 		return refuse("name the new phone second", "%s cannot take its own place", old)
+	case !e.heirs[row.MAC].Nobody():
+		return refuse("perch phones remove "+row.MAC.String()+" first", "%s is in the place of %s already, and was not heard since", row.MAC, e.heirs[row.MAC])
 	case there && len(now.AORs) > 0:
 		return refuse("perch phones remove "+row.MAC.String()+" first, if it is to have those of the other one", "%s has lines of its own", row.MAC)
 	}
@@ -62,6 +65,11 @@ func (e *Engine) inPlaceOf(old, next discovery.MAC) {
 	if q == nil {
 		return
 	}
+	if from == next { // it comes back
+		q.Heir = discovery.MAC{}
+		e.touch(q)
+		return
+	}
 	if p := e.phones.OfMAC(next); p != nil && p.track.IsPhone {
 		e.succeed(p, from)
 		return
@@ -70,6 +78,22 @@ func (e *Engine) inPlaceOf(old, next discovery.MAC) {
 	q.Due = 0
 	q.Heir, e.heirs[next] = next, from
 	e.touch(q)
+}
+
+// reviseHeirs lets those go that are not to be in anybody's place any more: nobody lists them,
+// or the other one is in use again.
+func (e *Engine) reviseHeirs() {
+	for next, from := range e.heirs {
+		_, listed := e.dir.Phone(next)
+		if _, back := e.dir.Phone(from); listed && !back {
+			continue
+		}
+		delete(e.heirs, next)
+		if q := e.phones.OfMAC(from); q != nil {
+			q.Heir = discovery.MAC{}
+			e.touch(q)
+		}
+	}
 }
 
 // succeed lets a phone that is there have what was answered for the one whose place it takes.
@@ -94,22 +118,38 @@ type Stranger struct {
 	Heard    time.Time
 }
 
-// Strangers returns the desk phones that are there and not listed, by MAC.
-func (e *Engine) Strangers() (list []Stranger) {
+// Strangers returns the desk phones that are there and not listed, by MAC, the first few of
+// them, and how many there are.
+func (e *Engine) Strangers(most int) (list []Stranger, all int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range e.sortedPhones() {
-		tr := p.track
-		if tr == nil || p.id().Provisional() || !tr.Desk || tr.Gone {
+	var found []*phone
+	for _, p := range e.phones.All() {
+		if tr := p.track; tr == nil || p.id().Provisional() || !tr.Desk || tr.Gone {
 			continue
 		}
-		if _, listed := e.dir.Phone(p.id().MAC); listed {
-			continue
+		if _, listed := e.dir.Phone(p.id().MAC); !listed {
+			found = append(found, p)
 		}
-		at := tr.Attachment()
-		list = append(list, Stranger{p.id().MAC, tr.Identity(), at.Site, at.IP, tr.Heard().Time()})
 	}
-	return list
+	slices.SortFunc(found, func(a, b *phone) int { return a.id().Compare(b.id()) })
+	for _, p := range found[:min(most, len(found))] { // what one says of itself takes its time
+		at := p.track.Attachment()
+		list = append(list, Stranger{p.id().MAC, p.track.Identity(), at.Site, at.IP, p.track.Heard().Time()})
+	}
+	return list, len(found)
+}
+
+// AddressOf returns where a phone is now; false if that is not known.
+func (e *Engine) AddressOf(m discovery.MAC) (site string, ip netip.Addr, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.phones.OfMAC(m)
+	if p == nil || p.track == nil || p.track.Gone {
+		return "", ip, false
+	}
+	at := p.track.Attachment()
+	return at.Site, at.IP, at.IP.IsValid()
 }
 
 // IdentityOf returns what a phone says of itself; false if it was not heard.

@@ -154,3 +154,58 @@ func TestReplaceUnanswered(t *testing.T) {
 		}
 	}
 }
+
+// A replacement that is taken back before the new phone was heard leaves the old one as it was,
+// and the new one, when it is heard after all, gets nothing of it.
+func TestReplacePhoneTakenBack(t *testing.T) {
+	old, next := mustMAC(t, mac1), mustMAC(t, heir)
+	row := provisioning.Phone{MAC: old, Kind: provisioning.Desk, Label: "Alice's desk", Site: "hq", Users: []string{alice}}
+	put := func(p provisioning.Phone) provisioning.Changes {
+		return provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{p}}}
+	}
+	gone := provisioning.Changes{GonePhones: []provisioning.Phone{{MAC: next}}}
+	for name, back := range map[string]func(d *desk){
+		"replaced back":       func(d *desk) { d.must(d.ReplacePhone(next, provisioning.Phone{MAC: old})) },
+		"removed, and listed": func(d *desk) { d.must(d.ChangeDirectory(gone)); d.must(d.ChangeDirectory(put(row))) },
+		"listed, and removed": func(d *desk) { d.must(d.ChangeDirectory(put(row))); d.must(d.ChangeDirectory(gone)) },
+		"listed, by an import": func(d *desk) {
+			d.table("phones", "mac,label,site,users\n"+mac1+",Alice's desk,hq,alice@example.com\n", true)
+		},
+		"over a restart between": func(d *desk) {
+			d.restart()
+			d.must(d.ChangeDirectory(gone))
+			d.restart()
+			d.must(d.ChangeDirectory(put(row)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, "confirm", gateway.DefaultPolicy(), nil)
+			d.until("08:05")
+			d.must(d.Answer(gateway.Reply{Prompt: 1, Kind: gateway.AnswerConfirm, By: alice}))
+			d.until("08:30")
+			d.must(d.ReplacePhone(old, provisioning.Phone{MAC: next}))
+			if err := d.ReplacePhone(next, provisioning.Phone{MAC: next}); err == nil {
+				t.Error("a phone takes its own place")
+			}
+			back(d)
+			d.restart()
+			if got := d.inForce(mac1); got != "hq-307" {
+				t.Errorf("the old phone is at %q", got)
+			}
+			d.seen = append(d.seen, another(d.seen, old, next, 2*time.Hour)...)
+			d.until("11:00")
+			if x := d.Explain(mac1); len(x) != 1 || x[0].Assignment.Location != "hq-307" {
+				t.Errorf("when the other one is heard the old phone is %+v", x)
+			}
+			if len(d.Prompts()) != 1 && name != "listed, by an import" {
+				t.Errorf("got %+v", d.Prompts())
+			}
+		})
+	}
+	d := newDesk(t, "confirm", gateway.DefaultPolicy(), map[string]string{"phones": "mac,users\n" + mac1 + ",alice@example.com\n00:15:65:aa:00:02,\n"})
+	d.until("08:05")
+	d.must(d.ReplacePhone(old, provisioning.Phone{MAC: next}))
+	if err := d.ReplacePhone(mustMAC(t, "00:15:65:aa:00:02"), provisioning.Phone{MAC: next}); err == nil || !strings.Contains(err.Error(), "is in the place of "+mac1+" already") {
+		t.Errorf("two phones in whose place one is: got %v", err)
+	}
+}

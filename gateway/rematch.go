@@ -116,6 +116,7 @@ func (e *Engine) takeOver(next *provisioning.Directory, changes provisioning.Cha
 		e.aors++
 	}
 	then()
+	e.reviseHeirs()
 	e.listedAnew(changes)
 	e.rematch()
 	e.end()

@@ -36,6 +36,7 @@ type Waiting struct {
 type WaitingPhone struct {
 	MAC      discovery.MAC
 	Listed   bool // it asks without the password that it had
+	First    bool // likewise, and it has not fetched any yet
 	Vendor   provisioning.Vendor
 	Model    string
 	Firmware string

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // a site's time zone must not depend on the machine
+	"unicode"
 
 	"perch/discovery"
 	"perch/location"
@@ -180,6 +181,36 @@ func linesSchema() schema[Line] {
 		text("display_name", func(l *Line) *string { return &l.DisplayName }),
 		text("callback", func(l *Line) *string { return &l.Callback }),
 	}}
+}
+
+// CheckPhone puts a phone that comes from elsewhere than a file into the form in which the
+// files have it, and refuses what those refuse.
+func CheckPhone(p *Phone) (err error) {
+	if p.MAC.Nobody() {
+		return fmt.Errorf("%s is no device", p.MAC)
+	}
+	if p.Vendor != "" {
+		if p.Vendor, err = ParseVendor(string(p.Vendor)); err != nil {
+			return err
+		}
+	}
+	if err := CheckModel(p.Model); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(p.Label, unicode.IsControl) {
+		return fmt.Errorf("label %q: no line breaks and control characters", p.Label)
+	}
+	for i, a := range p.AORs {
+		if p.AORs[i], err = ParseAOR(string(a)); err != nil {
+			return err
+		}
+	}
+	for i, u := range p.Users {
+		if p.Users[i], err = ParseEmail(u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkPhone refuses addresses that can name no device; a phone whose kind is

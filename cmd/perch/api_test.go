@@ -28,10 +28,14 @@ func TestAPI(t *testing.T) {
 		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:09", "vendor": "yealink", "aors": ["sip:101@example.com"]}, "json": true}`, "200", `{"mac":"00:15:65:aa:00:09","kind":"desk","aors":["sip:101@example.com"],"vendor":"yealink"}`},
 		{"phones/list", `{"json": true}`, "200", `{"mac":"00:15:65:aa:00:09",`},
 		{"provision/audit", `{"json": true}`, "200", `"what":"added","mac":"00:15:65:aa:00:09","by":"cli:`},
-		{"lines/rotate", `{"aor": "sip:101@example.com", "json": true}`, "200", `{"aor":"sip:101@example.com","phones":[{"mac":"00:15:65:aa:00:09",`},
+		{"lines/rotate", `{"aor": "101@example.com", "secret": "another", "json": true}`, "200", `{"aor":"sip:101@example.com","phones":[{"mac":"00:15:65:aa:00:09",`},
 		{"phones/remove", `{"mac": "00:15:65:aa:00:19"}`, "422", `{"errors":["00:15:65:aa:00:19 is not listed"],"hint":"perch phones list shows them`},
+		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:08", "vendor": "evil"}}`, "422", `vendor \"evil\"`},
+		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:08", "label": "a\nb"}}`, "422", `no line breaks`},
+		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:08", "aors": ["103@example.com"]}, "by": "ceo@example.com", "json": true}`, "200", `"aors":["sip:103@example.com"]`},
 		{"phones/add", `{"phone": {"mac": "x"}}`, "422", `want 12 hex digits`},
 		{"phones/list", `{"sites": "hq"}`, "422", `unknown field`},
+		{"provision/audit", `{"mac": "00:15:65:aa:00:08", "json": true}`, "200", `"by":"cli:`},
 		{"nothing", `{}`, "422", `no request \"nothing\"`},
 	} {
 		if status, text := post(tc.name, tc.body); status != tc.status || !strings.Contains(text, tc.want) {

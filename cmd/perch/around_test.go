@@ -61,7 +61,7 @@ func TestLintBehaviour(t *testing.T) {
 	dir := t.TempDir()
 	c := defaults()
 	c.SIP.Listen, c.SIP.Upstream = []string{"udp:10.1.0.5:5060"}, []string{"udp:192.0.2.9:5060"}
-	c.Provision.URL = "https://perch.example.com/"
+	c.Provision.URL, c.Provision.Listen = "https://perch.example.com/", []string{"https:127.0.0.1:8443"}
 	c.Provision.Firmware = []firmwareConfig{{Vendor: "yealink", Model: "T4*", Bad: "66.84.*", Why: "answers anybody"}}
 	s, err := openSession(t.Context(), c, filepath.Join(dir, "perch.db"), false, false)
 	if err != nil {

@@ -23,8 +23,11 @@ func (s *session) record(entries ...serve.Entry) error {
 		return nil
 	}
 	err := func() error {
-		if s.phones != nil {
-			return s.phones.audit.file.Append(entries...)
+		if s.audit != nil {
+			for _, e := range entries {
+				s.audit.took(e)
+			}
+			return s.audit.file.Append(entries...)
 		}
 		a, err := serve.OpenAudit(s.auditFile())
 		if err != nil {
@@ -38,15 +41,39 @@ func (s *session) record(entries ...serve.Entry) error {
 	return nil
 }
 
+// keepAudit opens the audit log and the windows of a serve, once for all that changes them.
+func (s *session) keepAudit(log *slog.Logger) (err error) {
+	if s.beside == "" {
+		return nil
+	}
+	if s.windows, err = s.openWindows(); err != nil {
+		return err
+	}
+	s.audit, err = newAuditor(s.auditFile(), log)
+	return err
+}
+
 // auditor writes into the audit log what phones do; they do not wait for the disk.
 type auditor struct {
 	file  *serve.Audit
 	log   *slog.Logger
 	queue chan serve.Entry
 
-	mu   sync.Mutex
-	last map[discovery.MAC]serve.Entry // what each phone fetched last
+	mu     sync.Mutex
+	last   map[discovery.MAC]serve.Entry // what each phone fetched last
+	recent map[fetchKey]time.Time        // what was written of a minute
+	since  time.Time                     // of recent
+	lost   int                           // of what did not fit
 }
+
+// fetchKey is what counts as one fetch: a phone that asks again and again fills no log.
+type fetchKey struct {
+	mac          discovery.MAC
+	name, source string
+	level        serve.Level
+}
+
+const fetchAgain = time.Minute
 
 // maxAudited is how much waits for the disk. A power cut lets tens of thousands of phones
 // fetch at once.
@@ -91,10 +118,38 @@ func (a *auditor) lastOf(m discovery.MAC) (serve.Entry, bool) {
 // note takes something in, and never waits.
 func (a *auditor) note(e serve.Entry) {
 	a.took(e)
+	if e.What == serve.Fetched && !a.isNew(fetchKey{e.MAC, e.Name, e.Source, e.Level}, e.Time) {
+		return
+	}
 	select {
 	case a.queue <- e:
 	default:
-		a.log.Error("the audit log does not keep up: something is not in it", "what", e.What, "phone", e.MAC, "from", e.Source)
+		a.mu.Lock()
+		a.lost++
+		a.mu.Unlock()
+	}
+}
+
+// isNew reports whether a fetch was not written within the minute.
+func (a *auditor) isNew(k fetchKey, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(a.since) > fetchAgain || a.recent == nil {
+		a.recent, a.since = map[fetchKey]time.Time{}, now
+	}
+	_, was := a.recent[k]
+	a.recent[k] = now
+	return !was
+}
+
+// tellLost tells of what is not in the log.
+func (a *auditor) tellLost() {
+	a.mu.Lock()
+	n := a.lost
+	a.lost = 0
+	a.mu.Unlock()
+	if n > 0 {
+		a.log.Error("the audit log does not keep up: some of it is not there", "entries", n)
 	}
 }
 
@@ -119,6 +174,7 @@ func (a *auditor) run(ctx context.Context) error {
 				more = false
 			}
 		}
+		a.tellLost()
 		if len(batch) == 0 {
 			return a.file.Close()
 		}

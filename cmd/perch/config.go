@@ -125,6 +125,9 @@ func (c *config) sites() []string {
 	for _, s := range c.SIP.EmergencySites {
 		all = append(all, s.Site)
 	}
+	for _, s := range c.Provision.Sites {
+		all = append(all, s.Site)
+	}
 	slices.Sort(all)
 	return slices.DeleteFunc(slices.Compact(all), func(s string) bool { return s == "" })
 }
@@ -366,7 +369,11 @@ func (c *configCmd) Run(env *environment, ctx *kong.Context) error {
 	if _, err := conf.Provision.layers(); err != nil {
 		return err
 	}
-	if _, _, err := conf.Provision.TLS.config(slog.New(slog.DiscardHandler)); err != nil {
+	_, _, err = conf.Provision.TLS.config(slog.New(slog.DiscardHandler))
+	if err == nil {
+		_, err = conf.Provision.TLS.authorities()
+	}
+	if err != nil {
 		return withHint(fmt.Errorf("%s: provision: tls: %w", name, err), provisionTLSHint)
 	}
 	for i, ic := range conf.Capture {

@@ -38,6 +38,7 @@ type session struct {
 	beside string     // what names of files beside the database begin with; empty: there is none
 
 	around  *around        // in serve: who registers with somebody else; nil: nobody is heard
+	audit   *auditor       // in serve: the audit log; nil: it is in the file alone
 	phones  *provisioner   // in serve: who hands phones their files; nil: nobody does
 	windows *serve.Windows // in serve: those of phones; nil: they are in the file
 }

@@ -44,6 +44,10 @@ func explain(ctx context.Context, out io.Writer, s *session, query string) error
 	if err != nil {
 		return err
 	}
+	last, err := s.lastFetches()
+	if err != nil {
+		return err
+	}
 	for i := range found {
 		if i > 0 {
 			fmt.Fprintln(out)
@@ -51,6 +55,9 @@ func explain(ctx context.Context, out io.Writer, s *session, query string) error
 		s.engine.Read(func(d *provisioning.Directory) { err = printExplanation(out, d, &found[i], refused) })
 		if err != nil {
 			return err
+		}
+		if e, ok := last(found[i].Phone.MAC); ok {
+			fmt.Fprintf(out, "  configuration fetched %s from %s, by its %s\n", stamp(e.Time), e.Source, e.Level)
 		}
 	}
 	return nil
@@ -80,7 +87,11 @@ func printExplanation(out io.Writer, dir *provisioning.Directory, x *gateway.Exp
 		aors = append(aors, string(a))
 	}
 	row("  lines", "%s", dash(strings.Join(aors, " ")))
-	row("  on", "%s since %s, last heard %s%s", x.Network, stamp(x.Arrived), stamp(x.LastSeen), states(x))
+	if x.Network.Level == discovery.LevelNone {
+		row("  on", "no network yet, last heard %s%s", stamp(x.LastSeen), states(x))
+	} else {
+		row("  on", "%s since %s, last heard %s%s", x.Network, stamp(x.Arrived), stamp(x.LastSeen), states(x))
+	}
 	for _, e := range x.Evidence {
 		row("    "+e.Field, "%s, from the %s, %s", e.Value, e.Source, stamp(e.Seen))
 	}

@@ -24,7 +24,7 @@ func (c *importCmd) Run(env *environment) error {
 	if err != nil {
 		return withHint(err, importHint)
 	}
-	r := &importRequest{Replace: c.Replace, DryRun: c.DryRun, JSON: c.JSON}
+	r := &importRequest{Replace: c.Replace, DryRun: c.DryRun, JSON: c.JSON, By: operator()}
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {

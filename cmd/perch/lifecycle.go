@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -65,39 +66,64 @@ type waitingPhone struct {
 // Why a phone waits.
 const (
 	waitsNew    = "new"
+	waitsFirst  = "first fetch" // it is listed, and has never fetched its files
 	waitsForget = "no password"
 )
 
-// waitSilence is how long a listed phone has to say its password after it was asked for it.
-const waitSilence = 10 * time.Second
+// waitSilence is how long a listed phone has to say its password after it was asked for it, and
+// maxWaiting how many phones are shown.
+const (
+	waitSilence = 10 * time.Second
+	maxWaiting  = 1000
+)
 
-// waiting returns the phones that wait, by MAC: those that asked here for their files, and
-// those that were heard on the networks.
-func (s *session) waiting(now time.Time) (list []waitingPhone) {
+// waiting returns the phones that wait, by MAC, the first few of them: those that asked here for
+// their files, and those that were heard on the networks. All is how many there are.
+func (s *session) waiting(now time.Time) (list []waitingPhone, all int) {
+	asked := map[discovery.MAC]bool{}
 	if s.phones != nil {
 		for _, a := range s.phones.asks.List(now) {
 			w := waitingPhone{MAC: a.MAC, Why: waitsNew, Vendor: a.Vendor, Model: a.Model, Firmware: a.Firmware, Site: s.siteOf(a.Source), Source: a.Source, By: a.By, Last: a.Last.UTC()}
-			if p, err := s.phone(a.MAC); err == nil && p.Vendor != "" {
-				if now.Sub(a.First) < waitSilence || a.By == "pnp" { // or it was told where it finds it
-					continue
+			if p, err := s.phone(a.MAC); err == nil { // whose site it says, whoever asks from where
+				w.Label, w.Site = p.Label, p.Site
+				if p.Vendor != "" {
+					if now.Sub(a.First) < waitSilence || a.By == "pnp" { // or it was told where it finds it
+						continue
+					}
+					w.Why, w.Vendor, w.Model = waitsForget, p.Vendor, cmp.Or(w.Model, p.Model)
+					if _, fetched := s.audit.lastOf(a.MAC); !fetched {
+						w.Why = waitsFirst
+					}
 				}
-				w.Why, w.Label, w.Site, w.Vendor = waitsForget, p.Label, p.Site, p.Vendor
-				w.Model = cmp.Or(w.Model, p.Model)
 			}
+			asked[a.MAC] = true
 			list = append(list, w)
 		}
 	}
-	for _, x := range s.engine.Strangers() {
+	strangers, n := s.engine.Strangers(maxWaiting)
+	all = len(list) + n
+	for _, x := range strangers {
 		v, err := provisioning.ParseVendor(string(x.Identity.Vendor))
-		if err != nil || slices.ContainsFunc(list, func(w waitingPhone) bool { return w.MAC == x.MAC }) {
+		if err != nil || asked[x.MAC] {
+			all--
 			continue
 		}
 		list = append(list, waitingPhone{
 			MAC: x.MAC, Why: waitsNew, Vendor: v, Model: x.Identity.Model, Firmware: x.Identity.Firmware, Site: x.Site, Source: x.IP, By: "heard", Last: x.Heard.UTC(),
 		})
 	}
-	slices.SortFunc(list, func(a, b waitingPhone) int { return strings.Compare(a.MAC.String(), b.MAC.String()) })
-	return list
+	slices.SortFunc(list, func(a, b waitingPhone) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
+	return list[:min(len(list), maxWaiting)], all
+}
+
+// waits returns a phone that waits.
+func (s *session) waits(m discovery.MAC) (waitingPhone, bool) {
+	list, _ := s.waiting(time.Now())
+	i := slices.IndexFunc(list, func(w waitingPhone) bool { return w.MAC == m })
+	if i < 0 {
+		return waitingPhone{}, false
+	}
+	return list[i], true
 }
 
 // siteOf is the site of an address that phones come from.
@@ -125,7 +151,30 @@ func (w *windowAsk) check() error {
 	return nil
 }
 
-// openWindow lets a phone fetch its files once without its password.
+// errNoWindow reports that a site takes other proof alone.
+type errNoWindow struct{ site string }
+
+func (e *errNoWindow) Error() string {
+	return fmt.Sprintf("site %q opens no windows: its phones prove which they are otherwise", e.site)
+}
+
+func (e *errNoWindow) Hint() string {
+	return "provision: {levels: [...]} says how its phones may prove which they are"
+}
+
+// canOpen reports whether a phone of a site may have a window: nil if it may.
+func (s *session) canOpen(site string) error {
+	if levels := s.config.Provision.of(site).Levels; !slices.Contains(levels, serve.Opened) {
+		return &errNoWindow{site}
+	}
+	if !slices.ContainsFunc(s.config.Provision.Listen, func(l string) bool { return strings.HasPrefix(l, "https:") }) {
+		return withHint(errors.New("no phone fetches its own configuration here"), "passwords go by HTTPS alone: provision: {listen: [\"https:0.0.0.0:8443\"], tls: ...}, and start serve again")
+	}
+	return nil
+}
+
+// openWindow lets a phone fetch its files once without its password. Whoever asks for it is
+// heard again, if it had asked too often.
 func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve.Window, err error) {
 	p, err := s.phone(m)
 	if err != nil {
@@ -137,8 +186,8 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 	if p.Vendor == "" {
 		return x, withHint(fmt.Errorf("%s is not listed with its vendor", m), "list it in phones.csv with vendor, model and aors, and import that")
 	}
-	if levels := s.config.Provision.of(p.Site).Levels; !slices.Contains(levels, serve.Opened) {
-		return x, withHint(fmt.Errorf("site %q opens no windows", p.Site), "provision: {levels: [...]} says how its phones may prove which they are")
+	if err := s.canOpen(p.Site); err != nil {
+		return x, err
 	}
 	w, err := s.openWindows()
 	if err != nil {
@@ -151,6 +200,13 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 	if err := w.Open(x); err != nil {
 		return x, withHint(err, "see that the directory of the database can be written")
 	}
+	if s.phones != nil {
+		for _, a := range s.phones.asks.List(time.Now()) {
+			if a.MAC == m {
+				s.phones.pages.Unblock(a.Source)
+			}
+		}
+	}
 	note := "until " + stamp(x.Until)
 	if x.Network.IsValid() {
 		note += ", from " + x.Network.String()
@@ -158,31 +214,26 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: note})
 }
 
-// networkOf is the subnet from which a phone asked, or in which it was heard; zero: neither.
+// networkOf is the subnet in which a phone is, or from which it asked; zero: neither is known.
 func (s *session) networkOf(m discovery.MAC) (p netip.Prefix) {
-	var from netip.Addr
-	if s.phones != nil {
+	site, from, ok := s.engine.AddressOf(m)
+	if !ok && s.phones != nil {
 		for _, a := range s.phones.asks.List(time.Now()) {
 			if a.MAC == m {
-				from = a.Source
+				site, from, ok = s.siteOf(a.Source), a.Source, true
 			}
 		}
 	}
-	for _, x := range s.engine.Strangers() {
-		if x.MAC == m && !from.IsValid() {
-			from = x.IP
-		}
+	if !ok {
+		return p
 	}
 	bits := 24
-	switch {
-	case !from.IsValid():
-		return p
-	case from.Is6():
+	if from.Is6() {
 		bits = 64
 	}
 	p, _ = from.Prefix(bits) // of bits that it has
 	s.engine.Read(func(d *provisioning.Directory) {
-		if sub, ok := d.SiteSubnet(s.siteOf(from), from); ok {
+		if sub, ok := d.SiteSubnet(site, from); ok {
 			p = sub
 		}
 	})
@@ -201,17 +252,16 @@ func (s *session) shutWindow(m discovery.MAC, by string) (was bool, err error) {
 	return true, s.record(serve.Entry{What: serve.WasShut, MAC: m, By: by})
 }
 
-// addPhone lists a phone, and opens its window if that is wanted. What is not said of it is
-// taken from what it says itself; a phone whose vendor nobody knows has no files.
+// addPhone lists a phone, and opens its window if that is wanted and its site has some. What is
+// not said of it is taken from what it says itself; a phone whose vendor nobody knows has no
+// files.
 func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask windowAsk, by string) (provisioning.Phone, *serve.Window, error) {
-	if p.MAC.Nobody() {
-		return p, nil, withHint(fmt.Errorf("%s is no device", p.MAC), "give the MAC of a phone, as 00:15:65:aa:bb:cc")
-	}
-	if err := ask.check(); err != nil {
-		return p, nil, err
+	if err := errors.Join(provisioning.CheckPhone(&p), ask.check()); err != nil {
+		return p, nil, withHint(err, "give the MAC of a phone, as 00:15:65:aa:bb:cc; perch phones add --help tells of the rest")
 	}
 	if was, err := s.phone(p.MAC); err == nil && was.Vendor != "" {
-		return p, nil, withHint(fmt.Errorf("%s is listed already: %s", p.MAC, cmp.Or(was.Label, "without a label")), "change it in phones.csv, and import that; perch phones reset opens its window")
+		return p, nil, withHint(fmt.Errorf("%s is listed already: %s", p.MAC, cmp.Or(was.Label, "without a label")),
+			"change it in what perch export phones prints, and import that; perch phones reset opens its window")
 	} else if err == nil { // without its vendor: that is filled in
 		p.Label, p.Site = cmp.Or(p.Label, was.Label), cmp.Or(p.Site, was.Site)
 		if len(p.Users) == 0 {
@@ -225,22 +275,18 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	if !ask.Network.IsValid() {
 		ask.Network = s.networkOf(p.MAC) // while it is not listed
 	}
-	for _, w := range s.waiting(time.Now()) {
-		if w.MAC == p.MAC {
-			p.Vendor, p.Model = cmp.Or(p.Vendor, w.Vendor), cmp.Or(p.Model, w.Model)
-			p.Site = cmp.Or(p.Site, w.Site)
-		}
-	}
-	if v, err := provisioning.ParseVendor(string(discovery.OUIVendor(p.MAC))); err == nil {
-		p.Vendor = cmp.Or(p.Vendor, v)
+	s.fillIn(&p)
+	if w, waits := s.waits(p.MAC); waits && p.Site == "" && s.hasSite(w.Site) { // which the configuration may only name
+		p.Site = w.Site
 	}
 	if p.Vendor == "" {
 		return p, nil, withHint(fmt.Errorf("%s: its vendor is not known", p.MAC), "say it: -vendor yealink, poly, cisco, grandstream, snom or fanvil")
 	}
-	if !s.hasSite(p.Site) { // which only the configuration names
-		p.Site = ""
-	}
 	p.Kind = cmp.Or(p.Kind, provisioning.Desk)
+	none := s.canOpen(p.Site)
+	if ask.For > 0 && none != nil && !errors.As(none, new(*errNoWindow)) {
+		return p, nil, none
+	}
 	err := s.decided(ctx, func() error { return s.engine.ChangeDirectory(putPhone(p)) })
 	if errors.As(err, new(*provisioning.Errors)) {
 		err = withHint(err, "list its users in users.csv, and its site in sites.csv, and import those first")
@@ -251,7 +297,7 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	if err := s.record(serve.Entry{What: serve.Added, MAC: p.MAC, By: by, Note: strings.TrimSpace(string(p.Vendor) + " " + p.Model)}); err != nil {
 		return p, nil, err
 	}
-	if ask.For == 0 {
+	if ask.For == 0 || none != nil {
 		return p, nil, nil
 	}
 	x, err := s.openWindow(p.MAC, ask, by)
@@ -261,41 +307,52 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	return p, &x, nil
 }
 
+// fillIn fills in a phone's vendor and model: as it says itself, or whose its MAC is. A model
+// that cannot stand in a file is left out: anybody can say one.
+func (s *session) fillIn(p *provisioning.Phone) {
+	if w, waits := s.waits(p.MAC); waits {
+		p.Vendor = cmp.Or(p.Vendor, w.Vendor)
+		if provisioning.CheckModel(w.Model) == nil {
+			p.Model = cmp.Or(p.Model, w.Model)
+		}
+	}
+	if v, err := provisioning.ParseVendor(string(discovery.OUIVendor(p.MAC))); err == nil {
+		p.Vendor = cmp.Or(p.Vendor, v)
+	}
+}
+
 func putPhone(p provisioning.Phone) provisioning.Changes {
 	return provisioning.Changes{Put: provisioning.Content{Phones: []provisioning.Phone{p}}}
 }
 
-// replacePhone lets one phone take another's place.
+// replacePhone lets one phone take another's place. Its window is open to where it waits, or else
+// to where the other one was.
 func (s *session) replacePhone(ctx context.Context, old discovery.MAC, next provisioning.Phone, ask windowAsk, by string) (provisioning.Phone, *serve.Window, error) {
 	was, err := s.phone(old)
 	if err != nil {
 		return next, nil, err
 	}
-	if err := ask.check(); err != nil {
-		return next, nil, err
+	if err := errors.Join(provisioning.CheckPhone(&next), ask.check()); err != nil {
+		return next, nil, withHint(err, "perch phones replace --help")
 	}
-	for _, w := range s.waiting(time.Now()) {
-		if w.MAC == next.MAC {
-			next.Vendor, next.Model = cmp.Or(next.Vendor, w.Vendor), cmp.Or(next.Model, w.Model)
+	if !ask.Network.IsValid() {
+		if ask.Network = s.networkOf(next.MAC); !ask.Network.IsValid() {
+			ask.Network = s.networkOf(old)
 		}
 	}
-	if v, err := provisioning.ParseVendor(string(discovery.OUIVendor(next.MAC))); err == nil {
-		next.Vendor = cmp.Or(next.Vendor, v)
-	}
+	s.fillIn(&next)
 	if next.Vendor = cmp.Or(next.Vendor, was.Vendor); next.Vendor == was.Vendor {
 		next.Model = cmp.Or(next.Model, was.Model)
 	}
 	if err := s.decided(ctx, func() error { return s.engine.ReplacePhone(old, next) }); err != nil {
 		return next, nil, err
 	}
-	if err := s.record(serve.Entry{What: serve.Replaced, MAC: old, By: by, Note: "by " + next.MAC.String()}); err != nil {
-		return next, nil, err
-	}
-	if _, err := s.shutWindow(old, by); err != nil {
+	_, err = s.shutWindow(old, by)
+	if err := errors.Join(err, s.record(serve.Entry{What: serve.Replaced, MAC: old, By: by, Note: "by " + next.MAC.String()})); err != nil {
 		return next, nil, err
 	}
 	p, err := s.phone(next.MAC)
-	if err != nil || ask.For == 0 || p.Vendor == "" {
+	if err != nil || ask.For == 0 || p.Vendor == "" || s.canOpen(p.Site) != nil {
 		return p, nil, err
 	}
 	x, err := s.openWindow(p.MAC, ask, by)
@@ -327,14 +384,8 @@ func (s *session) removePhone(ctx context.Context, m discovery.MAC, lines bool, 
 	if err := s.decided(ctx, func() error { return s.engine.ChangeDirectory(c) }); err != nil {
 		return nil, err
 	}
-	if s.phones != nil {
-		s.phones.audit.took(serve.Entry{What: serve.Removed, MAC: m})
-	}
-	if err := s.record(serve.Entry{What: serve.Removed, MAC: m, By: by}); err != nil {
-		return nil, err
-	}
 	_, err = s.shutWindow(m, by)
-	return left, err
+	return left, errors.Join(err, s.record(serve.Entry{What: serve.Removed, MAC: m, By: by}))
 }
 
 // rotateLine gives a line another password: the one given, or one that is made. It returns
@@ -379,9 +430,11 @@ func (s *session) resync(ctx context.Context, m discovery.MAC, reboot bool) (ans
 		return "", err
 	}
 	if s.path == nil {
-		return "", withHint(errors.New("only a running serve, through which phones register, can tell them"), "set sip: {listen: [...]} and start perch serve; or restart the phone by hand")
+		return "", withHint(errors.New("only a running serve, through which phones register, can tell them"), "start perch serve, with sip: {listen: [...]}; or restart the phone by hand")
 	}
 	switch sent, status := s.path.resync(ctx, m.String(), reboot); {
+	case sent < 0:
+		return "", withHint(errors.New("the SIP path does not answer"), "perch doctor, and the log of serve, say more; try again")
 	case sent == 0:
 		return "", withHint(fmt.Errorf("%s is not registered through Perch", m), "restart it by hand; perch explain "+m.String()+" tells where it was heard last")
 	case status == 0 || status == 408:

@@ -207,7 +207,8 @@ func (m *metrics) collectPhones(to chan<- prometheus.Metric) {
 		count(filesDesc, p.served[l].Load(), l.String())
 	}
 	to <- prometheus.MustNewConstMetric(guessDesc, prometheus.GaugeValue, float64(p.pages.Blocked()))
-	to <- prometheus.MustNewConstMetric(waitDesc, prometheus.GaugeValue, float64(len(m.service.session.waiting(time.Now()))))
+	_, all := m.service.session.waiting(time.Now())
+	to <- prometheus.MustNewConstMetric(waitDesc, prometheus.GaugeValue, float64(all))
 }
 
 // collectEars tells what was heard on each interface.

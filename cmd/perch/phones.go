@@ -112,7 +112,11 @@ func (c *phonesWaitingCmd) Run(env *environment) error {
 type waitingRequest struct{ JSON bool }
 
 func (r *waitingRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	table := list[waitingPhone]{what: "phones wait", header: "MAC\tWHY\tVENDOR\tMODEL\tFIRMWARE\tSITE\tFROM\tASKED BY\tLAST\tLABEL", cells: waitingPhone.cells, rows: s.waiting(time.Now())}
+	table := list[waitingPhone]{what: "phones wait", header: "MAC\tWHY\tVENDOR\tMODEL\tFIRMWARE\tSITE\tFROM\tASKED BY\tLAST\tLABEL", cells: waitingPhone.cells}
+	all := 0
+	if table.rows, all = s.waiting(time.Now()); all > len(table.rows) && !r.JSON {
+		fmt.Fprintf(env.stderr, "%d phones wait; these are the first\n", all)
+	}
 	return table.print(env.stdout, r.JSON, true)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -121,11 +122,11 @@ func (r *addPhoneRequest) carryOut(ctx context.Context, s *session, env *environ
 	if err != nil {
 		return err
 	}
-	return printPhone(env, p, w, "is listed", r.JSON)
+	return s.printPhone(env, p, w, r.Window, "is listed", r.JSON)
 }
 
 // printPhone tells what a phone is now, and what to do next.
-func printPhone(env *environment, p provisioning.Phone, w *serve.Window, what string, asJSON bool) error {
+func (s *session) printPhone(env *environment, p provisioning.Phone, w *serve.Window, ask windowAsk, what string, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(env.stdout).Encode(struct {
 			provisioning.Phone
@@ -134,12 +135,24 @@ func printPhone(env *environment, p provisioning.Phone, w *serve.Window, what st
 	}
 	fmt.Fprintf(env.stdout, "%s %s: %s %s%s\n", p.MAC, what, p.Vendor, dash(p.Model), inParens(p.Label))
 	if len(p.AORs) == 0 {
-		fmt.Fprintln(env.stdout, "it has no line yet: give it one in aors of phones.csv")
+		fmt.Fprintln(env.stdout, "it has no line yet: give it one in aors of phones.csv (perch export phones > phones.csv)")
 	}
-	if w == nil {
-		return nil
+	s.engine.Read(func(d *provisioning.Directory) {
+		for _, a := range p.AORs {
+			if l, ok := d.Line(a); !ok || l.Secret == "" {
+				fmt.Fprintf(env.stdout, "%s has no password here: list it in lines.csv with its secret, and import that, before the phone fetches its configuration\n", a)
+			}
+		}
+	})
+	switch {
+	case w == nil && ask.For > 0:
+		_, err := fmt.Fprintln(env.stdout, "its site opens no windows: it fetches its configuration by its vendor's certificate")
+		return err
+	case w == nil:
+		_, err := fmt.Fprintf(env.stdout, "next: perch phones reset %s lets it fetch its configuration the first time\n", p.MAC)
+		return err
 	}
-	from := ""
+	from := " from anywhere (-network narrows that)"
 	if w.Network.IsValid() {
 		from = " from " + w.Network.String()
 	}
@@ -196,7 +209,11 @@ func (r *replacePhoneRequest) carryOut(ctx context.Context, s *session, env *env
 	if err != nil {
 		return err
 	}
-	return printPhone(env, p, w, "is in the place of "+r.Old.String(), r.JSON)
+	if err := s.printPhone(env, p, w, r.Window, "is in the place of "+r.Old.String(), r.JSON); err != nil || r.JSON {
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s still has the passwords of its lines: reset it, or perch lines rotate\n", r.Old)
+	return err
 }
 
 type phonesRemoveCmd struct {
@@ -287,6 +304,7 @@ type linesRotateCmd struct {
 	AOR    string `arg:"" name:"aor" help:"Of a listed line, as 101@example.com."`
 	Secret string `help:"File that has the new password in it, - for standard input (default: one is made)." placeholder:"FILE"`
 	Show   bool   `help:"Print the password, for a PBX that is to know it."`
+	Later  bool   `name:"no-resync" help:"Do not tell its phones: the PBX is to know it first; perch phones resync tells them."`
 	JSON   bool   `name:"json" help:"Print it as JSON."`
 }
 
@@ -296,7 +314,7 @@ func (c *linesRotateCmd) Run(env *environment) error {
 	if err != nil {
 		return &usageError{err.Error(), "give a listed line, as 101@example.com"}
 	}
-	r := &rotateRequest{AOR: aor, By: operator(), Show: c.Show, JSON: c.JSON}
+	r := &rotateRequest{AOR: aor, By: operator(), Show: c.Show, Later: c.Later, JSON: c.JSON}
 	if c.Secret != "" {
 		in := env.stdin
 		if c.Secret != "-" {
@@ -323,9 +341,16 @@ type rotateRequest struct {
 	Secret     string // the new one; empty: one is made
 	By         string
 	Show, JSON bool
+	Later      bool // phones are not told
 }
 
-func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environment) (err error) {
+	if r.AOR, err = provisioning.ParseAOR(string(r.AOR)); err != nil {
+		return withHint(err, "give a listed line, as 101@example.com")
+	}
+	if len(s.config.SIP.Upstream) > 0 && r.Secret == "" && !r.Show {
+		return withHint(errors.New("the PBX has to know the new password"), "give one that it knows with -secret FILE, or have it printed with -show; with -no-resync the phones are told later")
+	}
 	made, phones, err := s.rotateLine(ctx, r.AOR, r.Secret, r.By)
 	if err != nil {
 		return err
@@ -341,6 +366,9 @@ func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environme
 	}{AOR: r.AOR, Phones: []told{}}
 	if r.Show {
 		out.Secret = made
+	}
+	if r.Later {
+		phones = nil
 	}
 	for _, m := range phones {
 		answer, err := s.resync(ctx, m, false)

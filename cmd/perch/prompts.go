@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"perch/discovery"
 	"perch/gateway"
@@ -101,7 +102,7 @@ func (l *list[T]) print(out io.Writer, json, all bool) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, cell)
+			fmt.Fprint(w, printable(fmt.Sprint(cell)))
 		}
 		fmt.Fprintln(w)
 	}
@@ -117,6 +118,16 @@ func printJSON[T any](w io.Writer, rows []T) error {
 		}
 	}
 	return nil
+}
+
+// printable leaves out what would act on a terminal: much of what is printed others have said.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, s)
 }
 
 func dash(s string) string {

@@ -16,8 +16,8 @@ type provisionCmd struct {
 	Render  provisionRenderCmd `cmd:"" help:"Print the configuration file of a phone, or which layer gave each setting."`
 	Check   provisionCheckCmd  `cmd:"" help:"Check the settings of all listed phones."`
 	Open    provisionOpenCmd   `cmd:"" help:"Let a phone that has no password yet fetch its configuration, once."`
-	Shut    provisionShutCmd   `cmd:"" help:"Take that back."`
-	Windows provisionListCmd   `cmd:"" help:"List the phones that may."`
+	Shut    provisionShutCmd   `cmd:"" help:"Shut the window of a phone."`
+	Windows provisionListCmd   `cmd:"" help:"List the windows that are open: phones that may fetch their configuration without a password."`
 	Lint    provisionLintCmd   `cmd:"" help:"Find what in the settings may cost a call for help, or a secret."`
 	Audit   provisionAuditCmd  `cmd:"" help:"Tell what was handed to whom, and what admins changed in that."`
 	DHCP    provisionDHCPCmd   `cmd:"" name:"dhcp" help:"Print what a DHCP server is to be told, so that phones find their files."`

@@ -45,7 +45,11 @@ func (r *auditRequest) carryOut(_ context.Context, s *session, env *environment)
 		fmt.Fprintln(w, "TIME\tWHAT\tPHONE\tPROVED BY\tFROM\tBY\tFILE, OR MORE")
 	}
 	var failed error
-	altered, err := serve.ReadAudit(s.auditFile(), func(e serve.Entry) {
+	read := func(f func(serve.Entry)) (error, error) { return serve.ReadAudit(s.auditFile(), f) }
+	if s.audit != nil { // while which it is not turned
+		read = s.audit.file.Read
+	}
+	altered, err := read(func(e serve.Entry) {
 		n, last = n+1, e.Hash
 		switch {
 		case r.Verify || !r.MAC.Nobody() && r.MAC != e.MAC || failed != nil:
@@ -59,7 +63,7 @@ func (r *auditRequest) carryOut(_ context.Context, s *session, env *environment)
 			if e.Level != 0 {
 				by = e.Level.String()
 			}
-			_, failed = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", stamp(e.Time), e.What, phone, by, dash(e.Source), dash(e.By), dash(e.Name+e.Note))
+			_, failed = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", stamp(e.Time), e.What, phone, by, dash(e.Source), dash(e.By), dash(printable(e.Name+e.Note)))
 		}
 	})
 	if err := errors.Join(err, failed, w.Flush()); err != nil {
@@ -76,8 +80,8 @@ func (r *auditRequest) carryOut(_ context.Context, s *session, env *environment)
 
 // lastFetches tells of each phone what it fetched last.
 func (s *session) lastFetches() (func(discovery.MAC) (serve.Entry, bool), error) {
-	if s.phones != nil {
-		return s.phones.audit.lastOf, nil
+	if s.audit != nil {
+		return s.audit.lastOf, nil
 	}
 	a := auditor{last: map[discovery.MAC]serve.Entry{}}
 	if s.beside == "" {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"perch/provisioning"
@@ -114,11 +115,19 @@ func (p *provisionConfig) check() error {
 		if scheme == "pnp" && hostport != "" && !strings.ContainsAny(hostport, "/: ") && p.URL != "" {
 			continue
 		}
-		if _, _, err := net.SplitHostPort(hostport); err != nil || scheme != "https" && scheme != "http" && scheme != "tftp" {
+		if _, _, err := net.SplitHostPort(hostport); err != nil || strings.Contains(hostport, "/") || scheme != "https" && scheme != "http" && scheme != "tftp" {
 			return fmt.Errorf("provision: listen %q: want https:HOST:PORT, or http: or tftp: for what is not secret; pnp:INTERFACE with an url", l)
 		}
 		if scheme == "https" && (p.TLS.Certificate == "" || p.TLS.Key == "") {
 			return fmt.Errorf("provision: listen %q: name tls: {certificate: FILE, key: FILE}", l)
+		}
+	}
+	if p.URL != "" && !strings.HasSuffix(p.URL, "/") { // file names stand behind it
+		p.URL += "/"
+	}
+	for _, x := range append([]provisionSiteConfig{p.of("")}, p.Sites...) {
+		if slices.Equal(p.of(x.Site).Levels, []serve.Level{serve.Certificate}) && p.TLS.Vendors == "" {
+			return fmt.Errorf("provision: site %q takes certificates alone: name the vendors' authorities, tls: {vendors: FILE}", x.Site)
 		}
 	}
 	if u := p.URL; u != "" && (!strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://") || strings.ContainsAny(u, " \"<>\\?#")) {

@@ -12,12 +12,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"perch/discovery"
 	"perch/provisioning"
@@ -42,6 +43,8 @@ type provisioner struct {
 	pages     *serve.Server
 
 	certificate *proxy.Certificate              // nil: there is none
+	vendors     atomic.Pointer[x509.CertPool]   // whose certificates of phones are believed
+	faults      *rate.Limiter                   // of files that cannot be made
 	done        chan struct{}                   // closed when no request is under way any more
 	served      [serve.Opened + 1]atomic.Uint64 // files, by level
 }
@@ -60,7 +63,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if len(c.Listen) == 0 {
 		return nil, nil
 	}
-	p := &provisioner{session: s, log: log, done: make(chan struct{})}
+	p := &provisioner{session: s, log: log, done: make(chan struct{}), faults: rate.NewLimiter(1, 10)}
 	files, err := s.phoneFiles()
 	if err != nil {
 		return nil, err
@@ -71,16 +74,19 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	if err != nil {
 		return nil, withHint(fmt.Errorf("provision: tls: %w", err), provisionTLSHint)
 	}
-	if s.windows, err = s.openWindows(); err != nil {
-		return nil, err
+	pool, err := c.TLS.authorities()
+	if err != nil {
+		return nil, withHint(fmt.Errorf("provision: tls: %w", err), provisionTLSHint)
 	}
-	if p.audit, err = newAuditor(s.auditFile(), log); err != nil {
-		return nil, err
-	}
+	p.vendors.Store(pool)
+	p.audit = s.audit
 	p.asks = &serve.Asks{Allow: s.config.SIP.Allow}
 	conf := serve.Config{
 		Key: files.key, Windows: s.windows, Own: p.own, Common: p.common, Lets: p.lets, Handed: p.handed, Refused: p.refused, Blocked: p.blocked,
-		Asks: p.asks, Log: log,
+		Asks: p.asks, Log: log, Mismatch: newDoubts(log).mismatch,
+	}
+	if pool != nil {
+		conf.Vendors = p.vendors.Load
 	}
 	p.pages = serve.New(conf)
 	p.web = http.Server{
@@ -88,7 +94,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
-	p.pnp.URL, p.pnp.Allow, p.pnp.Asks, p.pnp.Log = p.url, s.config.SIP.Allow, p.asks, log
+	p.pnp.URL, p.pnp.Allow, p.pnp.Asks, p.pnp.Blocked, p.pnp.Log = p.url, s.config.SIP.Allow, p.asks, p.blocked, log
 	for _, at := range c.Listen {
 		scheme, hostport, _ := strings.Cut(at, ":")
 		if scheme == "pnp" {
@@ -119,50 +125,48 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 		}
 		p.listeners = append(p.listeners, l)
 	}
+	log.Info("phones fetch their configuration", "listen", c.Listen, "url", c.URL, "vendors' certificates", c.TLS.Vendors != "")
 	return p, nil
 }
 
-const provisionTLSHint = "tls: {certificate: ..., key: ..., vendors: ...} name PEM files that can be read: the key is the certificate's"
-
-// config is what connections over TLS are taken with; certificate is nil if there is none. A
-// phone may show its certificate, and what it shows must be one of its vendor's.
-func (t *provisionTLSConfig) config(log *slog.Logger) (c *tls.Config, certificate *proxy.Certificate, err error) {
-	c = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.NoClientCert}
-	if t.Certificate != "" {
-		if certificate, err = proxy.OpenCertificate(t.Certificate, t.Key, log); err != nil {
-			return nil, nil, err
-		}
-		c.GetCertificate = certificate.Get
-	}
-	if t.Vendors != "" {
-		b, err := os.ReadFile(t.Vendors)
-		if err != nil {
-			return nil, nil, err
-		}
-		if c.ClientCAs = x509.NewCertPool(); !c.ClientCAs.AppendCertsFromPEM(b) {
-			return nil, nil, fmt.Errorf("%s: no certificate in it", t.Vendors)
-		}
-		c.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	return c, certificate, nil
-}
-
-// reload reads the settings again. If something is wrong with them those before go on.
+// reload reads the settings again, and the authorities of vendors. If something is wrong with
+// them, or a phone that has its file would have none any more, those before go on.
 func (p *provisioner) reload() error {
-	l, err := p.session.config.Provision.layers()
-	if err == nil {
-		next := *p.files.Load()
-		next.layers = l
-		p.files.Store(&next)
+	c := &p.session.config.Provision
+	pool, err := c.TLS.authorities()
+	if err != nil {
+		return withHint(fmt.Errorf("provision: tls: %w", err), provisionTLSHint)
 	}
-	return err
+	l, err := c.layers()
+	if err != nil {
+		return err
+	}
+	before := p.files.Load()
+	next := *before
+	next.layers = l
+	for _, x := range p.session.devices(&next) {
+		if x.err != nil || x.Vendor == "" {
+			continue
+		}
+		if _, err := l.File(x.device, settings.Own); err != nil {
+			if _, failed := before.layers.File(x.device, settings.Own); failed == nil {
+				return withHint(fmt.Errorf("phone %s: %w", x.MAC, err), "mend the template; perch provision check tries all phones")
+			}
+		}
+	}
+	p.files.Store(&next)
+	if pool != nil {
+		p.vendors.Store(pool)
+	}
+	return nil
 }
 
 // own makes a phone's file.
-func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) {
+func (p *provisioner) own(m discovery.MAC, name string) (serve.File, error) {
 	var device *settings.Device
 	var err error
 	var kind settings.Kind
+	ok := false
 	p.session.engine.Read(func(d *provisioning.Directory) {
 		phone, listed := d.Phone(m)
 		if !listed || phone.Vendor == "" {
@@ -175,7 +179,7 @@ func (p *provisioner) own(m discovery.MAC, name string) (f serve.File, ok bool) 
 		}
 	})
 	if !ok {
-		return f, false
+		return serve.File{}, serve.ErrNoFile
 	}
 	return p.file(m.String(), device, err, kind)
 }
@@ -185,7 +189,8 @@ func (p *provisioner) common(v provisioning.Vendor, kind settings.Kind) (serve.F
 	c := &p.session.config
 	path := c.proxy()
 	proxy, err := c.provisionProxy(c.Provision.Proxy)
-	return p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: path.NumbersAt("")}, err, kind)
+	f, err := p.file("any of "+string(v), &settings.Device{Vendor: v, URL: c.Provision.URL, Proxy: proxy, Emergency: path.NumbersAt("")}, err, kind)
+	return f, err == nil
 }
 
 // url is where a listed phone finds its files, as it is told by PnP; empty: it is not listed.
@@ -204,17 +209,19 @@ func (p *provisioner) url(m discovery.MAC) string {
 	return p.session.config.Provision.URL
 }
 
-// file writes a file. What fails is told to the admin, and to the phone that there is none.
-func (p *provisioner) file(whose string, d *settings.Device, err error, kind settings.Kind) (serve.File, bool) {
+// file writes a file. What fails is told to the admin, and to the phone that there is none now.
+func (p *provisioner) file(whose string, d *settings.Device, err error, kind settings.Kind) (serve.File, error) {
 	var text []byte
 	if err == nil {
 		text, err = p.files.Load().layers.File(d, kind)
 	}
 	if err != nil {
-		p.log.Error("the configuration of a phone cannot be made", "phone", whose, "error", err, "hint", "perch provision check tells of all phones")
-		return serve.File{}, false
+		if p.faults.Allow() {
+			p.log.Error("the configuration of a phone cannot be made", "phone", whose, "error", err, "hint", "perch provision check tells of all phones")
+		}
+		return serve.File{}, err
 	}
-	return serve.File{Vendor: d.Vendor, Body: text, Secret: kind == settings.Own}, true
+	return serve.File{Vendor: d.Vendor, Body: text, Secret: kind == settings.Own}, nil
 }
 
 // lets reports whether the site of a phone lets it prove in a way which it is.
@@ -270,7 +277,7 @@ func (p *provisioner) ailments() (out []symptom) {
 	if c := p.certificate; c != nil && time.Until(c.Expires()) < 30*24*time.Hour {
 		out = append(out, symptom{"the certificate of provision.tls expires on " + c.Expires().UTC().Format(time.DateOnly) + ": then no phone fetches its configuration", "replace the files; they are read again by themselves"})
 	}
-	if n := len(p.session.waiting(time.Now())); n > 0 {
+	if _, n := p.session.waiting(time.Now()); n > 0 {
 		out = append(out, symptom{few(n, "phone waits", "phones wait") + " to be let in", "perch phones waiting shows which; perch phones adopt MAC lets one in"})
 	}
 	return out
@@ -285,10 +292,6 @@ func (p *provisioner) run() error {
 	for _, g := range p.groups {
 		files.Go(func() { _ = p.pnp.Serve(g) })
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	written := make(chan error, 1)
-	go func() { written <- p.audit.run(ctx) }()
 	defer files.Wait()
 	failed := make(chan error, len(p.listeners))
 	for _, l := range p.listeners {
@@ -301,19 +304,20 @@ func (p *provisioner) run() error {
 		}
 	}
 	<-p.done // requests under way
-	stop()
-	return errors.Join(append(errs, <-written)...)
+	return errors.Join(errs...)
 }
 
 func (p *provisioner) shutdown(ctx context.Context) error {
+	defer close(p.done)
+	var ending sync.WaitGroup
 	for i, t := range p.tftp {
 		_ = p.sockets[i].Close()
-		t.Shutdown()
+		ending.Go(t.Shutdown)
 	}
 	for _, g := range p.groups {
 		_ = g.Close()
 	}
-	defer close(p.done)
+	defer ending.Wait()
 	return p.web.Shutdown(ctx)
 }
 
@@ -329,5 +333,5 @@ func (p *provisioner) close() error {
 	for _, g := range p.groups {
 		errs = append(errs, g.Close())
 	}
-	return errors.Join(append(errs, p.audit.file.Close())...)
+	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"perch/gateway"
 	"perch/provisioning"
+	"perch/provisioning/serve"
 )
 
 // request is what a command asks of the database, wherever that is open: in the
@@ -217,6 +218,7 @@ func (r *reviewRequest) carryOut(ctx context.Context, s *session, env *environme
 type importRequest struct {
 	Files                 []csvText
 	Replace, DryRun, JSON bool
+	By                    string
 }
 
 type csvText struct{ Name, Text string }
@@ -244,8 +246,25 @@ func (r *importRequest) carryOut(ctx context.Context, s *session, env *environme
 	if r.DryRun {
 		verb = "would change"
 	}
-	_, err = fmt.Fprintf(env.stderr, "%s: %s\n", verb, summary(changes))
-	return err
+	if _, err = fmt.Fprintf(env.stderr, "%s: %s\n", verb, summary(changes)); err != nil || r.DryRun || changes.Empty() {
+		return err
+	}
+	return s.record(imported(&changes, r.By)...)
+}
+
+// maxImported is how many phones of one import the audit log names.
+const maxImported = 1000
+
+// imported are the entries of an import: what it changed in all, and which phones went.
+func imported(c *provisioning.Changes, by string) []serve.Entry {
+	out := []serve.Entry{{What: serve.Imported, By: by, Note: summary(*c)}}
+	for _, p := range c.GonePhones[:min(len(c.GonePhones), maxImported)] {
+		out = append(out, serve.Entry{What: serve.Removed, MAC: p.MAC, By: by, Note: "by an import"})
+	}
+	for _, l := range c.Put.Lines[:min(len(c.Put.Lines), maxImported)] {
+		out = append(out, serve.Entry{What: serve.Rotated, By: by, Note: string(l.AOR) + ", by an import"})
+	}
+	return out
 }
 
 type exportRequest struct{ Kind string }

@@ -2,6 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
 
 	"perch/gateway"
 	"perch/provisioning"
@@ -16,11 +20,23 @@ func (s *session) secretKey() (key provisioning.SecretKey, err error) {
 	if name == "" {
 		name = s.beside + ".key"
 	}
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && s.hasSealed() {
+		return key, withHint(fmt.Errorf("%s is gone: with it go the passwords of the lines, and those by which phones fetch their configuration", name),
+			"put it back from your backup; if it is lost, write the passwords into lines.csv and import that with -replace into a new database")
+	}
 	key, err = keyBeside(name)
 	if err != nil {
 		return key, withHint(err, "secrets: {key_file: ...} names a file with 64 hex digits that can be read, or that can be made")
 	}
 	return key, nil
+}
+
+// hasSealed reports whether a line has a sealed password.
+func (s *session) hasSealed() (has bool) {
+	s.engine.Read(func(d *provisioning.Directory) {
+		has = slices.ContainsFunc(d.Lines(), func(l provisioning.Line) bool { return l.Secret.Sealed() })
+	})
+	return has
 }
 
 // seal seals the secrets in files that were read.

@@ -128,6 +128,9 @@ func (c *serveCmd) prepare(ctx context.Context, s *session, log *slog.Logger) (*
 		c.path.serves(s, v.turns, s.live.clock.now, s.live.help)
 		v.path, s.path = c.path, c.path
 	}
+	if err := s.keepAudit(log); err != nil {
+		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
+	}
 	if v.phones, err = newProvisioner(s, log); err != nil {
 		return nil, errors.Join(err, v.pages.Close(), v.commands.Close())
 	}
@@ -287,7 +290,7 @@ const (
 // requests are taken, those under way finished, the mails under way handed over,
 // everything stored.
 func (v *service) run(ctx context.Context) error {
-	failed := make(chan error, 7)
+	failed := make(chan error, 8)
 	start := func(f func() error) <-chan struct{} {
 		done := make(chan struct{})
 		go func() {
@@ -302,8 +305,10 @@ func (v *service) run(ctx context.Context) error {
 	defer stopCapture()
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	mailCtx, stopMail := context.WithCancel(context.Background())
+	auditCtx, stopAudit := context.WithCancel(context.Background())
 	defer stopEngine()
 	defer stopMail()
+	defer stopAudit()
 
 	engine := start(func() error { return v.session.live.run(engineCtx) })
 	capture := start(func() error {
@@ -336,6 +341,12 @@ func (v *service) run(ctx context.Context) error {
 		}
 		return v.phones.run()
 	})
+	audit := start(func() error {
+		if v.session.audit == nil {
+			return nil
+		}
+		return v.session.audit.run(auditCtx)
+	})
 	admin := start(func() error {
 		if v.commands == nil {
 			return nil
@@ -355,6 +366,8 @@ func (v *service) run(ctx context.Context) error {
 	<-pages
 	<-phones
 	<-admin
+	stopAudit()
+	<-audit
 	stopMail()
 	<-mail
 	stopEngine()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"perch/discovery"
@@ -16,18 +17,22 @@ import (
 // shelf is the portal's way to the phones that wait.
 type shelf struct{ session *session }
 
-// siteOf returns the site that an admin is of, "" for all of them.
-func (x *shelf) siteOf(reader string) (site string) {
+// siteOf returns the site that an admin is of, "" for all of them; false for who is none.
+func (x *shelf) siteOf(reader string) (site string, is bool) {
 	x.session.engine.Read(func(d *provisioning.Directory) {
 		u, _ := d.User(reader)
-		site = u.Site
+		site, is = u.Site, u.Role == provisioning.Admin
 	})
-	return site
+	return site, is
 }
 
 // WaitingPhones implements portal.Phones.
 func (x *shelf) WaitingPhones(reader string) (out portal.Waiting) {
-	mine, now := x.siteOf(reader), time.Now()
+	mine, is := x.siteOf(reader)
+	if !is {
+		return out
+	}
+	now := time.Now()
 	windows := map[discovery.MAC]serve.Window{}
 	if w, err := x.session.openWindows(); err == nil {
 		for _, o := range w.List(now) {
@@ -38,12 +43,13 @@ func (x *shelf) WaitingPhones(reader string) (out portal.Waiting) {
 			}
 		}
 	}
-	for _, w := range x.session.waiting(now) {
+	list, _ := x.session.waiting(now)
+	for _, w := range list {
 		if _, open := windows[w.MAC]; open || mine != "" && w.Site != mine {
 			continue
 		}
 		out.Phones = append(out.Phones, portal.WaitingPhone{
-			MAC: w.MAC, Listed: w.Why == waitsForget, Vendor: w.Vendor, Model: w.Model, Firmware: w.Firmware, Label: w.Label, Site: w.Site,
+			MAC: w.MAC, Listed: w.Why != waitsNew, First: w.Why == waitsFirst, Vendor: w.Vendor, Model: w.Model, Firmware: w.Firmware, Label: w.Label, Site: w.Site,
 			Source: w.Source, Asked: w.By != "heard", Last: w.Last,
 		})
 	}
@@ -55,20 +61,19 @@ const adoptFor = time.Hour
 
 // Adopt implements portal.Phones.
 func (x *shelf) Adopt(ctx context.Context, p provisioning.Phone, by string) error {
-	var found *waitingPhone
-	for _, w := range x.session.waiting(time.Now()) {
-		if mine := x.siteOf(by); w.MAC == p.MAC && (mine == "" || w.Site == mine) {
-			found = &w
-		}
-	}
-	if found == nil {
+	mine, is := x.siteOf(by)
+	w, waits := x.session.waits(p.MAC)
+	if !is || !waits || mine != "" && w.Site != mine {
 		return &gateway.Refusal{What: fmt.Sprintf("%s does not wait any more", p.MAC), Do: "load the page again"}
 	}
+	if err := x.ofSite(&p, mine); err != nil {
+		return err
+	}
 	var err error
-	if found.Why == waitsForget {
-		_, err = x.session.openWindow(p.MAC, windowAsk{For: adoptFor}, by)
-	} else {
+	if w.Why == waitsNew {
 		_, _, err = x.session.addPhone(ctx, p, windowAsk{For: adoptFor}, by)
+	} else {
+		_, err = x.session.openWindow(p.MAC, windowAsk{For: adoptFor}, by)
 	}
 	if err == nil || errors.Is(err, errFailing) || errors.Is(err, errNotDurable) {
 		return err
@@ -80,5 +85,34 @@ func (x *shelf) Adopt(ctx context.Context, p provisioning.Phone, by string) erro
 	if errors.As(err, &faults) {
 		return &gateway.Refusal{What: oneLine(err.Error()), Do: "correct it"}
 	}
+	return err
+}
+
+// ofSite refuses users and lines of other sites than an admin's own: with a line goes its
+// password. A line is of the sites of the phones and the users that have it.
+func (x *shelf) ofSite(p *provisioning.Phone, site string) (err error) {
+	if site == "" {
+		return nil
+	}
+	x.session.engine.Read(func(d *provisioning.Directory) {
+		user := func(email string) bool {
+			u, _ := d.User(email)
+			return u.Site == site
+		}
+		for _, email := range p.Users {
+			if !user(email) {
+				err = &gateway.Refusal{What: email + " is no user of your site", Do: "ask an admin of all sites"}
+			}
+		}
+		for _, a := range p.AORs {
+			ours := slices.ContainsFunc(d.UsersOfAOR(a), user) || slices.ContainsFunc(d.PhonesOfAOR(a), func(m discovery.MAC) bool {
+				other, _ := d.Phone(m)
+				return other.Site == site
+			})
+			if !ours {
+				err = &gateway.Refusal{What: fmt.Sprintf("%s is no line of your site", a), Do: "ask an admin of all sites"}
+			}
+		}
+	})
 	return err
 }

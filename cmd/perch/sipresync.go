@@ -48,13 +48,15 @@ func (r *resyncs) take(x proxy.Resynced) {
 }
 
 // resync asks a phone to look for its configuration again. Sent is 0 if it is not
-// registered through Perch, and status, of its first answer, if it did not answer.
+// registered through Perch, less if the SIP path does not answer, and status, of the phone's
+// first answer, if it did not.
 func (k *sipKeeper) resync(ctx context.Context, phone string, reboot bool) (sent, status int) {
 	id, told := k.resyncs.begin()
 	defer k.resyncs.end(id)
 	k.send(&callerNews{Resync: []proxy.Resync{{ID: id, Phone: phone, Reboot: reboot}}})
 	ctx, cancel := context.WithTimeout(ctx, resyncWait)
 	defer cancel()
+	sent = -1
 	for known := false; ; {
 		select {
 		case <-ctx.Done():

@@ -258,16 +258,18 @@ func sign(r request, who string) {
 		by(&r.Decision.By)
 	case *ackRequest:
 		by(&r.Acknowledgement.By)
-	case *windowRequest:
-		by(&r.By)
+	case *windowRequest: // these nobody does for somebody else
+		r.By = who
 	case *addPhoneRequest:
-		by(&r.By)
+		r.By = who
 	case *replacePhoneRequest:
-		by(&r.By)
+		r.By = who
 	case *removePhoneRequest:
-		by(&r.By)
+		r.By = who
 	case *rotateRequest:
-		by(&r.By)
+		r.By = who
+	case *importRequest:
+		r.By = who
 	case *disownRequest:
 		by(&r.By)
 	case *objectRequest:

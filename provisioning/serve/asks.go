@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"perch/discovery"
 	"perch/provisioning"
@@ -81,8 +82,15 @@ func (a *Asks) note(ask Asking, now time.Time) {
 	}
 }
 
-// short bounds what somebody says.
-func short(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxName)], "?") }
+// short bounds what somebody says, and leaves out what cannot be printed.
+func short(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(s[:min(len(s), maxName)], ""))
+}
 
 // forget forgets a phone that proved which it is.
 func (a *Asks) forget(m discovery.MAC) {

@@ -47,6 +47,7 @@ const (
 	Removed  What = "removed"  // a phone
 	Replaced What = "replaced" // a phone, by another one
 	Rotated  What = "rotated"  // the secret of a line
+	Imported What = "imported" // rows of the directory
 )
 
 // Audit is the log: lines of JSON, each with a hash over the line before it and itself, so that
@@ -120,13 +121,13 @@ func (a *Audit) Append(entries ...Entry) error {
 	last := a.last
 	for i := range entries {
 		e := &entries[i]
-		e.Time = e.Time.UTC().Truncate(time.Millisecond)
-		line, err := unhashed(e)
+		e.Time, e.Hash = e.Time.UTC().Truncate(time.Millisecond), ""
+		line, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
 		last = hashOf(last, line)
-		b = append(append(append(b, line[:len(line)-len(noHash)]...), last...), "\"}\n"...)
+		b = append(append(append(b, line[:len(line)-len(noHash)]...), last...), noHash+"\n"...)
 	}
 	if a.size > 0 && a.size+int64(len(b)) > maxAuditFile {
 		if err := a.turn(); err != nil {
@@ -151,18 +152,29 @@ func seek(f *os.File, to int64) error {
 
 // turn begins a new file; the oldest goes.
 func (a *Audit) turn() error {
-	for n := maxAuditFiles - 1; n > 0; n-- {
-		if err := os.Rename(auditName(a.name, n-1), auditName(a.name, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	f, err := os.OpenFile(a.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	next := a.name + ".new"
+	f, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600) // before any other goes
 	if err != nil {
 		return err
+	}
+	for n := maxAuditFiles - 1; n > 0; n-- {
+		if err := os.Rename(auditName(a.name, n-1), auditName(a.name, n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, f.Close())
+		}
+	}
+	if err := os.Rename(next, a.name); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	err = a.file.Close()
 	a.file, a.size = f, 0
 	return err
+}
+
+// Read is ReadAudit of this log, while nothing is written.
+func (a *Audit) Read(f func(Entry)) (altered error, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return ReadAudit(a.name, f)
 }
 
 // Close closes the log.
@@ -172,14 +184,16 @@ func (a *Audit) Close() error {
 	return a.file.Close()
 }
 
-// noHash is how a line ends without its hash.
+// noHash is what stands behind the hash, which is the last of a line.
 const noHash = `"}`
 
-// unhashed is the line of an entry without its hash.
-func unhashed(e *Entry) ([]byte, error) {
-	x := *e
-	x.Hash = ""
-	return json.Marshal(&x)
+// unhashed is a line as it was without its hash; nil if it is none.
+func unhashed(line []byte, hash string) []byte {
+	text, ok := bytes.CutSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte(hash+noHash))
+	if !ok || hash == "" {
+		return nil
+	}
+	return append(bytes.Clone(text), noHash...)
 }
 
 // hashOf is the hash of a line without one, behind another one's.
@@ -212,8 +226,8 @@ func ReadAudit(name string, f func(Entry)) (altered error, err error) {
 			}
 			var e Entry
 			bad := json.Unmarshal(line, &e)
-			text, err := unhashed(&e)
-			if bad == nil && !first && (err != nil || hashOf(last, text) != e.Hash) {
+			text := unhashed(line, e.Hash)
+			if bad == nil && (text == nil || !first && hashOf(last, text) != e.Hash) {
 				bad = errors.New("it is not what was written, or the line before it is not")
 			}
 			if bad != nil && altered == nil {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -161,11 +162,20 @@ func TestLets(t *testing.T) {
 	if status != "403" || strings.Contains(body, secret) || len(handed) != 0 || len(refused) != 1 || refused[0].Level != Password {
 		t.Errorf("got %s %q, refused %+v, handed %+v", status, body, refused, handed)
 	}
-	for range 30 {
+	for range 30 { // a phone that waits asks again and again
 		curl(t, url+"/001565aabbcc.cfg")
+	}
+	if blocked != 0 {
+		t.Fatal("a phone that waits is blocked")
+	}
+	for i := range 30 {
+		curl(t, fmt.Sprintf("%s/001565aa00%02x.cfg", url, i))
 	}
 	if blocked != 1 || s.Blocked() != 1 {
 		t.Errorf("told %d times, %d blocked", blocked, s.Blocked())
+	}
+	if s.Unblock(netip.MustParseAddr("127.0.0.1")); s.Blocked() != 0 {
+		t.Error("an admin cannot let it be heard again")
 	}
 }
 

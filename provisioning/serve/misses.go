@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,10 +12,14 @@ import (
 type misses struct {
 	mu sync.Mutex
 	by map[netip.Prefix]*missing
+
+	hash maphash.Seed
 }
 
 type missing struct {
-	count   int // names that are none, wrong passwords, and phones that did not say theirs yet
+	seen    [maxMisses]uint64 // what it missed last: the same once more is no guess
+	count   int               // names that are none, wrong passwords, and phones that did not say theirs yet
+	next    int               // in seen
 	began   time.Time
 	blocked time.Time // until when it is
 	proved  time.Time // when a phone of its proved last which it is
@@ -48,6 +54,9 @@ func (m *misses) of(a netip.Addr, now time.Time) *missing {
 	x := m.by[k]
 	switch {
 	case x == nil:
+		if m.by == nil {
+			m.by = map[netip.Prefix]*missing{}
+		}
 		if len(m.by) >= maxSources {
 			m.halve(now)
 		}
@@ -80,11 +89,17 @@ func (m *misses) blocked(a netip.Addr, now time.Time) bool {
 }
 
 // note counts a miss, and reports whether it was the last that the source has, and until when
-// it is not heard then.
-func (m *misses) note(a netip.Addr, now time.Time) (until time.Time, blocked bool) {
+// it is not heard then. What it asked for counts once: a phone that waits asks again and again.
+func (m *misses) note(a netip.Addr, what string, now time.Time) (until time.Time, blocked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x, most := m.of(a, now), maxMisses
+	if sum := maphash.String(m.seed(), what); slices.Contains(x.seen[:], sum) {
+		return time.Time{}, false
+	} else {
+		x.seen[x.next%maxMisses] = sum
+		x.next++
+	}
 	if !x.proved.IsZero() && now.Sub(x.proved) < provedFor {
 		most = maxOfSite
 	}
@@ -94,6 +109,20 @@ func (m *misses) note(a netip.Addr, now time.Time) (until time.Time, blocked boo
 	first := !now.Before(x.blocked)
 	x.blocked = now.Add(blockFor)
 	return x.blocked, first
+}
+
+func (m *misses) seed() maphash.Seed {
+	if m.hash == (maphash.Seed{}) {
+		m.hash = maphash.MakeSeed()
+	}
+	return m.hash
+}
+
+// unblock lets a source be heard again.
+func (m *misses) unblock(a netip.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.by, sourceKey(a))
 }
 
 // count returns how many sources are blocked.

@@ -28,7 +28,11 @@ type PnP struct {
 	Allow []netip.Prefix // of phones
 	Asks  *Asks          // if they are not nil, note who asks
 	Log   *slog.Logger
+	// Blocked, if it is not nil, is told of each source that asks for too many phones that
+	// nobody has listed.
+	Blocked func(source netip.Addr, until time.Time)
 
+	misses misses
 	mu     sync.Mutex
 	last   map[netip.Addr]time.Time // when an address was answered
 	others map[netip.Addr]time.Time // when another server was told of
@@ -94,8 +98,17 @@ func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 		return
 	}
 	p.Asks.note(Asking{MAC: s.mac, By: "pnp", Source: from.Addr(), Vendor: provisioning.Vendor(s.vendor), Model: s.model, Firmware: s.version}, time.Now())
+	if p.misses.blocked(from.Addr(), time.Now()) {
+		return
+	}
 	url := p.URL(s.mac)
-	if url == "" || !p.due(from.Addr(), time.Now()) {
+	if url == "" {
+		if until, now := p.misses.note(from.Addr(), User(s.mac), time.Now()); now && p.Blocked != nil {
+			p.Blocked(from.Addr(), until)
+		}
+		return
+	}
+	if !p.due(from.Addr(), time.Now()) {
 		return
 	}
 	ours := fmt.Sprintf("%s:%d", address(from), out.LocalAddr().(*net.UDPAddr).Port)

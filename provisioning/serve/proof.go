@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -21,14 +23,37 @@ const realm = "perch"
 const nonceLife = 10 * time.Minute
 
 // proves reports how a request proves that it is of a phone; 0 if it does not.
-func (s *Server) proves(r *http.Request, m discovery.MAC) Level {
-	if len(r.TLS.VerifiedChains) > 0 && certifies(r.TLS.VerifiedChains[0][0], m) {
-		return Certificate
+func (s *Server) proves(r *http.Request, m discovery.MAC, source netip.Addr) Level {
+	if shown := r.TLS.PeerCertificates; len(shown) > 0 && s.cfg.Vendors != nil {
+		err := s.certified(shown, m)
+		if err == nil {
+			return Certificate
+		}
+		if s.cfg.Mismatch != nil {
+			s.cfg.Mismatch(m, source, shown[0], err)
+		}
 	}
 	if s.proved(r, m) {
 		return Password
 	}
 	return 0
+}
+
+var errOtherPhone = errors.New("it is of another phone")
+
+// certified returns nil if a certificate, with those between it and the authority behind it,
+// is of a vendor's and of a phone. A phone that shows another one may still have its password,
+// so this is no matter of the handshake.
+func (s *Server) certified(shown []*x509.Certificate, m discovery.MAC) error {
+	between := x509.NewCertPool()
+	for _, c := range shown[1:] {
+		between.AddCert(c)
+	}
+	_, err := shown[0].Verify(x509.VerifyOptions{Roots: s.cfg.Vendors(), Intermediates: between, CurrentTime: s.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err == nil && !certifies(shown[0], m) {
+		err = errOtherPhone
+	}
+	return err
 }
 
 // certifies reports whether a certificate, which one of the vendors' authorities has signed,

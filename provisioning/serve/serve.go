@@ -19,8 +19,10 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base32"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -84,9 +86,9 @@ type Config struct {
 	// Key is what passwords are made with. With another one no phone has its password any
 	// more.
 	Key [32]byte
-	// Own returns a file of a listed phone by the name that it asks for; false if there is
-	// none.
-	Own func(m discovery.MAC, name string) (File, bool)
+	// Own returns a file of a listed phone by the name that it asks for; ErrNoFile if there is
+	// none, and another error if it cannot be made.
+	Own func(m discovery.MAC, name string) (File, error)
 	// Common returns what a vendor's phones may all have: the common file, or what names it.
 	Common func(v provisioning.Vendor, kind settings.Kind) (File, bool)
 	// Windows, if they are not nil, are open for phones that have no password yet.
@@ -100,6 +102,11 @@ type Config struct {
 	Refused func(Handed)
 	// Blocked, if it is not nil, is told of each source that guesses. It must not block.
 	Blocked func(source netip.Addr, until time.Time)
+	// Vendors, if it is not nil, returns the authorities of vendors, which certify phones.
+	Vendors func() *x509.CertPool
+	// Mismatch, if it is not nil, is told of a certificate that is no proof of the phone whose
+	// file is asked for, and why. It must not block.
+	Mismatch func(m discovery.MAC, source netip.Addr, c *x509.Certificate, why error)
 	// Asks, if they are not nil, note the phones that do not prove which they are.
 	Asks *Asks
 	Log  *slog.Logger
@@ -119,6 +126,9 @@ func New(cfg Config) *Server {
 	}
 	return &Server{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, now: time.Now}
 }
+
+// ErrNoFile reports that a phone has no such file.
+var ErrNoFile = errors.New("no such file")
 
 // User is the name by which a phone fetches its file.
 func User(m discovery.MAC) string { return strings.ReplaceAll(m.String(), ":", "") }
@@ -152,19 +162,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name := r.URL.Path
 	if len(name) > maxName || strings.ContainsAny(name, "\x00\\") || strings.Contains(name, "..") {
-		s.miss(w, source)
+		s.miss(w, source, name)
 		return
 	}
 	asked, ok := settings.Parse(name, "")
 	switch {
 	case !ok:
-		s.miss(w, source)
+		s.miss(w, source, name)
 	case asked.Kind == settings.Absent: // a phone asks for it all the same
 		http.NotFound(w, r)
 	case asked.Kind.Open():
 		f, ok := s.cfg.Common(asked.Vendor, asked.Kind)
-		if !ok {
-			s.miss(w, source)
+		if !ok { // the admin is told why
+			http.Error(w, "not now", http.StatusServiceUnavailable)
 			return
 		}
 		s.send(w, r, f)
@@ -178,15 +188,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Asked, source netip.Addr) {
 	if r.TLS == nil { // nothing secret goes in the clear
 		s.cfg.Asks.note(Asking{MAC: asked.MAC, By: "http", Source: source, Agent: r.UserAgent()}, s.now())
-		s.miss(w, source)
+		s.miss(w, source, User(asked.MAC))
 		return
 	}
-	level, open := s.proves(r, asked.MAC), s.cfg.Windows.lets(asked.MAC, source, s.now())
+	level, open := s.proves(r, asked.MAC, source), s.cfg.Windows.lets(asked.MAC, source, s.now())
 	if level == 0 && open {
 		level = Opened
 	}
+	if open { // which is for all of it, once
+		for _, h := range []string{"Range", "If-Range", "If-None-Match", "If-Match"} {
+			r.Header.Del(h)
+		}
+	}
 	if level == 0 {
-		s.noteMiss(source) // a phone begins so, and is forgiven when it proves who it is
+		s.noteMiss(source, User(asked.MAC)+" "+r.Header.Get("Authorization")) // a phone begins so, and is forgiven when it proves who it is
 		s.cfg.Asks.note(Asking{MAC: asked.MAC, By: "https", Source: source, Agent: r.UserAgent()}, s.now())
 		w.Header().Set("WWW-Authenticate", s.challenge())
 		http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -200,9 +215,16 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		http.Error(w, "not by its "+level.String(), http.StatusForbidden)
 		return
 	}
-	f, ok := s.cfg.Own(asked.MAC, r.URL.Path)
-	if !ok { // it has the key's password and is not listed: it was
+	if level != Opened {
+		s.misses.forgive(source, s.now())
+	}
+	f, err := s.cfg.Own(asked.MAC, r.URL.Path)
+	if errors.Is(err, ErrNoFile) { // it has the key's password and is not listed: it was
 		http.NotFound(w, r)
+		return
+	}
+	if err != nil { // the admin is told why
+		http.Error(w, "not now", http.StatusServiceUnavailable)
 		return
 	}
 	s.misses.forgive(source, s.now())
@@ -242,17 +264,20 @@ func (c *counted) Write(b []byte) (int, error) {
 }
 
 // miss answers a name that is none.
-func (s *Server) miss(w http.ResponseWriter, source netip.Addr) {
-	s.noteMiss(source)
+func (s *Server) miss(w http.ResponseWriter, source netip.Addr, what string) {
+	s.noteMiss(source, what)
 	http.Error(w, "not found", http.StatusNotFound)
 }
 
 // noteMiss counts a miss, and tells of a source that has too many.
-func (s *Server) noteMiss(source netip.Addr) {
-	if until, now := s.misses.note(source, s.now()); now && s.cfg.Blocked != nil {
+func (s *Server) noteMiss(source netip.Addr, what string) {
+	if until, now := s.misses.note(source, what, s.now()); now && s.cfg.Blocked != nil {
 		s.cfg.Blocked(source, until)
 	}
 }
+
+// Unblock lets a source be heard again: an admin knows it.
+func (s *Server) Unblock(source netip.Addr) { s.misses.unblock(source) }
 
 // Blocked returns how many sources are not heard now.
 func (s *Server) Blocked() int { return s.misses.count(s.now()) }

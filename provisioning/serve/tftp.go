@@ -36,8 +36,6 @@ const (
 	maxTransfersOfSource = 4
 )
 
-var errNoFile = errors.New("no such file")
-
 // NewTFTP returns a server for phones in some networks.
 func NewTFTP(cfg Config, allow []netip.Prefix) *TFTP {
 	return &TFTP{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, allow: allow, by: map[netip.Addr][]*transfer{}}
@@ -76,7 +74,10 @@ func (t *TFTP) serves(c net.PacketConn) bool {
 	return true
 }
 
-// Shutdown closes the socket, and lets the transfers end that go on.
+// tftpEnd is how long a transfer goes on at the end: whoever waits for it asks again.
+const tftpEnd = time.Second
+
+// Shutdown closes the socket, and lets the transfers end that go on and are quick.
 func (t *TFTP) Shutdown() {
 	t.mu.Lock()
 	t.ended = true
@@ -85,7 +86,7 @@ func (t *TFTP) Shutdown() {
 	}
 	t.mu.Unlock()
 	t.cut(func(x *transfer) bool { return !x.isAnswered() })
-	defer time.AfterFunc(tftpPatience, func() { t.cut(func(*transfer) bool { return true }) }).Stop()
+	defer time.AfterFunc(tftpEnd, func() { t.cut(func(*transfer) bool { return true }) }).Stop()
 	t.group.Wait()
 }
 
@@ -161,18 +162,20 @@ func (t *TFTP) end(x *transfer) {
 func (t *TFTP) read(source netip.Addr, name string) (io.ReadSeeker, error) {
 	asked, ok := settings.Parse(name, "")
 	if ok && asked.Kind == settings.Absent {
-		return nil, errNoFile
+		return nil, ErrNoFile
 	}
 	if ok && !asked.Kind.Open() {
 		t.cfg.Asks.note(Asking{MAC: asked.MAC, By: "tftp", Source: source}, time.Now())
 	}
 	if !ok || len(name) > maxName || !asked.Kind.Open() {
-		t.misses.note(source, time.Now())
-		return nil, errNoFile
+		if until, now := t.misses.note(source, name, time.Now()); now && t.cfg.Blocked != nil {
+			t.cfg.Blocked(source, until)
+		}
+		return nil, ErrNoFile
 	}
 	f, ok := t.cfg.Common(asked.Vendor, asked.Kind)
 	if !ok {
-		return nil, errNoFile
+		return nil, ErrNoFile
 	}
 	return bytes.NewReader(f.Body), nil
 }
