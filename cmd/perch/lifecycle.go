@@ -131,7 +131,16 @@ func (s *session) siteOf(a netip.Addr) string {
 	if _, site, ok := strings.Cut(s.config.sipPart(a), ":"); ok {
 		return site
 	}
-	return s.config.Site
+	site := s.config.Site
+	s.engine.Read(func(d *provisioning.Directory) {
+		best := -1
+		for _, x := range d.Sites() {
+			if sub, ok := d.SiteSubnet(x.ID, a); ok && sub.Bits() > best {
+				best, site = sub.Bits(), x.ID
+			}
+		}
+	})
+	return site
 }
 
 // windowAsk says for how long, and for which network, a phone's window is to be open; no
