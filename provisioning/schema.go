@@ -84,8 +84,8 @@ func sitesSchema() schema[Site] {
 			s.Timezone = cell
 			return nil
 		}, func(s *Site) string { return s.Timezone }},
-		list("subnets", func(s *Site) *[]netip.Prefix { return &s.Subnets }, parsePrefix, netip.Prefix.String),
-		list("ignore_subnets", func(s *Site) *[]netip.Prefix { return &s.IgnoreSubnets }, parsePrefix, netip.Prefix.String),
+		list("subnets", func(s *Site) *[]netip.Prefix { return &s.Subnets }, ParsePrefix, netip.Prefix.String),
+		list("ignore_subnets", func(s *Site) *[]netip.Prefix { return &s.IgnoreSubnets }, ParsePrefix, netip.Prefix.String),
 	}}
 }
 
@@ -241,7 +241,7 @@ func relayID[T any](name string, field func(*T) *discovery.Hex) column[T] {
 
 func prefix[T any](name string, field func(*T) *netip.Prefix) column[T] {
 	return column[T]{
-		name, func(row *T, cell string) (err error) { *field(row), err = parsePrefix(cell); return err },
+		name, func(row *T, cell string) (err error) { *field(row), err = ParsePrefix(cell); return err },
 		func(row *T) string { return matcher.FormatPrefix(*field(row)) },
 	}
 }
@@ -282,8 +282,8 @@ func dotAtom(s string) bool {
 	return !dot
 }
 
-// parsePrefix reads a prefix, or an address as the prefix of itself alone.
-func parsePrefix(s string) (netip.Prefix, error) {
+// ParsePrefix reads a prefix, or an address as the prefix of itself alone.
+func ParsePrefix(s string) (netip.Prefix, error) {
 	if strings.IndexByte(s, '/') < 0 {
 		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
 			a = a.Unmap()

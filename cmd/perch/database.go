@@ -110,7 +110,7 @@ type noDatabase struct{ name string }
 
 func (n *noDatabase) Error() string { return n.name + ": no such database" }
 func (n *noDatabase) Hint() string {
-	hint := "replay captures into it first: perch replay -db FILE CAPTURE"
+	hint := "import into it, or serve it: perch import, perch serve; or replay captures: perch replay -db FILE CAPTURE"
 	if !filepath.IsAbs(n.name) {
 		hint += "; if it is elsewhere, such as where serve runs, go there or name it in full"
 	}

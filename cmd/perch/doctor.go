@@ -45,6 +45,9 @@ func (c *doctorCmd) Run(env *environment) error {
 	if err := forbidden(c.socket(&conf)); err != nil {
 		return err
 	}
+	if len(conf.Capture) == 0 && len(conf.SIP.Listen)+len(conf.Provision.Listen) > 0 {
+		return withHint(errors.New("serve is not running"), "start it (perch serve): doctor asks it how the SIP path and the phones are")
+	}
 	if len(conf.Capture) == 0 {
 		return errNoCapture()
 	}
@@ -141,7 +144,7 @@ func (p *probe) wires() []discovery.Wire {
 type doctorRequest struct{ JSON bool }
 
 func (r *doctorRequest) carryOut(ctx context.Context, s *session, env *environment) error {
-	if s.ears == nil && s.path == nil {
+	if s.ears == nil && s.path == nil && s.phones == nil {
 		return errNoCapture()
 	}
 	whole := ailments(&s.config, s.hasSite)
@@ -157,9 +160,9 @@ func (r *doctorRequest) carryOut(ctx context.Context, s *session, env *environme
 		if err := r.printPath(env.stdout, d, len(reports) > 0); err != nil {
 			return err
 		}
-		if len(reports) == 0 {
-			return r.printWhole(env.stdout, whole)
-		}
+	}
+	if len(reports) == 0 {
+		return r.printWhole(env.stdout, whole)
 	}
 	return r.print(env.stdout, reports, whole)
 }
@@ -199,7 +202,9 @@ func (r *doctorRequest) print(out io.Writer, reports []earReport, whole []sympto
 // printWhole writes what ails Perch as a whole, if anything does.
 func (r *doctorRequest) printWhole(out io.Writer, whole []symptom) error {
 	switch {
+	case len(whole) == 0 && r.JSON:
 	case len(whole) == 0:
+		fmt.Fprintln(out, "nothing else is amiss")
 	case r.JSON:
 		return json.NewEncoder(out).Encode(struct {
 			Findings []symptom `json:"findings"`

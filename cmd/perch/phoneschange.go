@@ -17,13 +17,22 @@ import (
 	"perch/sip"
 )
 
+// network is a prefix on the command line.
+type network struct{ netip.Prefix }
+
+// UnmarshalText reads it.
+func (n *network) UnmarshalText(b []byte) (err error) {
+	n.Prefix, err = provisioning.ParsePrefix(string(b))
+	return err
+}
+
 // windowFlags say for how long a phone may fetch without its password, and from where.
 type windowFlags struct {
 	For     time.Duration `help:"How long it may fetch its configuration without its password." default:"1h"`
-	Network netip.Prefix  `help:"From where alone, 0.0.0.0/0 for anywhere (default: the subnet it waits in)." placeholder:"PREFIX"`
+	Network network       `help:"From where alone, 0.0.0.0/0 for anywhere (default: the subnet it waits in)." placeholder:"PREFIX"`
 }
 
-func (f *windowFlags) window() windowAsk { return windowAsk{f.For, f.Network} }
+func (f *windowFlags) window() windowAsk { return windowAsk{f.For, f.Network.Prefix} }
 
 // phoneFlags are what is said of a phone.
 type phoneFlags struct {
@@ -76,7 +85,7 @@ type phonesAddCmd struct {
 	phoneFlags
 	Open    bool          `help:"It may fetch its configuration now, without a password."`
 	For     time.Duration `help:"With -open: how long." default:"1h"`
-	Network netip.Prefix  `help:"With -open: from where alone (default: anywhere)." placeholder:"PREFIX"`
+	Network network       `help:"With -open: from where alone (default: anywhere)." placeholder:"PREFIX"`
 	JSON    bool          `name:"json" help:"Print it as JSON."`
 }
 
@@ -88,7 +97,7 @@ func (c *phonesAddCmd) Run(env *environment) error {
 	}
 	r := &addPhoneRequest{Phone: p, By: operator(), JSON: c.JSON}
 	if c.Open {
-		r.Window = windowAsk{c.For, c.Network}
+		r.Window = windowAsk{c.For, c.Network.Prefix}
 	}
 	return c.ask(env, "phones/add", r, refuseMissing)
 }

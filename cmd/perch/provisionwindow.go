@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -40,7 +39,7 @@ func (s *session) openWindows() (*serve.Windows, error) {
 type provisionOpenCmd struct {
 	databaseFlags
 	MAC     string        `arg:"" name:"mac" help:"Of a listed phone whose vendor is known."`
-	Network netip.Prefix  `help:"From where alone." placeholder:"PREFIX"`
+	Network network       `help:"From where alone." placeholder:"PREFIX"`
 	For     time.Duration `help:"How long." default:"1h"`
 	JSON    bool          `name:"json" help:"Print it as JSON."`
 }
@@ -50,7 +49,7 @@ func (c *provisionOpenCmd) Run(env *environment) error {
 	if c.For <= 0 {
 		return withHint(fmt.Errorf("-for %v", c.For), "say for how long, as 1h")
 	}
-	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Ask: windowAsk{c.For, c.Network}, By: operator(), JSON: c.JSON}, refuseMissing)
+	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Ask: windowAsk{c.For, c.Network.Prefix}, By: operator(), JSON: c.JSON}, refuseMissing)
 }
 
 type provisionShutCmd struct {
