@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"perch/discovery"
+	"perch/provisioning"
 	"perch/provisioning/serve"
 )
 
@@ -34,6 +38,124 @@ func (s *session) openWindows() (*serve.Windows, error) {
 		return nil, withHint(fmt.Errorf("the windows of phones: %w", err), "remove the file: then none is open")
 	}
 	return serve.NewWindows(list, func(l []serve.Window) error { return writeSynced(s.windowFile(), l) }), nil
+}
+
+// windowAsk says for how long, and for which network, a phone's window is to be open; no
+// time: it stays as it is.
+type windowAsk struct {
+	For     time.Duration
+	Network netip.Prefix
+}
+
+// maxWindow is how long a window is open at most.
+const maxWindow = 7 * 24 * time.Hour
+
+func (w *windowAsk) check() error {
+	if w.For < 0 || w.For > maxWindow {
+		return withHint(fmt.Errorf("-for %v", w.For), "a week at most: as long as a window is open whoever names the phone gets its passwords")
+	}
+	return nil
+}
+
+// errNoWindow reports that a site takes other proof alone.
+type errNoWindow struct{ site string }
+
+func (e *errNoWindow) Error() string {
+	return fmt.Sprintf("site %q opens no windows: its phones prove which they are otherwise", e.site)
+}
+
+func (e *errNoWindow) Hint() string {
+	return "provision: {levels: [...]} says how its phones may prove which they are"
+}
+
+// canOpen reports whether a phone of a site may have a window: nil if it may.
+func (s *session) canOpen(site string) error {
+	if levels := s.config.Provision.of(site).Levels; !slices.Contains(levels, serve.Opened) {
+		return &errNoWindow{site}
+	}
+	if !slices.ContainsFunc(s.config.Provision.Listen, func(l string) bool { return strings.HasPrefix(l, "https:") }) {
+		return withHint(errors.New("no phone fetches its own configuration here"), "passwords go by HTTPS alone: provision: {listen: [\"https:0.0.0.0:8443\"], tls: ...}, and start serve again")
+	}
+	return nil
+}
+
+// openWindow lets a phone fetch its files once without its password. Whoever asks for it is
+// heard again, if it had asked too often.
+func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve.Window, err error) {
+	p, err := s.phone(m)
+	if err != nil {
+		return x, err
+	}
+	if err := ask.check(); err != nil {
+		return x, err
+	}
+	if p.Vendor == "" {
+		return x, withHint(fmt.Errorf("%s is not listed with its vendor", m), "list it in phones.csv with vendor, model and aors, and import that")
+	}
+	if err := s.canOpen(p.Site); err != nil {
+		return x, err
+	}
+	w, err := s.openWindows()
+	if err != nil {
+		return x, err
+	}
+	if !ask.Network.IsValid() {
+		ask.Network = s.networkOf(m)
+	}
+	x = serve.Window{MAC: m, Network: ask.Network, Until: time.Now().Add(ask.For).Truncate(time.Second).UTC(), By: by}
+	if err := w.Open(x); err != nil {
+		return x, withHint(err, "see that the directory of the database can be written")
+	}
+	if s.phones != nil {
+		for _, a := range s.phones.asks.List(time.Now()) {
+			if a.MAC == m {
+				s.phones.pages.Unblock(a.Source)
+			}
+		}
+	}
+	note := "until " + stamp(x.Until)
+	if x.Network.IsValid() {
+		note += ", from " + x.Network.String()
+	}
+	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: note})
+}
+
+// networkOf is the subnet in which a phone is, or from which it asked; zero: neither is known.
+func (s *session) networkOf(m discovery.MAC) (p netip.Prefix) {
+	site, from, ok := s.engine.AddressOf(m)
+	if !ok && s.phones != nil {
+		for _, a := range s.phones.asks.List(time.Now()) {
+			if a.MAC == m {
+				site, from, ok = s.siteOf(a.Source), a.Source, true
+			}
+		}
+	}
+	if !ok {
+		return p
+	}
+	bits := 24
+	if from.Is6() {
+		bits = 64
+	}
+	p, _ = from.Prefix(bits) // of bits that it has
+	s.engine.Read(func(d *provisioning.Directory) {
+		if sub, ok := d.SiteSubnet(site, from); ok {
+			p = sub
+		}
+	})
+	return p
+}
+
+// shutWindow takes a window back, and reports whether there was one.
+func (s *session) shutWindow(m discovery.MAC, by string) (was bool, err error) {
+	w, err := s.openWindows()
+	if err != nil {
+		return false, err
+	}
+	if was, err = w.Shut(m, time.Now()); err != nil || !was {
+		return was, err
+	}
+	return true, s.record(serve.Entry{What: serve.WasShut, MAC: m, By: by})
 }
 
 type provisionOpenCmd struct {
