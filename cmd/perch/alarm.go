@@ -4,20 +4,22 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
-
-	"perch/sip/proxy"
 )
 
-// alarms tell somebody of calls for help, as they go out and again when more is
-// known (47 CFR 9.16(b)(2) wants that told where somebody is likely to see it). No
-// call waits for them.
+// alarms tell somebody of what cannot wait: calls for help, as they go out and again when
+// more is known (47 CFR 9.16(b)(2) wants that told where somebody is likely to see it), and
+// sources that guess phones. Neither waits for them.
 type alarms struct {
-	url   string
+	key   string // of the configuration
+	of    string // what they tell of
+	url   string // may hold a secret
 	queue chan []byte
 	log   *slog.Logger
 	http  http.Client
@@ -32,17 +34,18 @@ const (
 	alarmQueue   = 1000
 )
 
-// newAlarms returns what POSTs to a URL; empty: nobody is told.
-func newAlarms(url string, log *slog.Logger) *alarms {
-	return &alarms{url: url, queue: make(chan []byte, alarmQueue), log: log, http: http.Client{Timeout: alarmTimeout}, wait: alarmWait}
+// newAlarms returns what POSTs to the URL that stands at a key of the configuration; empty:
+// nobody is told.
+func newAlarms(key, of, url string, log *slog.Logger) *alarms {
+	return &alarms{key: key, of: of, url: url, queue: make(chan []byte, alarmQueue), log: log, http: http.Client{Timeout: alarmTimeout}, wait: alarmWait}
 }
 
-// raise tells of a call; it does not wait.
-func (a *alarms) raise(c *proxy.EmergencyCall) {
+// raise tells of something, which is a JSON object; it does not wait.
+func (a *alarms) raise(what any) {
 	if a.url == "" {
 		return
 	}
-	b, err := json.Marshal(c)
+	b, err := json.Marshal(what)
 	if err == nil {
 		select {
 		case a.queue <- b:
@@ -51,7 +54,7 @@ func (a *alarms) raise(c *proxy.EmergencyCall) {
 			err = fmt.Errorf("%d others wait to be told", len(a.queue))
 		}
 	}
-	a.log.Error("an emergency call is not told to the webhook", "call", c.ID, "error", err)
+	a.log.Error("the webhook is not told of "+a.of, "error", err)
 }
 
 // run tells in order until ctx ends.
@@ -75,10 +78,10 @@ func (a *alarms) deliver(ctx context.Context, b []byte) {
 			return
 		}
 		if try == alarmTries {
-			a.log.Error("an emergency call could not be told to the webhook", "error", err, "hint", "see what answers at alarm: {webhook: ...}; the log has the call")
+			a.log.Error("the webhook could not be told of "+a.of, "error", err, "hint", "see what answers at "+a.key+"; the log has it, too")
 			return
 		}
-		a.log.Warn("the webhook does not take an emergency call; it is tried again", "error", err, "after", wait)
+		a.log.Warn("the webhook does not take "+a.of+"; it is tried again", "error", err, "after", wait)
 		select {
 		case <-ctx.Done():
 			return
@@ -95,6 +98,9 @@ func (a *alarms) post(ctx context.Context, b []byte) error {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := a.http.Do(r)
+	if broken, is := errors.AsType[*url.Error](err); is {
+		return broken.Err // not where: the URL may hold a secret
+	}
 	if err != nil {
 		return err
 	}

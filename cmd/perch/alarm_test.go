@@ -34,7 +34,7 @@ func TestAlarms(t *testing.T) {
 	}))
 	defer hook.Close()
 	log := &logBuffer{}
-	a := newAlarms(hook.URL, slog.New(slog.NewTextHandler(log, nil)))
+	a := newAlarms("alarm.webhook", "an emergency call", hook.URL+"/hook-secret", slog.New(slog.NewTextHandler(log, nil)))
 	a.wait = time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -53,10 +53,10 @@ func TestAlarms(t *testing.T) {
 	if c := <-got; c.ID != "3" {
 		t.Errorf("got %+v, want the one after the one that was refused each time", c)
 	}
-	if !strings.Contains(log.String(), "could not be told to the webhook") {
+	if !strings.Contains(log.String(), "could not be told of an emergency call") {
 		t.Errorf("the log says\n%s", log)
 	}
 	cancel()
 	<-done
-	newAlarms("", slog.New(slog.DiscardHandler)).raise(&proxy.EmergencyCall{}) // nobody is to be told
+	newAlarms("alarm.webhook", "", "", slog.New(slog.DiscardHandler)).raise(&proxy.EmergencyCall{}) // nobody is to be told
 }

@@ -236,8 +236,10 @@ func parseConfig(name string, b []byte) (config, error) {
 			return c, configFault(name, "sip.sites[%d]: want a prefix and a site", i)
 		}
 	}
-	if u, err := url.Parse(c.Alarm.Webhook); err != nil || c.Alarm.Webhook != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-		return c, configFault(name, "alarm.webhook: want a URL with http:// or https://") // it may hold a secret
+	for _, hook := range []struct{ key, url string }{{"alarm.webhook", c.Alarm.Webhook}, {"provision.webhook", c.Provision.Webhook}} {
+		if u, err := url.Parse(hook.url); err != nil || hook.url != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return c, configFault(name, "%s: want a URL with http:// or https://", hook.key) // it may hold a secret
+		}
 	}
 	if err := c.Provision.check(); err != nil {
 		return c, configFault(name, "%v", err)

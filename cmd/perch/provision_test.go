@@ -8,8 +8,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,6 +158,59 @@ func TestProvisioned(t *testing.T) {
 	}
 	if text := log(); !strings.Contains(text, "a phone fetched its configuration in its window") || strings.Contains(text, "not-a-secret") || strings.Contains(text, password) {
 		t.Errorf("the log says\n%s", text)
+	}
+}
+
+// Who guesses phones is not heard any more, and the admin is told wherever they look.
+func TestGuesses(t *testing.T) {
+	curl := need(t, "curl", "curl")
+	s := newSIPSite(t)
+	told := make(chan string, 9)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		told <- r.URL.Path + " " + string(b)
+	}))
+	defer hook.Close()
+	cert, key := writeServerCertificate(t, s.dir)
+	at := freeAddress(t)
+	s.add("provision: {listen: [\"https:%s\"], tls: {certificate: %q, key: %q}, url: \"https://%s/\", webhook: \"%s/hook-secret\"}\n", at, cert, key, at, hook.URL)
+	s.command("import", filepath.Join(s.dir, "map"))
+	s.serve()
+	status := func(i int) string {
+		t.Helper()
+		out, err := exec.Command(curl, "-s", "--cacert", cert, "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", "-u", "x:y", fmt.Sprintf("https://%s/001565bb%04x.cfg", at, i)).Output()
+		if err != nil {
+			t.Fatalf("curl: %v", err)
+		}
+		return string(out)
+	}
+	for i := range 20 {
+		if got := status(i); got != "401" {
+			t.Fatalf("guess %d: got %s, want 401", i, got)
+		}
+	}
+	if got := status(20); got != "429" {
+		t.Errorf("guess 21: got %s, want 429", got)
+	}
+	select {
+	case got := <-told:
+		if !strings.HasPrefix(got, `/hook-secret {"what":"blocked","source":"127.0.0.1","until":"20`) {
+			t.Errorf("the webhook is told %s", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the webhook is told nothing")
+	}
+	if got := s.command("provision", "audit"); !strings.Contains(got, "blocked") || !strings.Contains(got, "127.0.0.1") {
+		t.Errorf("the audit log says\n%s", got)
+	}
+	if got := s.command("doctor"); !strings.Contains(got, "1 source guesses which phones there are") {
+		t.Errorf("doctor says\n%s", got)
+	}
+	if len(told) > 0 {
+		t.Errorf("the webhook is told once more: %s", <-told)
+	}
+	if b, err := os.ReadFile(s.log.Name()); err != nil || !strings.Contains(string(b), "somebody guesses which phones there are") || strings.Contains(string(b), "hook-secret") {
+		t.Errorf("the log says %v\n%s", err, b)
 	}
 }
 

@@ -28,6 +28,7 @@ type provisionConfig struct {
 	NTP       string             `yaml:"ntp"`
 	Levels    []serve.Level      `yaml:"levels"` // how phones may prove which they are; empty: in any way
 	Firmware  []firmwareConfig   `yaml:"firmware"`
+	Webhook   string             `yaml:"webhook"` // is told of sources that guess
 
 	Sites []provisionSiteConfig `yaml:"sites"`
 }

@@ -40,6 +40,7 @@ type provisioner struct {
 	pnp       serve.PnP
 	asks      *serve.Asks
 	audit     *auditor
+	guesses   *alarms
 	pages     *serve.Server
 
 	certificate *proxy.Certificate              // nil: there is none
@@ -80,6 +81,7 @@ func newProvisioner(s *session, log *slog.Logger) (*provisioner, error) {
 	}
 	p.vendors.Store(pool)
 	p.audit = s.audit
+	p.guesses = newAlarms("provision.webhook", "a source that guesses", c.Webhook, log)
 	p.asks = &serve.Asks{Allow: s.config.SIP.Allow}
 	conf := serve.Config{
 		Key: files.key, Windows: s.windows, Own: p.own, Common: p.common, Lets: p.lets, Handed: p.handed, Refused: p.refused, Blocked: p.blocked,
@@ -260,10 +262,18 @@ func entryOf(what serve.What, h serve.Handed) serve.Entry {
 	return serve.Entry{Time: h.Time, What: what, MAC: h.MAC, Name: h.Name, Level: h.Level, Source: h.Source.String(), Agent: strings.ToValidUTF8(fmt.Sprintf("%.200s", h.Agent), "?")}
 }
 
+// guess is what provision.webhook is told.
+type guess struct {
+	What   serve.What `json:"what"`
+	Source netip.Addr `json:"source"`
+	Until  time.Time  `json:"until"`
+}
+
 // blocked tells of a source that guesses.
 func (p *provisioner) blocked(source netip.Addr, until time.Time) {
 	p.log.Warn("somebody guesses which phones there are, or their passwords; it is not heard for a while", "from", source, "until", until.UTC().Format(time.TimeOnly))
 	p.audit.note(serve.Entry{Time: time.Now(), What: serve.Blocked, Source: source.String(), Note: "until " + until.UTC().Format(time.RFC3339)})
+	p.guesses.raise(guess{serve.Blocked, source, until.UTC()})
 }
 
 // ailments says what an admin should see to.
@@ -293,6 +303,9 @@ func (p *provisioner) run() error {
 		files.Go(func() { _ = p.pnp.Serve(g) })
 	}
 	defer files.Wait()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	files.Go(func() { p.guesses.run(ctx) })
 	failed := make(chan error, len(p.listeners))
 	for _, l := range p.listeners {
 		go func() { failed <- p.web.Serve(l) }()

@@ -69,7 +69,7 @@ const sipInterface = "sip"
 // newSIPKeeper prepares the SIP path of a configuration; beside is what names of
 // files beside the database begin with.
 func newSIPKeeper(c *config, beside string, log *slog.Logger) (*sipKeeper, error) {
-	k := &sipKeeper{alarms: newAlarms(c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, part: c.sipPart, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
+	k := &sipKeeper{alarms: newAlarms("alarm.webhook", "an emergency call", c.Alarm.Webhook, log), shows: newDisplays(c.SIP.Display), sites: c.SIP.Sites, part: c.sipPart, calls: make(chan gateway.EmergencyCall, maxCalls), log: log.With("process", "sip")}
 	key, err := keyBeside(beside + ".sip.key")
 	if err != nil {
 		return nil, withHint(err, "make the directory of the database writable, or name another socket: whose directory is")
