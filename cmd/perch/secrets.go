@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"perch/gateway"
 	"perch/provisioning"
@@ -74,4 +77,23 @@ func (s *session) openSecret(l *provisioning.Line) (string, error) {
 	}
 	password, err := key.Open(l)
 	return password, sealFault(err)
+}
+
+// keyBeside reads a key from a file, and makes one if there is none.
+func keyBeside(name string) (key [32]byte, err error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := rand.Read(key[:]); err != nil {
+			return key, err
+		}
+		return key, os.WriteFile(name, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
+	}
+	if err != nil {
+		return key, err
+	}
+	text, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(text) != len(key) {
+		return key, withHint(fmt.Errorf("%s: holds no key, that is 64 hex digits", name), "put the file back as it was; if it is lost, remove it: what was sealed with it is lost, too")
+	}
+	return [32]byte(text), nil
 }
