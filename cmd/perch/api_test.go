@@ -11,6 +11,8 @@ import (
 func TestAPI(t *testing.T) {
 	curl := need(t, "curl", "curl")
 	s := newSIPSite(t)
+	cert, key := writeServerCertificate(t, s.dir)
+	s.add("provision: {listen: [\"https:%s\"], tls: {certificate: %q, key: %q}, url: \"https://perch.example.com/\"}\n", freeAddress(t), cert, key)
 	s.serve()
 	socket := filepath.Join(s.dir, "s.sock")
 	post := func(name, body string) (status, text string) {
@@ -36,6 +38,10 @@ func TestAPI(t *testing.T) {
 		{"phones/add", `{"phone": {"mac": "x"}}`, "422", `want 12 hex digits`},
 		{"phones/list", `{"sites": "hq"}`, "422", `unknown field`},
 		{"provision/audit", `{"mac": "00:15:65:aa:00:08", "json": true}`, "200", `"by":"cli:`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": 3600000000000}}`, "422", `duration`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "soon"}}`, "422", `\"soon\" is not a duration such as 65s, 5m, 36h or 14d`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "8d"}}`, "422", `-for 192h0m0s`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "1h", "network": "127.0.0.0/24"}, "json": true}`, "200", `"mac":"00:15:65:aa:00:09","network":"127.0.0.0/24"`},
 		{"nothing", `{}`, "422", `no request \"nothing\"`},
 	} {
 		if status, text := post(tc.name, tc.body); status != tc.status || !strings.Contains(text, tc.want) {

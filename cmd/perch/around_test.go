@@ -118,7 +118,7 @@ func TestLintBehaviour(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.openWindow(three, windowAsk{For: time.Hour}, "cli:test"); err != nil {
+	if _, err := s.openWindow(three, windowAsk{For: duration(time.Hour)}, "cli:test"); err != nil {
 		t.Fatal(err)
 	}
 	got := lint()

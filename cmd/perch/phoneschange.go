@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"perch/discovery"
 	"perch/provisioning"
@@ -25,8 +24,8 @@ func (n *network) UnmarshalText(b []byte) (err error) {
 
 // windowFlags say for how long a phone may fetch without its password, and from where.
 type windowFlags struct {
-	For     time.Duration `help:"How long it may fetch its configuration without its password." default:"1h"`
-	Network network       `help:"From where alone, 0.0.0.0/0 for anywhere (default: the subnet it waits in)." placeholder:"PREFIX"`
+	For     duration `help:"How long it may fetch its configuration without its password." default:"1h"`
+	Network network  `help:"From where alone, 0.0.0.0/0 for anywhere (default: the subnet it waits in)." placeholder:"PREFIX"`
 }
 
 func (f *windowFlags) window() windowAsk { return windowAsk{f.For, f.Network.Prefix} }
@@ -80,10 +79,10 @@ type phonesAddCmd struct {
 	databaseFlags
 	MAC string `arg:"" name:"mac" help:"Of the phone; it stands on the box."`
 	phoneFlags
-	Open    bool          `help:"It may fetch its configuration now, without a password."`
-	For     time.Duration `help:"With -open: how long." default:"1h"`
-	Network network       `help:"With -open: from where alone (default: anywhere)." placeholder:"PREFIX"`
-	JSON    bool          `name:"json" help:"Print it as JSON."`
+	Open    bool     `help:"It may fetch its configuration now, without a password."`
+	For     duration `help:"With -open: how long." default:"1h"`
+	Network network  `help:"With -open: from where alone (default: anywhere)." placeholder:"PREFIX"`
+	JSON    bool     `name:"json" help:"Print it as JSON."`
 }
 
 // Run is the command.

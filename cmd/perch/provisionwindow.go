@@ -43,7 +43,7 @@ func (s *session) openWindows() (*serve.Windows, error) {
 // windowAsk says for how long, and for which network, a phone's window is to be open; no
 // time: it stays as it is.
 type windowAsk struct {
-	For     time.Duration
+	For     duration `json:",omitzero"`
 	Network netip.Prefix
 }
 
@@ -51,8 +51,8 @@ type windowAsk struct {
 const maxWindow = 7 * 24 * time.Hour
 
 func (w *windowAsk) check() error {
-	if w.For < 0 || w.For > maxWindow {
-		return withHint(fmt.Errorf("-for %v", w.For), "a week at most: as long as a window is open whoever names the phone gets its passwords")
+	if d := time.Duration(w.For); d < 0 || d > maxWindow {
+		return withHint(fmt.Errorf("-for %v", d), "a week at most: as long as a window is open whoever names the phone gets its passwords")
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 	if !ask.Network.IsValid() {
 		ask.Network = s.networkOf(m)
 	}
-	x = serve.Window{MAC: m, Network: ask.Network, Until: time.Now().Add(ask.For).Truncate(time.Second).UTC(), By: by}
+	x = serve.Window{MAC: m, Network: ask.Network, Until: time.Now().Add(time.Duration(ask.For)).Truncate(time.Second).UTC(), By: by}
 	if err := w.Open(x); err != nil {
 		return x, withHint(err, "see that the directory of the database can be written")
 	}
@@ -160,16 +160,16 @@ func (s *session) shutWindow(m discovery.MAC, by string) (was bool, err error) {
 
 type provisionOpenCmd struct {
 	databaseFlags
-	MAC     string        `arg:"" name:"mac" help:"Of a listed phone whose vendor is known."`
-	Network network       `help:"From where alone." placeholder:"PREFIX"`
-	For     time.Duration `help:"How long." default:"1h"`
-	JSON    bool          `name:"json" help:"Print it as JSON."`
+	MAC     string   `arg:"" name:"mac" help:"Of a listed phone whose vendor is known."`
+	Network network  `help:"From where alone." placeholder:"PREFIX"`
+	For     duration `help:"How long." default:"1h"`
+	JSON    bool     `name:"json" help:"Print it as JSON."`
 }
 
 // Run is the command.
 func (c *provisionOpenCmd) Run(env *environment) error {
 	if c.For <= 0 {
-		return withHint(fmt.Errorf("-for %v", c.For), "say for how long, as 1h")
+		return withHint(fmt.Errorf("-for %v", time.Duration(c.For)), "say for how long, as 1h")
 	}
 	return c.ask(env, "provision/open", &windowRequest{MAC: c.MAC, Ask: windowAsk{c.For, c.Network.Prefix}, By: operator(), JSON: c.JSON}, refuseMissing)
 }

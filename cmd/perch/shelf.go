@@ -57,7 +57,7 @@ func (x *shelf) WaitingPhones(reader string) (out portal.Waiting) {
 }
 
 // adoptFor is how long a phone that was adopted on the page may fetch its configuration.
-const adoptFor = time.Hour
+const adoptFor = duration(time.Hour)
 
 // Adopt implements portal.Phones.
 func (x *shelf) Adopt(ctx context.Context, p provisioning.Phone, by string) error {
