@@ -133,8 +133,8 @@ func passwordKey() (key [32]byte) {
 }
 
 // startFiles starts a serve that hands out the files of all handsets.
-func (b *bench) startFiles(dir string, port int) (*exec.Cmd, error) {
-	cmd, err := b.serveFiles(dir, port)
+func (b *bench) startFiles(dir string, port int, more ...string) (*exec.Cmd, error) {
+	cmd, err := b.serveFiles(dir, port, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -148,8 +148,8 @@ func (b *bench) startFiles(dir string, port int) (*exec.Cmd, error) {
 	return cmd, startWithLog(cmd, filepath.Join(dir, "serve.log"))
 }
 
-// serveFiles is what starts it.
-func (b *bench) serveFiles(dir string, port int) (*exec.Cmd, error) {
+// serveFiles is what starts it; it listens to HTTPS, and to more.
+func (b *bench) serveFiles(dir string, port int, more ...string) (*exec.Cmd, error) {
 	sip, err := freePort()
 	if err != nil {
 		return nil, err
@@ -167,8 +167,8 @@ func (b *bench) serveFiles(dir string, port int) (*exec.Cmd, error) {
 		return nil, err
 	}
 	key := filepath.Join(dir, "secrets.key")
-	_, err = fmt.Fprintf(f, "secrets: {key_file: %q}\nprovision: {listen: [\"https:127.0.0.1:%d\"], tls: {certificate: %q, key: %q}, url: \"https://%s:%d/\"}\n",
-		key, port, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), fileServerName, port)
+	_, err = fmt.Fprintf(f, "secrets: {key_file: %q}\nprovision: {listen: [\"%s\"], tls: {certificate: %q, key: %q}, url: \"https://%s:%d/\"}\n",
+		key, strings.Join(append(more, fmt.Sprintf("https:127.0.0.1:%d", port)), `", "`), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), fileServerName, port)
 	return cmd, errors.Join(err, f.Close(), os.WriteFile(key, []byte(hex.EncodeToString(installation[:])+"\n"), 0o600))
 }
 

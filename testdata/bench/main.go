@@ -34,16 +34,20 @@ type bench struct {
 	trunks       map[int]trunkFile
 }
 
-// figures are what can be measured, in order.
-var figures = []struct {
+// figure is what can be measured.
+type figure struct {
 	name    string
 	measure func(*bench) error
-}{
+}
+
+// figures are all of them, in order.
+var figures = []figure{
 	{"F1", (*bench).f1},
 	{"F2", (*bench).f2},
 	{"F3", (*bench).f3},
 	{"storm", (*bench).storm},
 	{"fetch", (*bench).fetch},
+	{"harvest", (*bench).harvest},
 	{"F4", (*bench).f4},
 	{"F5", (*bench).f5},
 	{"F6", (*bench).f6},
@@ -93,12 +97,18 @@ func run() error {
 	if b.campus.phones < 1 || b.campus.phones > maxPhones || b.frames < 1 || b.pairs < 1 {
 		return fmt.Errorf("want 1 to %d phones, and at least one frame and one pair", maxPhones)
 	}
+	names := strings.Split(*chosen, ",")
+	for _, name := range names {
+		if name != "all" && name != "none" && !slices.ContainsFunc(figures, func(f figure) bool { return f.name == name }) {
+			return fmt.Errorf("-figure %s: there is none", name)
+		}
+	}
 	cleanup, err := b.prepare()
 	if err != nil {
 		return err
 	}
 	defer cleanup()
-	return b.measure(strings.Split(*chosen, ","))
+	return b.measure(names)
 }
 
 // prepare writes the directory that knows the campus.
