@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -183,18 +181,7 @@ func (c *alertsLinkCmd) Run(env *environment) error {
 type alertsLinkRequest struct{ For string }
 
 func (r *alertsLinkRequest) carryOut(_ context.Context, s *session, env *environment) error {
-	if err := s.typed(); err != nil {
-		return err
-	}
-	key := s.engine.Key()
-	if key.IsZero() {
-		return withHint(errors.New("this database has no links"), "serve makes a database that has: perch serve")
-	}
-	if !slices.Contains(s.engine.Readers(gateway.MailEmergency, 0), r.For) {
-		return withHint(fmt.Errorf("%q is no contact for emergency calls", r.For), "name them in alarm: {contacts: [...]}, and start serve again")
-	}
-	_, err := fmt.Fprintf(env.stdout, "%s/e/%s\n", strings.TrimRight(s.config.Portal.URL, "/"), key.Token(gateway.AlertsLink(r.For)))
-	return err
+	return s.printLink(env, "e", gateway.AlertsLink(r.For), withHint(fmt.Errorf("%q is no contact for emergency calls", r.For), "name them in alarm: {contacts: [...]}, and start serve again"))
 }
 
 // alarmAilments says what is amiss with calls for help: those that wait, contacts

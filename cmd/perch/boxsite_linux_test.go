@@ -28,12 +28,7 @@ const boxNetwork, boxPerch, boxPBX = "10.77.0.0/24", "10.77.0.1", "10.77.0.2"
 // newBoxLAN is the network alone, and a configuration that says where phones find their files.
 func newBoxLAN(t *testing.T) *boxSite {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to make network namespaces")
-		}
-		t.Skip("needs root, to make network namespaces")
-	}
+	needRoot(t)
 	need(t, "ip", "iproute2")
 	need(t, "sysctl", "procps")
 	s := &boxSite{sipSite: &sipSite{t: t, dir: t.TempDir(), pbx: boxPBX + ":5060", perch: boxPerch + ":5060"}}

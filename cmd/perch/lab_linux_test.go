@@ -11,12 +11,7 @@ import (
 // real move gives one prompt and everything else none, and what was heard live and
 // what was recorded tell the same. docs/lab.md tells what it builds.
 func TestLab(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to make network namespaces")
-		}
-		t.Skip("needs root, to make network namespaces")
-	}
+	needRoot(t)
 	for program, pkg := range map[string]string{
 		"ip": "iproute2", "ss": "iproute2", "ethtool": "ethtool", "sysctl": "procps", "tcpdump": "tcpdump", "lldpd": "lldpd", "dnsmasq": "dnsmasq-base",
 		"kea-dhcp4": "kea-dhcp4-server", "dhcrelay": "isc-dhcp-relay", "udhcpc": "udhcpc", "dhclient": "isc-dhcp-client",

@@ -26,12 +26,7 @@ type wires struct {
 
 func newWires(t *testing.T) *wires {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to make network namespaces")
-		}
-		t.Skip("needs root, to make network namespaces")
-	}
+	needRoot(t)
 	need(t, "ip", "iproute2")
 	need(t, "tcpdump", "tcpdump")
 	need(t, "tcpreplay", "tcpreplay")

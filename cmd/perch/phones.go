@@ -141,13 +141,18 @@ func (c *phonesLinkCmd) Run(env *environment) error {
 type phonesLinkRequest struct{ For string }
 
 func (r *phonesLinkRequest) carryOut(_ context.Context, s *session, env *environment) error {
+	return s.printLink(env, "w", gateway.PhonesLink(r.For), withHint(fmt.Errorf("%q is no admin", r.For), "list them in users.csv with the role admin, and import that"))
+}
+
+// printLink prints the link of a page that is one person's; others get an error.
+func (s *session) printLink(env *environment, path string, l gateway.Link, others error) error {
 	key := s.engine.Key()
 	if key.IsZero() {
 		return withHint(errors.New("this database has no links"), "serve makes a database that has: perch serve")
 	}
-	if !slices.Contains(s.engine.Readers(gateway.PhonesPage, 0), r.For) {
-		return withHint(fmt.Errorf("%q is no admin", r.For), "list them in users.csv with the role admin, and import that")
+	if !slices.Contains(s.engine.Readers(l.Purpose, 0), l.User) {
+		return others
 	}
-	_, err := fmt.Fprintf(env.stdout, "%s/w/%s\n", strings.TrimRight(s.config.Portal.URL, "/"), key.Token(gateway.PhonesLink(r.For)))
+	_, err := fmt.Fprintf(env.stdout, "%s/%s/%s\n", strings.TrimRight(s.config.Portal.URL, "/"), path, key.Token(l))
 	return err
 }

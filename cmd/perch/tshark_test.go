@@ -27,6 +27,19 @@ func need(t *testing.T, program, pkg string) string {
 	return ""
 }
 
+// needRoot skips a test that makes network namespaces for whoever may not.
+func needRoot(t *testing.T) {
+	t.Helper()
+	const why = "needs root, to make network namespaces"
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") != "":
+		t.Fatal(why)
+	default:
+		t.Skip(why)
+	}
+}
+
 // TestTsharkAgrees: of the recorded captures, and some of the made ones, tshark
 // finds messages of the same kinds in the same frames, from the same senders.
 func TestTsharkAgrees(t *testing.T) {

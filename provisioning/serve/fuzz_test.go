@@ -23,29 +23,6 @@ import (
 	"perch/testdata/swarm"
 )
 
-// fuzz runs checks under Go's fuzzer, and the swarm before it: each of its goroutines has one.
-func fuzz(f *testing.F, made func() func([]byte) error, seeds ...string) {
-	var all [][]byte
-	for _, s := range seeds {
-		f.Add([]byte(s))
-		all = append(all, []byte(s))
-	}
-	swarm.Run(f, all, func() func([]byte) {
-		check := made()
-		return func(b []byte) {
-			if err := check(bytes.Clone(b)); err != nil {
-				panic(err)
-			}
-		}
-	})
-	check := made()
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := check(bytes.Clone(b)); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
-
 // checkTFTP is a phone that asks by an input, up to a "|", and says what is behind it to what
 // comes. What is not heard begins nothing; else one datagram comes, of an answer's kind and
 // size, and an ERROR ends the transfer.
@@ -114,7 +91,7 @@ func firstAnswer(phone *net.UDPConn, x *transfer, buf []byte) (from netip.AddrPo
 }
 
 func FuzzTFTP(f *testing.F) {
-	fuzz(f, checkTFTP(f), rrq, rrq+"|\x00\x04\x00\x01", rrq+"tsize\x000\x00blksize\x001428\x00|\x00\x04\x00\x00", "\x00\x01y0.cfg\x00netascii\x00blksize\x00512\x00timeout\x005\x00|\x00\x06a\x00b\x00",
+	swarm.Fuzz(f, checkTFTP(f), rrq, rrq+"|\x00\x04\x00\x01", rrq+"tsize\x000\x00blksize\x001428\x00|\x00\x04\x00\x00", "\x00\x01y0.cfg\x00netascii\x00blksize\x00512\x00timeout\x005\x00|\x00\x06a\x00b\x00",
 		"\x00\x01001565aabbcc.cfg\x00octet\x00", "\x00\x02x\x00octet\x00", "\x00\x01/tftpboot/y0.cfg\x00mail\x00blksize\x00"+strings.Repeat("0", 400)+"600\x00", rrq+"|\x00\x05\x00\x00no\x00")
 }
 
@@ -157,7 +134,7 @@ func checkSubscribe() func([]byte) error {
 }
 
 func FuzzSubscribe(f *testing.F) {
-	fuzz(f, checkSubscribe, asking("MAC%3a001565aabbcc", profile, "SIP/2.0/UDP 10.0.0.9:1053"), asking("MAC=001565AABBCC", "ua-profile", "SIP/2.0/UDP a;branch=z9hG4bK1\r\nv: SIP/2.0/TCP b"),
+	swarm.Fuzz(f, checkSubscribe, asking("MAC%3a001565aabbcc", profile, "SIP/2.0/UDP 10.0.0.9:1053"), asking("MAC=001565AABBCC", "ua-profile", "SIP/2.0/UDP a;branch=z9hG4bK1\r\nv: SIP/2.0/TCP b"),
 		asking("101", "presence", "a"), otherNotify, otherOK, "SUBSCRIBE sip:MAC%3a001565aabbcc@224.0.1.75 SIP/2.0\r\nv: a\r\nf: b\r\nt: c\r\ni: d\r\nCSeq: 1 SUBSCRIBE\r\no: ua-profile\r\n\r\n")
 }
 
@@ -223,7 +200,7 @@ func checkAuthorization() func([]byte) error {
 
 func FuzzAuthorization(f *testing.F) {
 	values, _ := authorizations(fuzzed())
-	fuzz(f, checkAuthorization, append(values, `Digest username="001565aabbcc", realm="perch", nonce="", uri="/x.cfg", response=""`, "Basic Og==", "Digest a=b,,c=\"d\"e=f")...)
+	swarm.Fuzz(f, checkAuthorization, append(values, `Digest username="001565aabbcc", realm="perch", nonce="", uri="/x.cfg", response=""`, "Basic Og==", "Digest a=b,,c=\"d\"e=f")...)
 }
 
 // The seeds of FuzzAuthorization are let in: it would notice what should not be.

@@ -14,25 +14,10 @@ import (
 	"perch/testdata/swarm"
 )
 
-// fuzz runs a check under Go's fuzzer, and the swarm before it.
+// fuzz is a target with a check that remembers nothing.
 func fuzz(f *testing.F, check func([]byte) error, seeds ...string) {
-	var all [][]byte
-	for _, s := range seeds {
-		f.Add([]byte(s))
-		all = append(all, []byte(s))
-	}
-	swarm.Run(f, all, func() func([]byte) {
-		return func(b []byte) {
-			if err := check(bytes.Clone(b)); err != nil {
-				panic(err)
-			}
-		}
-	})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := check(bytes.Clone(b)); err != nil {
-			t.Fatal(err)
-		}
-	})
+	f.Helper()
+	swarm.Fuzz(f, func() func([]byte) error { return check }, seeds...)
 }
 
 // checkName reads the name of a file, of a phone whose vendor is known or not. What is a

@@ -114,7 +114,7 @@ func checkForward(b *bench, datagram []byte) error {
 func FuzzForward(f *testing.F) {
 	// Each time a new proxy: of a transaction that is known the first message is sent
 	// again, whatever it says now.
-	fuzz(f, func() func([]byte) error { return func(b []byte) error { return checkForward(newBench(), b) } },
+	swarm.Fuzz(f, func() func([]byte) error { return func(b []byte) error { return checkForward(newBench(), b) } },
 		helpCall("sip:911@pbx", "sip:alice@example.com", "a"), request("REGISTER", "b"), request("CANCEL", "c"),
 		"INVITE tel:1 SIP/2.0\r\nv: SIP / 2.0 / TCP [2001:db8::1] : 5060 ;rport;branch=\"x\" , SIP/2.0/UDP a\r\nRoute: <sip:192.0.2.5;lr>, <sip:x>\r\nf: \"a\\\"\" <sip:a@b>;tag=1\r\nt:\r\n sip:b\r\ni: x\r\nCSeq: 1\r\n INVITE\r\nl: 2\r\nmax-forwards: 1\r\n\r\nab",
 		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.5;branch=z9hG4bK\r\n\r\n")
@@ -190,32 +190,9 @@ func checkReginfo(b []byte) error {
 }
 
 func FuzzReginfo(f *testing.F) {
-	fuzz(f, func() func([]byte) error { return checkReginfo },
+	swarm.Fuzz(f, func() func([]byte) error { return checkReginfo },
 		document(1, "full", boundContact("10.0.0.8;transport=tcp", `callid="a" cseq="1" received="sip:192.0.2.1:5062" path="&lt;sip:p;lr&gt;" user_agent="Phone 1.0"`)),
 		document(2, "partial", strings.Replace(boundContact("[2001:db8::1]", `q="0.5"`), "</contact>", `<unknown-param name="+sip.instance">"&lt;urn:uuid:1&gt;"</unknown-param></contact>`, 1)))
-}
-
-// fuzz is a target whose check is made anew for each goroutine.
-func fuzz(f *testing.F, made func() func([]byte) error, seeds ...string) {
-	var all [][]byte
-	for _, s := range seeds {
-		f.Add([]byte(s))
-		all = append(all, []byte(s))
-	}
-	swarm.Run(f, all, func() func([]byte) {
-		check := made()
-		return func(b []byte) {
-			if err := check(bytes.Clone(b)); err != nil {
-				panic(err)
-			}
-		}
-	})
-	check := made()
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := check(bytes.Clone(b)); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 // checkFirstLine holds what is seen of a datagram before it is read to what is read.
@@ -239,7 +216,7 @@ func checkFirstLine() func([]byte) error {
 }
 
 func FuzzFirstLine(f *testing.F) {
-	fuzz(f, checkFirstLine, helpCall("sip:9-1-1@pbx", "sip:a@b", "a"), helpCall("tel:112;x=y", "sip:a@b", "a"), helpCall("urn:service:sos.x", "sip:a@b", "a"),
+	swarm.Fuzz(f, checkFirstLine, helpCall("sip:9-1-1@pbx", "sip:a@b", "a"), helpCall("tel:112;x=y", "sip:a@b", "a"), helpCall("urn:service:sos.x", "sip:a@b", "a"),
 		request("REGISTER", "b"), "A b SIP/7.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "INVITE sip:911:x@y sip/2.0 \r\n\r\n")
 }
 
@@ -262,7 +239,7 @@ func checkSTUN(b []byte) error {
 
 func FuzzSTUN(f *testing.F) {
 	head := "\x21\x12\xa4\x42" + strings.Repeat("\x07", 12)
-	fuzz(f, func() func([]byte) error { return checkSTUN }, "\x00\x01\x00\x00"+head, "\x00\x01\x00\x08"+head+"\x80\x22\x00\x04test", "\x00\x01\x00\x08"+head+"\x00\x03\x00\x04\x00\x00\x00\x02")
+	swarm.Fuzz(f, func() func([]byte) error { return checkSTUN }, "\x00\x01\x00\x00"+head, "\x00\x01\x00\x08"+head+"\x80\x22\x00\x04test", "\x00\x01\x00\x08"+head+"\x00\x03\x00\x04\x00\x00\x00\x02")
 }
 
 // newOfficeBench is a bench without a PBX: 101 is registered where datagrams come from,
@@ -342,7 +319,7 @@ func FuzzOffice(f *testing.F) {
 			"Call-ID: f", "CSeq: 1 "+method, "Max-Breadth: 9", "Contact: <sip:101@192.0.2.9>", "Content-Length: 2", "") + "ab"
 	}
 	cut, _, _ := strings.Cut(call("MESSAGE"), "\nTo:") // whose answer needs the end of a line that it does not have
-	fuzz(f, func() func([]byte) error { return checkOffice }, call("INVITE"), call("MESSAGE"), call("REGISTER"), cut, helpCall("sip:911@example.com", "sip:101@example.com", "a"))
+	swarm.Fuzz(f, func() func([]byte) error { return checkOffice }, call("INVITE"), call("MESSAGE"), call("REGISTER"), cut, helpCall("sip:911@example.com", "sip:101@example.com", "a"))
 }
 
 // checkDigest registers a line with a value of Authorization, in which NONCE is one of
@@ -374,7 +351,7 @@ func checkDigest(value []byte) error {
 }
 
 func FuzzDigest(f *testing.F) {
-	fuzz(f, func() func([]byte) error { return checkDigest },
+	swarm.Fuzz(f, func() func([]byte) error { return checkDigest },
 		`Digest username="101", realm="example.com", nonce="NONCE", uri="sip:example.com", response="RESPONSE", algorithm=MD5, cnonce="0a4f", qop=auth, nc=00000001`,
 		`Digest nc=00000001,qop="auth",cnonce=x,algorithm=SHA-256,response=RESPONSE,uri="sip:example.com",nonce="NONCE",realm="example.com",username="101"`,
 		`Digest username="u102", realm="example.com", nonce="NONCE", uri="sip:example.com", response="0", qop=auth, nc=1, cnonce=""`)

@@ -13,12 +13,15 @@
 //		f.Fuzz(...)
 //	}
 //
+// Fuzz does both for a target whose check returns what is wrong.
+//
 // Each execution is held to what FIGURES asks of a decoder: no panic, at most a
 // second, at most 64 MiB allocated. Randomness is seeded with the target's name,
 // so that the same corpus and count give the same inputs.
 package swarm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -52,6 +55,31 @@ const (
 	mostTime   = time.Second
 	mostMemory = 64 << 20 // octets allocated
 )
+
+// Fuzz runs a target's checks over mutated seeds, and then under Go's fuzzer. Each goroutine
+// has a check of its own, which made makes; what it does to its input stays with it.
+func Fuzz(f *testing.F, made func() func([]byte) error, seeds ...string) {
+	f.Helper()
+	var all [][]byte
+	for _, s := range seeds {
+		f.Add([]byte(s))
+		all = append(all, []byte(s))
+	}
+	Run(f, all, func() func([]byte) {
+		check := made()
+		return func(b []byte) {
+			if err := check(bytes.Clone(b)); err != nil {
+				panic(err)
+			}
+		}
+	})
+	check := made()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := check(bytes.Clone(b)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
 
 // Run calls the functions that worker makes with mutated seeds, in as many
 // goroutines as there are processors, each with a function of its own. The input
