@@ -1,28 +1,18 @@
 package storetest
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Postgres is a real PostgreSQL server that the tests of a package share. The
@@ -258,94 +248,6 @@ func (s *Server) start() error {
 	return fmt.Errorf("%w\n%s", err, s.log.tail())
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-// postmaster is the server's first process.
-type postmaster struct {
-	process *os.Process
-	gone    <-chan struct{} // closed when it and all its children have ended
-}
-
-// startTimeout is how long the server may take to be ready, recovery included.
-const startTimeout = time.Minute
-
-// run starts the server and waits until it is ready.
-func (s *Server) run(port int) (*postmaster, error) {
-	args := []string{
-		"-D", s.data(), "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + s.dir,
-		"-c", "max_connections=40", "-c", "log_line_prefix=",
-	}
-	for _, o := range s.options {
-		args = append(args, "-c", string(o))
-	}
-	cmd := s.command("postgres", args...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	started := make(chan error, 1)
-	ready, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		// The kernel kills the server when the thread that started it ends, so
-		// that thread stays for as long as the server runs.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		// Its children have the pipe as well: it ends when the last one does.
-		s.log.follow(stderr, ready)
-		_ = cmd.Wait()
-		close(gone)
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	p := &postmaster{cmd.Process, gone}
-	patience, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	select {
-	case <-ready:
-		return p, nil
-	case <-gone:
-		return nil, errors.New("the server ended")
-	case <-patience.Done():
-		_ = p.process.Kill()
-		<-gone
-		return nil, errors.New("the server was not ready in time")
-	}
-}
-
-// stop sends the server a signal and waits until it is gone.
-func (s *Server) stop(sig os.Signal) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.process == nil {
-		return errors.New("the server does not run")
-	}
-	if err := s.process.process.Signal(sig); err != nil {
-		return err
-	}
-	<-s.process.gone
-	s.process = nil
-	return nil
-}
-
-func (s *Server) remove() {
-	_ = s.stop(Immediate.signal())
-	_ = os.RemoveAll(s.dir)
-}
-
 // Mode is how a server is shut down (PostgreSQL documentation, section 19.5).
 type Mode string
 
@@ -392,126 +294,4 @@ func (s *Server) Kill(t testing.TB) {
 	if err := s.stop(syscall.SIGKILL); err != nil {
 		t.Fatalf("kill PostgreSQL: %v", err)
 	}
-}
-
-// NewDatabase makes an empty database and returns its name.
-func (s *Server) NewDatabase(t testing.TB) string {
-	t.Helper()
-	s.mu.Lock()
-	s.databases++
-	name := fmt.Sprintf("perch_%d", s.databases)
-	s.mu.Unlock()
-	if err := s.Exec(superuser, fmt.Sprintf("CREATE DATABASE %s OWNER %s", name, User)); err != nil {
-		t.Fatalf("new database: %v", err)
-	}
-	return name
-}
-
-// NewURL makes an empty database and returns its URL.
-func (s *Server) NewURL(t testing.TB) string {
-	t.Helper()
-	return s.URL(s.NewDatabase(t))
-}
-
-// Addr returns where the server listens, as host:port.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
-
-// URL returns the URL of a database, with user and password, over TCP.
-func (s *Server) URL(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(User, Password), Host: s.Addr(), Path: "/" + database}
-	return u.String()
-}
-
-// Exec runs statements in a database as the superuser.
-func (s *Server) Exec(database, statements string) error {
-	return s.admin(database, func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.PgConn().Exec(ctx, statements).ReadAll()
-		return err
-	})
-}
-
-// admin calls f with a connection of the superuser.
-func (s *Server) admin(database string, f func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	config, err := pgx.ParseConfig("")
-	if err != nil {
-		return err
-	}
-	config.Host, config.Port, config.TLSConfig, config.Fallbacks = s.dir, uint16(s.port), nil, nil
-	config.User, config.Database = superuser, database
-	c, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer c.Close(ctx)
-	return f(ctx, c)
-}
-
-// Backends returns the server's processes for the sessions of a database, but for
-// the one that asks.
-func (s *Server) Backends(t testing.TB, database string) []int {
-	t.Helper()
-	return s.pids(t, "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() ORDER BY pid", database)
-}
-
-// Terminate ends the sessions of a database, and returns how many they were.
-func (s *Server) Terminate(t testing.TB, database string) int {
-	t.Helper()
-	return len(s.pids(t, `WITH sessions AS MATERIALIZED (
-			SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid())
-		SELECT pid FROM sessions WHERE pg_terminate_backend(pid)`, database))
-}
-
-func (s *Server) pids(t testing.TB, query, database string) (pids []int) {
-	t.Helper()
-	err := s.admin(superuser, func(ctx context.Context, c *pgx.Conn) error {
-		rows, err := c.Query(ctx, query, database)
-		if err != nil {
-			return err
-		}
-		pids, err = pgx.CollectRows(rows, pgx.RowTo[int])
-		return err
-	})
-	if err != nil {
-		t.Fatalf("sessions of %s: %v", database, err)
-	}
-	return pids
-}
-
-// journal keeps the end of what the server says.
-type journal struct {
-	mu   sync.Mutex
-	last []string
-}
-
-const journalLines = 40
-
-// follow reads until the end, and closes ready when the server is.
-func (j *journal) follow(r io.Reader, ready chan<- struct{}) {
-	lines := bufio.NewReader(r)
-	for open := true; ; {
-		line, err := lines.ReadString('\n')
-		j.mu.Lock()
-		j.last = append(j.last, line)
-		j.last = j.last[max(0, len(j.last)-journalLines):]
-		j.mu.Unlock()
-		if open && strings.Contains(line, "database system is ready to accept connections") {
-			close(ready)
-			open = false
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (j *journal) tail() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var b bytes.Buffer
-	for _, line := range j.last {
-		b.WriteString(line)
-	}
-	return b.String()
 }
