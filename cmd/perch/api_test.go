@@ -25,7 +25,7 @@ func TestAPI(t *testing.T) {
 		return string(out[i+1:]), string(out[:i])
 	}
 	for _, tc := range []struct{ name, body, status, want string }{
-		{"import", `{"files": [{"name": "lines.csv", "text": "aor,secret\n101@example.com,not-a-secret\n"}]}`, "200", ""},
+		{"import", `{"files": [{"name": "lines.csv", "text": "aor,secret\n101@example.com,not-a-secret\n"}]}`, "200", "changed: 1 lines\n"},
 		{"export", `{"kind": "lines"}`, "200", "aor,auth_user,secret,display_name,callback\nsip:101@example.com,,sealed:"},
 		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:09", "vendor": "yealink", "aors": ["sip:101@example.com"]}, "json": true}`, "200", `{"mac":"00:15:65:aa:00:09","kind":"desk","aors":["sip:101@example.com"],"vendor":"yealink"}`},
 		{"phones/list", `{"json": true}`, "200", `{"mac":"00:15:65:aa:00:09",`},
@@ -38,10 +38,13 @@ func TestAPI(t *testing.T) {
 		{"phones/add", `{"phone": {"mac": "x"}}`, "422", `want 12 hex digits`},
 		{"phones/list", `{"sites": "hq"}`, "422", `unknown field`},
 		{"provision/audit", `{"mac": "00:15:65:aa:00:08", "json": true}`, "200", `"by":"cli:`},
-		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": 3600000000000}}`, "422", `duration`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": 3600000000000}}`, "422", `ask.for takes no number"],"hint":"docs/directory.md names`},
 		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "soon"}}`, "422", `\"soon\" is not a duration such as 65s, 5m, 36h or 14d`},
-		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "8d"}}`, "422", `-for 192h0m0s`},
+		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "8d"}}`, "422", `a window of 192h0m0s`},
 		{"provision/open", `{"mac": "00:15:65:aa:00:09", "ask": {"for": "1h", "network": "127.0.0.0/24"}, "json": true}`, "200", `"mac":"00:15:65:aa:00:09","network":"127.0.0.0/24"`},
+		{"phones/add", `{"phone": {"mac": "00:15:65:aa:00:07", "vendor": "yealink", "aors": ["101"]}}`, "200", "is listed: yealink"},
+		{"provision/check", `{}`, "422", "line sip:101 names no PBX"},
+		{"provision/lint", `{}`, "422", `"output":"`},
 		{"nothing", `{}`, "422", `no request \"nothing\"`},
 	} {
 		if status, text := post(tc.name, tc.body); status != tc.status || !strings.Contains(text, tc.want) {

@@ -71,6 +71,7 @@ type fetchKey struct {
 	mac          discovery.MAC
 	name, source string
 	level        serve.Level
+	sum          [8]byte
 }
 
 const fetchAgain = time.Minute
@@ -115,12 +116,20 @@ func (a *auditor) lastOf(m discovery.MAC) (serve.Entry, bool) {
 	return e, ok
 }
 
+// fetched takes in what was handed out: the same once more within a minute is not written, but
+// in a window, of which each use is.
+func (a *auditor) fetched(h serve.Handed) {
+	e := entryOf(serve.Fetched, h)
+	if again := !a.isNew(fetchKey{e.MAC, e.Name, e.Source, e.Level, h.Sum}, e.Time); again && e.Level != serve.Opened {
+		a.took(e)
+		return
+	}
+	a.note(e)
+}
+
 // note takes something in, and never waits.
 func (a *auditor) note(e serve.Entry) {
 	a.took(e)
-	if e.What == serve.Fetched && !a.isNew(fetchKey{e.MAC, e.Name, e.Source, e.Level}, e.Time) {
-		return
-	}
 	select {
 	case a.queue <- e:
 	default:

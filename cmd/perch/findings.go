@@ -31,6 +31,12 @@ func ailments(c *config, sites func(id string) bool) []symptom {
 				"correct it in perch.yaml, or add it to sites.csv and import that"})
 		}
 	}
+	for _, x := range c.Provision.Sites {
+		if sites != nil && !sites(x.Site) {
+			out = append(out, symptom{fmt.Sprintf("provision.sites names site %q, which is not in the directory: what stands there holds for no phone", x.Site),
+				"correct it in perch.yaml, or add it to sites.csv and import that"})
+		}
+	}
 	if !clockInStep() {
 		out = append(out, symptom{"the clock is not synchronized: the times that Perch tells may be off", "run an NTP client, such as chrony or systemd-timesyncd; timedatectl shows whether it works"})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"perch/discovery"
@@ -46,7 +47,10 @@ func (s *session) phone(m discovery.MAC) (p provisioning.Phone, err error) {
 // not said of it is taken from what it says itself; a phone whose vendor nobody knows has no
 // files.
 func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask windowAsk, by string) (provisioning.Phone, *serve.Window, error) {
-	if err := errors.Join(provisioning.CheckPhone(&p), ask.check()); err != nil {
+	if err := ask.check(); err != nil {
+		return p, nil, err
+	}
+	if err := provisioning.CheckPhone(&p); err != nil {
 		return p, nil, withHint(err, "give the MAC of a phone, as 00:15:65:aa:bb:cc; perch phones add --help tells of the rest")
 	}
 	if was, err := s.phone(p.MAC); err == nil && was.Vendor != "" {
@@ -97,6 +101,20 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	return p, &x, nil
 }
 
+// withoutPassword returns the first line of a phone that cannot register, if there is one.
+func (s *session) withoutPassword(p *provisioning.Phone) (a sip.AOR, is bool) {
+	s.engine.Read(func(d *provisioning.Directory) {
+		i := slices.IndexFunc(p.AORs, func(a sip.AOR) bool {
+			l, listed := d.Line(a)
+			return !listed || l.Secret == ""
+		})
+		if is = i >= 0; is {
+			a = p.AORs[i]
+		}
+	})
+	return a, is
+}
+
 // fillIn fills in a phone's vendor and model: as it says itself, or whose its MAC is. A model
 // that cannot stand in a file is left out: anybody can say one.
 func (s *session) fillIn(p *provisioning.Phone) {
@@ -122,7 +140,10 @@ func (s *session) replacePhone(ctx context.Context, old discovery.MAC, next prov
 	if err != nil {
 		return next, nil, err
 	}
-	if err := errors.Join(provisioning.CheckPhone(&next), ask.check()); err != nil {
+	if err := ask.check(); err != nil {
+		return next, nil, err
+	}
+	if err := provisioning.CheckPhone(&next); err != nil {
 		return next, nil, withHint(err, "perch phones replace --help")
 	}
 	if !ask.Network.IsValid() {

@@ -97,7 +97,7 @@ func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environme
 	for _, m := range phones {
 		answer, err := s.resync(ctx, m, false)
 		if err != nil {
-			answer = err.Error() + "; " + hintOf(err)
+			answer = strings.TrimPrefix(err.Error(), m.String()+" ") + "; " + hintOf(err)
 		}
 		out.Phones = append(out.Phones, told{m, answer})
 	}

@@ -113,6 +113,9 @@ type waitingRequest struct{ JSON bool }
 
 func (r *waitingRequest) carryOut(_ context.Context, s *session, env *environment) error {
 	table := list[waitingPhone]{what: "phones wait", header: "MAC\tWHY\tVENDOR\tMODEL\tFIRMWARE\tSITE\tFROM\tASKED BY\tLAST\tLABEL", cells: waitingPhone.cells}
+	if s.live == nil && !r.JSON {
+		fmt.Fprintln(env.stderr, "perch serve does not run: who asks for its configuration is not known, only who was heard")
+	}
 	all := 0
 	if table.rows, all = s.waiting(time.Now()); all > len(table.rows) && !r.JSON {
 		fmt.Fprintf(env.stderr, "%d phones wait; these are the first\n", all)

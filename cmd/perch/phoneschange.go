@@ -112,17 +112,22 @@ func (c *phonesAdoptCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return c.ask(env, "phones/add", &addPhoneRequest{Phone: p, Window: c.window(), By: operator(), JSON: c.JSON}, refuseMissing)
+	return c.ask(env, "phones/add", &addPhoneRequest{Phone: p, Window: c.window(), Waits: true, By: operator(), JSON: c.JSON}, refuseMissing)
 }
 
 type addPhoneRequest struct {
 	Phone  provisioning.Phone
 	Window windowAsk
+	Waits  bool // else it is not listed, unless it is said from where it will ask
 	By     string
 	JSON   bool
 }
 
 func (r *addPhoneRequest) carryOut(ctx context.Context, s *session, env *environment) error {
+	if _, waits := s.waits(r.Phone.MAC); r.Waits && !waits && !r.Window.Network.IsValid() && s.canOpen(r.Phone.Site) == nil {
+		return withHint(fmt.Errorf("%s does not wait: it is not known from where it will ask", r.Phone.MAC),
+			"perch phones waiting shows those that do, while perch serve runs; or say from where: -network PREFIX, 0.0.0.0/0 for anywhere")
+	}
 	p, w, err := s.addPhone(ctx, r.Phone, r.Window, r.By)
 	if err != nil {
 		return err
@@ -161,7 +166,11 @@ func (s *session) printPhone(env *environment, p provisioning.Phone, w *serve.Wi
 	if w.Network.IsValid() {
 		from = " from " + w.Network.String()
 	}
-	_, err := fmt.Fprintf(env.stdout, "until %s UTC it may fetch its configuration%s without a password: start it now\n", stamp(w.Until), from)
+	next := "start it now"
+	if s.live == nil {
+		next = "start perch serve, and then the phone"
+	}
+	_, err := fmt.Fprintf(env.stdout, "until %s UTC it may fetch its configuration%s without a password: %s\n", stamp(w.Until), from, next)
 	return err
 }
 

@@ -217,6 +217,9 @@ func (f *phoneFiles) device(d *provisioning.Directory, p *provisioning.Phone) (*
 	}
 	for i, a := range p.AORs {
 		l := settings.Line{N: i + 1, AOR: a}
+		if l.Host() == "" {
+			return nil, withHint(fmt.Errorf("%s: line %s names no PBX", p.MAC, a), "write it as 101@example.com in aors of phones.csv, and import that")
+		}
 		row, listed := d.Line(a)
 		if !listed {
 			row = provisioning.Line{AOR: a}

@@ -239,7 +239,7 @@ func (p *provisioner) lets(m discovery.MAC, l serve.Level) bool {
 // handed tells of a file that was handed out: the audit log, and the engine, to which it says
 // where the phone is.
 func (p *provisioner) handed(h serve.Handed) {
-	p.audit.note(entryOf(serve.Fetched, h))
+	p.audit.fetched(h)
 	p.served[h.Level].Add(1)
 	if h.Level == serve.Opened { // when the power is back tens of thousands fetch by the others
 		p.log.Info("a phone fetched its configuration in its window", "phone", h.MAC, "file", h.Name, "from", h.Source, "agent", fmt.Sprintf("%.120s", h.Agent))
@@ -282,7 +282,7 @@ func (p *provisioner) ailments() (out []symptom) {
 		return nil
 	}
 	if n := p.pages.Blocked(); n > 0 {
-		out = append(out, symptom{few(n, "source guesses", "sources guess") + " which phones there are, or their passwords: not heard for an hour", "perch provision audit shows which: find out whose they are"})
+		out = append(out, symptom{few(n, "source guesses", "sources guess") + " which phones there are, or their passwords: not heard for an hour", "perch provision audit shows which: find out whose they are; perch provision open MAC -network ADDRESS has the phones there be heard again"})
 	}
 	if c := p.certificate; c != nil && time.Until(c.Expires()) < 30*24*time.Hour {
 		out = append(out, symptom{"the certificate of provision.tls expires on " + c.Expires().UTC().Format(time.DateOnly) + ": then no phone fetches its configuration", "replace the files; they are read again by themselves"})

@@ -52,7 +52,7 @@ const maxWindow = 7 * 24 * time.Hour
 
 func (w *windowAsk) check() error {
 	if d := time.Duration(w.For); d < 0 || d > maxWindow {
-		return withHint(fmt.Errorf("-for %v", d), "a week at most: as long as a window is open whoever names the phone gets its passwords")
+		return withHint(fmt.Errorf("a window of %v", d), "a week at most: as long as a window is open whoever names the phone gets its passwords")
 	}
 	return nil
 }
@@ -107,15 +107,18 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 		return x, withHint(err, "see that the directory of the database can be written")
 	}
 	if s.phones != nil {
+		if x.Network.IsValid() && x.Network.Bits() > 0 {
+			s.phones.pages.Unblock(x.Network)
+		}
 		for _, a := range s.phones.asks.List(time.Now()) {
 			if a.MAC == m {
-				s.phones.pages.Unblock(a.Source)
+				s.phones.pages.Unblock(netip.PrefixFrom(a.Source, a.Source.BitLen()))
 			}
 		}
 	}
-	note := "until " + stamp(x.Until)
+	note := "until " + stamp(x.Until) + ", from anywhere"
 	if x.Network.IsValid() {
-		note += ", from " + x.Network.String()
+		note = "until " + stamp(x.Until) + ", from " + x.Network.String()
 	}
 	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: note})
 }

@@ -333,7 +333,11 @@ func decodeRequest(name string, body io.Reader) (request, error) {
 	r := make()
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(r); err != nil {
+	err := d.Decode(r)
+	if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is {
+		err = fmt.Errorf("%s takes no %s", strings.ToLower(wrong.Field), wrong.Value)
+	}
+	if err != nil {
 		return nil, withHint(fmt.Errorf("request %s: %w", name, err), "use the perch that serve runs: perch version")
 	}
 	return r, nil

@@ -121,6 +121,27 @@ func TestShelfBySite(t *testing.T) {
 	see(bob)
 }
 
+// The audit log has each file once a minute, and each use of a window.
+func TestAuditAgain(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "audit")
+	a, err := newAuditor(name, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := serve.Handed{Time: time.Now(), MAC: discovery.MAC{0, 0x15, 0x65, 0, 0, 1}, Name: "/x.cfg", Level: serve.Password}
+	other, opened := h, h
+	other.Sum, opened.Level = [8]byte{1}, serve.Opened
+	for _, x := range []serve.Handed{h, h, other, other, opened, opened} {
+		a.fetched(x)
+	}
+	if n := len(a.queue); n != 4 {
+		t.Errorf("%d entries, want one for each of two files, and one for each use of a window", n)
+	}
+	if err := a.file.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What several do at a time is all in the audit log, in one chain.
 func TestAuditTogether(t *testing.T) {
 	x, _ := newShelf(t)

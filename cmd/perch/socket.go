@@ -210,6 +210,9 @@ func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {
 	var stdout, stderr bytes.Buffer
 	name := req.PathValue("name")
 	r, err := decodeRequest(name, http.MaxBytesReader(w, req.Body, requestMost))
+	if err != nil && meant == "" {
+		err = withHint(err, "docs/directory.md names what can be asked for, and the fields of each")
+	}
 	if err == nil {
 		who := peerName(req.Context())
 		sign(r, who)
@@ -233,7 +236,11 @@ func (a *adminServer) carryOut(w http.ResponseWriter, req *http.Request) {
 func answer(w http.ResponseWriter, out *result) error {
 	if len(out.Errors) == 0 {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, err := io.WriteString(w, out.Stdout)
+		text := out.Stdout
+		if text == "" { // of what was done, without a list
+			text = out.Stderr
+		}
+		_, err := io.WriteString(w, text)
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -241,7 +248,8 @@ func answer(w http.ResponseWriter, out *result) error {
 	return json.NewEncoder(w).Encode(struct {
 		Errors []string `json:"errors"`
 		Hint   string   `json:"hint"`
-	}{out.Errors, out.Hint})
+		Output string   `json:"output,omitempty"` // what the command prints all the same
+	}{out.Errors, out.Hint, out.Stdout})
 }
 
 // sign puts the kernel's word on who decides in place of the command's own.

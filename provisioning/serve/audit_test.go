@@ -174,7 +174,7 @@ func TestLets(t *testing.T) {
 	if blocked != 1 || s.Blocked() != 1 {
 		t.Errorf("told %d times, %d blocked", blocked, s.Blocked())
 	}
-	if s.Unblock(netip.MustParseAddr("127.0.0.1")); s.Blocked() != 0 {
+	if s.Unblock(netip.MustParsePrefix("127.0.0.1/32")); s.Blocked() != 0 {
 		t.Error("an admin cannot let it be heard again")
 	}
 }

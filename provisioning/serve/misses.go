@@ -118,11 +118,15 @@ func (m *misses) seed() maphash.Seed {
 	return m.hash
 }
 
-// unblock lets a source be heard again.
-func (m *misses) unblock(a netip.Addr) {
+// unblock lets the sources of a network be heard again; what they may miss stays as it is.
+func (m *misses) unblock(p netip.Prefix) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.by, sourceKey(a))
+	for k, x := range m.by {
+		if p.Overlaps(k) {
+			x.count, x.seen, x.blocked = 0, [maxMisses]uint64{}, time.Time{}
+		}
+	}
 }
 
 // count returns how many sources are blocked.

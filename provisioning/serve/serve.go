@@ -50,7 +50,8 @@ type Handed struct {
 	Name   string // of the file
 	Level  Level
 	Source netip.Addr
-	Agent  string // User-Agent
+	Agent  string  // User-Agent
+	Sum    [8]byte // of the file's octets: another one after the phone's settings have changed
 }
 
 // Level is how a phone proved which it is.
@@ -207,7 +208,7 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 		http.Error(w, "who are you?", http.StatusUnauthorized)
 		return
 	}
-	handed := Handed{s.now(), asked.MAC, r.URL.Path, level, source, r.UserAgent()}
+	handed := Handed{Time: s.now(), MAC: asked.MAC, Name: r.URL.Path, Level: level, Source: source, Agent: r.UserAgent()}
 	if s.cfg.Lets != nil && !s.cfg.Lets(asked.MAC, level) {
 		if s.cfg.Refused != nil {
 			s.cfg.Refused(handed)
@@ -230,7 +231,7 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request, asked settings.Aske
 	s.misses.forgive(source, s.now())
 	s.cfg.Asks.forget(asked.MAC)
 	n := &counted{ResponseWriter: w}
-	s.send(n, r, f)
+	handed.Sum = s.send(n, r, f)
 	if f.Secret && open && r.Method == http.MethodGet && n.status == http.StatusOK && n.octets == len(f.Body) { // from now on it has its password
 		if _, err := s.cfg.Windows.Shut(asked.MAC, s.now()); err != nil {
 			s.cfg.Log.Error("the window of a phone that has fetched its configuration cannot be shut", "phone", asked.MAC, "error", err, "hint", "see that the directory of the database can be written; the window ends by itself")
@@ -276,19 +277,20 @@ func (s *Server) noteMiss(source netip.Addr, what string) {
 	}
 }
 
-// Unblock lets a source be heard again: an admin knows it.
-func (s *Server) Unblock(source netip.Addr) { s.misses.unblock(source) }
+// Unblock lets the sources of a network be heard again: an admin knows them.
+func (s *Server) Unblock(p netip.Prefix) { s.misses.unblock(p) }
 
 // Blocked returns how many sources are not heard now.
 func (s *Server) Blocked() int { return s.misses.count(s.now()) }
 
 // send writes a file, or the part of it that is asked for, or that it is the one that the
-// phone has.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, f File) {
+// phone has. It returns what tells the file from others.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, f File) [8]byte {
 	sum := sha256.Sum256(f.Body)
 	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
 	w.Header().Set("Content-Type", settings.ContentType(f.Vendor))
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.Body))
+	return [8]byte(sum[:8])
 }
 
 // sourceOf is whom a request comes from.

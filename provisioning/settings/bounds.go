@@ -65,6 +65,62 @@ func boundedNode(n parse.Node, ranged bool) error {
 	return nil
 }
 
+// toldIn refuses what templates of a section are not told.
+func toldIn(t *template.Template, section string) (err error) {
+	if t.Tree == nil || section == sections[1] {
+		return nil
+	}
+	fieldsOf(t.Root, func(ident []string) {
+		switch what := ident[0]; {
+		case what == "Line":
+			err = fmt.Errorf(".Line is told in %s alone", sections[1])
+		case section == sections[2] && (what == "Secret" || what == "Lines"):
+			err = fmt.Errorf(".%s is not told in %s, which anybody gets", what, section)
+		}
+	})
+	return err
+}
+
+// fieldsOf tells of the names of all fields in a node.
+func fieldsOf(n parse.Node, tell func(ident []string)) {
+	branch := func(b *parse.BranchNode) {
+		fieldsOf(b.Pipe, tell)
+		fieldsOf(b.List, tell)
+		if b.ElseList != nil {
+			fieldsOf(b.ElseList, tell)
+		}
+	}
+	switch n := n.(type) {
+	case *parse.ListNode:
+		for _, x := range n.Nodes {
+			fieldsOf(x, tell)
+		}
+	case *parse.ActionNode:
+		fieldsOf(n.Pipe, tell)
+	case *parse.IfNode:
+		branch(&n.BranchNode)
+	case *parse.WithNode:
+		branch(&n.BranchNode)
+	case *parse.RangeNode:
+		branch(&n.BranchNode)
+	case *parse.PipeNode:
+		for _, c := range n.Cmds {
+			for _, x := range c.Args {
+				fieldsOf(x, tell)
+			}
+		}
+	case *parse.ChainNode:
+		fieldsOf(n.Node, tell)
+		tell(n.Field)
+	case *parse.FieldNode:
+		tell(n.Ident)
+	case *parse.VariableNode:
+		if len(n.Ident) > 1 {
+			tell(n.Ident[1:])
+		}
+	}
+}
+
 // holds refuses what no format can hold: a text of several lines, control characters and what
 // is none of XML's; and a key that is no name in the vendor's format.
 func holds(v provisioning.Vendor, s *Setting) error {

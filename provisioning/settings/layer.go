@@ -201,6 +201,9 @@ func readLayer(name, file string, b []byte, known dialect) (layer, error) {
 					if err == nil {
 						err = bounded(t)
 					}
+					if err == nil {
+						err = toldIn(t, section.Key.String())
+					}
 					if err != nil {
 						fault(p.Value, "%s: %s", e.key, whatOf(err))
 						continue

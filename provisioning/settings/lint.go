@@ -49,7 +49,7 @@ func (s *Set) Risks() (out []Risk) {
 		}
 	}
 	risk(d.Backup.Host == "", "no backup for the outbound proxy: a gateway whose machine is dead costs a call", "name the PBX with provision: {backup: ...}")
-	risk(d.Backup.Host != "" && d.Backup.Host == d.Proxy.Host, "the backup for the outbound proxy is the outbound proxy", "name the PBX with provision: {backup: ...}")
+	risk(d.Backup.Host != "" && d.Backup == d.Proxy, "the backup for the outbound proxy is the outbound proxy", "name the PBX with provision: {backup: ...}")
 	on := switches[d.Vendor]
 	risk(values[on[0]] != on[1], "LLDP is off: no switch says where the phone is", "take "+on[0]+" out of your layers")
 	risk(!slices.ContainsFunc(d.Emergency, func(n string) bool { return slices.Contains(direct, n) }),
