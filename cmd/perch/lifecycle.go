@@ -54,7 +54,7 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 		return p, nil, withHint(err, "give the MAC of a phone, as 00:15:65:aa:bb:cc; perch phones add --help tells of the rest")
 	}
 	if was, err := s.phone(p.MAC); err == nil && was.Vendor != "" {
-		return p, nil, withHint(fmt.Errorf("%s is listed already: %s", p.MAC, cmp.Or(was.Label, "without a label")),
+		return p, nil, withHint(fmt.Errorf("%s is listed already: %s", p.MAC, strings.TrimSpace(string(was.Vendor)+" "+was.Model+inParens(was.Label))),
 			"change it in what perch export phones prints, and import that; perch phones reset opens its window")
 	} else if err == nil { // without its vendor: that is filled in
 		p.Label, p.Site = cmp.Or(p.Label, was.Label), cmp.Or(p.Site, was.Site)

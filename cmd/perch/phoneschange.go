@@ -69,6 +69,9 @@ func (f *phoneFlags) phone(mac string) (p provisioning.Phone, err error) {
 		row("aors", func() error {
 			aor, err := provisioning.ParseAOR(a)
 			p.AORs = append(p.AORs, aor)
+			if err == nil && !strings.Contains(string(aor), "@") {
+				err = fmt.Errorf("%q: want 101@example.com, with the PBX", a)
+			}
 			return err
 		})
 	}

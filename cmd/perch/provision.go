@@ -167,6 +167,9 @@ func (r *checkRequest) carryOut(_ context.Context, s *session, env *environment)
 			right++
 		case !seen[err.Error()]: // a fault in a layer is that of many phones
 			seen[err.Error()] = true
+			if h := hinter(nil); !errors.As(err, &h) {
+				err = withHint(err, "docs/provisioning.md tells what stands in files of settings")
+			}
 			errs = append(errs, err)
 		}
 	}

@@ -235,7 +235,7 @@ func (r *windowRequest) carryOut(_ context.Context, s *session, env *environment
 func parseMAC(text string) (discovery.MAC, error) {
 	m, err := discovery.ParseMAC(text)
 	if err != nil {
-		return m, withHint(err, "give the MAC of a listed phone, as 00:15:65:aa:bb:cc")
+		return m, withHint(err, "give the MAC of a phone, as 00:15:65:aa:bb:cc: perch phones list and perch phones waiting show them")
 	}
 	return m, nil
 }

@@ -126,11 +126,11 @@ func fieldsOf(n parse.Node, tell func(ident []string)) {
 func holds(v provisioning.Vendor, s *Setting) error {
 	for _, c := range s.Value {
 		if unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c >= 0xfffd && c <= 0xffff {
-			return fmt.Errorf("%s: %s: a value has no line breaks and control characters", s.Layer, s.Key)
+			return fmt.Errorf("%s: %s: a value has no line breaks and control characters", s.where, s.Key)
 		}
 	}
 	if !isKey(v, s.Key) {
-		return fmt.Errorf("%s: %q is no name of a setting", s.Layer, s.Key)
+		return fmt.Errorf("%s: %q is no name of a setting", s.where, s.Key)
 	}
 	return nil
 }

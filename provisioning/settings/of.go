@@ -138,7 +138,7 @@ func (b *builder) put(layer string, entries []entry, line Line) {
 			b.errs = append(b.errs, fmt.Errorf("%s: %s: %s", e.where, e.key, whatOf(err)))
 			continue
 		}
-		s := Setting{key, value, layer}
+		s := Setting{key, value, layer, e.where}
 		if there {
 			b.list[at] = s
 			continue

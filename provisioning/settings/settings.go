@@ -135,6 +135,7 @@ type Setting struct {
 	Key   string
 	Value string
 	Layer string // that gave it
+	where string // there: file and line
 }
 
 // Shown is a setting's value for people: not a secret of the phone or of its lines.
