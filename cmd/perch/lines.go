@@ -72,8 +72,11 @@ func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environme
 	if r.AOR, err = provisioning.ParseAOR(string(r.AOR)); err != nil {
 		return withHint(err, "give a listed line, as 101@example.com")
 	}
+	if err := s.lineListed(r.AOR); err != nil {
+		return err
+	}
 	if len(s.config.SIP.Upstream) > 0 && r.Secret == "" && !r.Show {
-		return withHint(errors.New("the PBX has to know the new password"), "give one that it knows with -secret FILE, or have it printed with -show; with -no-resync the phones are told later")
+		return withHint(errors.New("the PBX has to know the new password"), "give one that it knows with -secret FILE, or have it printed with -show; beside either, -no-resync leaves telling the phones for later")
 	}
 	made, phones, err := s.rotateLine(ctx, r.AOR, r.Secret, r.By)
 	if err != nil {
@@ -126,16 +129,15 @@ func (s *session) rotateLine(ctx context.Context, aor sip.AOR, password, by stri
 		_, _ = rand.Read(b[:]) // never fails
 		made = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 	}
+	if err := s.lineListed(aor); err != nil {
+		return "", nil, err
+	}
 	var l provisioning.Line
-	var listed bool
 	s.engine.Read(func(d *provisioning.Directory) {
-		l, listed = d.Line(aor)
+		l, _ = d.Line(aor)
 		phones = slices.Clone(d.PhonesOfAOR(aor))
 	})
-	switch {
-	case !listed:
-		return "", nil, withHint(fmt.Errorf("line %s is not listed", aor), "list it in lines.csv, and import that; perch export lines shows them")
-	case provisioning.Secret(made).Sealed() || strings.ContainsAny(made, "\r\n\x00"):
+	if provisioning.Secret(made).Sealed() || strings.ContainsAny(made, "\r\n\x00") {
 		return "", nil, withHint(errors.New("this is no password"), "give the password itself, in one line")
 	}
 	l.Secret = provisioning.Secret(made)
@@ -148,4 +150,14 @@ func (s *session) rotateLine(ctx context.Context, aor sip.AOR, password, by stri
 		return "", nil, err
 	}
 	return made, phones, s.record(serve.Entry{What: serve.Rotated, By: by, Note: string(aor)})
+}
+
+// lineListed returns an error for a line that is not listed.
+func (s *session) lineListed(aor sip.AOR) (err error) {
+	s.engine.Read(func(d *provisioning.Directory) {
+		if _, listed := d.Line(aor); !listed {
+			err = withHint(fmt.Errorf("line %s is not listed", strings.TrimPrefix(string(aor), "sip:")), "list it in lines.csv, and import that; perch export lines shows them")
+		}
+	})
+	return err
 }
