@@ -120,7 +120,7 @@ func (a *auditor) lastOf(m discovery.MAC) (serve.Entry, bool) {
 // in a window, of which each use is.
 func (a *auditor) fetched(h serve.Handed) {
 	e := entryOf(serve.Fetched, h)
-	if again := !a.isNew(fetchKey{e.MAC, e.Name, e.Source, e.Level, h.Sum}, e.Time); again && e.Level != serve.Opened {
+	if e.Level != serve.Opened && !a.isNew(fetchKey{e.MAC, e.Name, e.Source, e.Level, h.Sum}, e.Time) {
 		a.took(e)
 		return
 	}

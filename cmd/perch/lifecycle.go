@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"perch/discovery"
@@ -69,8 +68,9 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	if !ask.Network.IsValid() {
 		ask.Network = s.networkOf(p.MAC) // while it is not listed
 	}
-	s.fillIn(&p)
-	if w, waits := s.waits(p.MAC); waits && p.Site == "" && s.hasSite(w.Site) { // which the configuration may only name
+	w, _ := s.waits(p.MAC)
+	fillIn(&p, &w)
+	if p.Site == "" && s.hasSite(w.Site) { // which the configuration may only name
 		p.Site = w.Site
 	}
 	if p.Vendor == "" {
@@ -101,28 +101,24 @@ func (s *session) addPhone(ctx context.Context, p provisioning.Phone, ask window
 	return p, &x, nil
 }
 
-// withoutPassword returns the first line of a phone that cannot register, if there is one.
-func (s *session) withoutPassword(p *provisioning.Phone) (a sip.AOR, is bool) {
+// passwordless returns the lines of a phone that cannot register.
+func (s *session) passwordless(p *provisioning.Phone) (out []sip.AOR) {
 	s.engine.Read(func(d *provisioning.Directory) {
-		i := slices.IndexFunc(p.AORs, func(a sip.AOR) bool {
-			l, listed := d.Line(a)
-			return !listed || l.Secret == ""
-		})
-		if is = i >= 0; is {
-			a = p.AORs[i]
+		for _, a := range p.AORs {
+			if l, listed := d.Line(a); !listed || l.Secret == "" {
+				out = append(out, a)
+			}
 		}
 	})
-	return a, is
+	return out
 }
 
-// fillIn fills in a phone's vendor and model: as it says itself, or whose its MAC is. A model
-// that cannot stand in a file is left out: anybody can say one.
-func (s *session) fillIn(p *provisioning.Phone) {
-	if w, waits := s.waits(p.MAC); waits {
-		p.Vendor = cmp.Or(p.Vendor, w.Vendor)
-		if provisioning.CheckModel(w.Model) == nil {
-			p.Model = cmp.Or(p.Model, w.Model)
-		}
+// fillIn fills in a phone's vendor and model: as it says itself where it waits, or whose its
+// MAC is. A model that cannot stand in a file is left out: anybody can say one.
+func fillIn(p *provisioning.Phone, waits *waitingPhone) {
+	p.Vendor = cmp.Or(p.Vendor, waits.Vendor)
+	if provisioning.CheckModel(waits.Model) == nil {
+		p.Model = cmp.Or(p.Model, waits.Model)
 	}
 	if v, err := provisioning.ParseVendor(string(discovery.OUIVendor(p.MAC))); err == nil {
 		p.Vendor = cmp.Or(p.Vendor, v)
@@ -151,7 +147,8 @@ func (s *session) replacePhone(ctx context.Context, old discovery.MAC, next prov
 			ask.Network = s.networkOf(old)
 		}
 	}
-	s.fillIn(&next)
+	w, _ := s.waits(next.MAC)
+	fillIn(&next, &w)
 	if next.Vendor = cmp.Or(next.Vendor, was.Vendor); next.Vendor == was.Vendor {
 		next.Model = cmp.Or(next.Model, was.Model)
 	}

@@ -72,13 +72,7 @@ func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environme
 	if r.AOR, err = provisioning.ParseAOR(string(r.AOR)); err != nil {
 		return withHint(err, "give a listed line, as 101@example.com")
 	}
-	if err := s.lineListed(r.AOR); err != nil {
-		return err
-	}
-	if len(s.config.SIP.Upstream) > 0 && r.Secret == "" && !r.Show {
-		return withHint(errors.New("the PBX has to know the new password"), "give one that it knows with -secret FILE, or have it printed with -show; beside either, -no-resync leaves telling the phones for later")
-	}
-	made, phones, err := s.rotateLine(ctx, r.AOR, r.Secret, r.By)
+	made, phones, err := s.rotateLine(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -119,24 +113,28 @@ func (r *rotateRequest) carryOut(ctx context.Context, s *session, env *environme
 
 // rotateLine gives a line another password: the one given, or one that is made. It returns
 // the phones that have the old one.
-func (s *session) rotateLine(ctx context.Context, aor sip.AOR, password, by string) (made string, phones []discovery.MAC, err error) {
+func (s *session) rotateLine(ctx context.Context, r *rotateRequest) (made string, phones []discovery.MAC, err error) {
+	var l provisioning.Line
+	var listed bool
+	s.engine.Read(func(d *provisioning.Directory) {
+		l, listed = d.Line(r.AOR)
+		phones = slices.Clone(d.PhonesOfAOR(r.AOR))
+	})
+	switch {
+	case !listed:
+		return "", nil, withHint(fmt.Errorf("line %s is not listed", strings.TrimPrefix(string(r.AOR), "sip:")), "list it in lines.csv, and import that; perch export lines shows them")
+	case len(s.config.SIP.Upstream) > 0 && r.Secret == "" && !r.Show:
+		return "", nil, withHint(errors.New("the PBX has to know the new password"), "give one that it knows with -secret FILE, or have it printed with -show; beside either, -no-resync leaves telling the phones for later")
+	}
 	key, err := s.secretKey()
 	if err != nil {
 		return "", nil, err
 	}
-	if made = password; made == "" {
+	if made = r.Secret; made == "" {
 		var b [20]byte
 		_, _ = rand.Read(b[:]) // never fails
 		made = strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 	}
-	if err := s.lineListed(aor); err != nil {
-		return "", nil, err
-	}
-	var l provisioning.Line
-	s.engine.Read(func(d *provisioning.Directory) {
-		l, _ = d.Line(aor)
-		phones = slices.Clone(d.PhonesOfAOR(aor))
-	})
 	if provisioning.Secret(made).Sealed() || strings.ContainsAny(made, "\r\n\x00") {
 		return "", nil, withHint(errors.New("this is no password"), "give the password itself, in one line")
 	}
@@ -149,15 +147,5 @@ func (s *session) rotateLine(ctx context.Context, aor sip.AOR, password, by stri
 	}); err != nil {
 		return "", nil, err
 	}
-	return made, phones, s.record(serve.Entry{What: serve.Rotated, By: by, Note: string(aor)})
-}
-
-// lineListed returns an error for a line that is not listed.
-func (s *session) lineListed(aor sip.AOR) (err error) {
-	s.engine.Read(func(d *provisioning.Directory) {
-		if _, listed := d.Line(aor); !listed {
-			err = withHint(fmt.Errorf("line %s is not listed", strings.TrimPrefix(string(aor), "sip:")), "list it in lines.csv, and import that; perch export lines shows them")
-		}
-	})
-	return err
+	return made, phones, s.record(serve.Entry{What: serve.Rotated, By: r.By, Note: string(r.AOR)})
 }

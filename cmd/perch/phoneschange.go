@@ -127,9 +127,11 @@ type addPhoneRequest struct {
 }
 
 func (r *addPhoneRequest) carryOut(ctx context.Context, s *session, env *environment) error {
-	if _, waits := s.waits(r.Phone.MAC); r.Waits && !waits && !r.Window.Network.IsValid() && s.canOpen(r.Phone.Site) == nil {
-		return withHint(fmt.Errorf("%s does not wait: it is not known from where it will ask", r.Phone.MAC),
-			"perch phones waiting shows those that do, while perch serve runs; or say from where: -network PREFIX, 0.0.0.0/0 for anywhere")
+	if r.Waits && !r.Window.Network.IsValid() && s.canOpen(r.Phone.Site) == nil {
+		if _, waits := s.waits(r.Phone.MAC); !waits {
+			return withHint(fmt.Errorf("%s does not wait: it is not known from where it will ask", r.Phone.MAC),
+				"perch phones waiting shows those that do, while perch serve runs; or say from where: -network PREFIX, 0.0.0.0/0 for anywhere")
+		}
 	}
 	p, w, err := s.addPhone(ctx, r.Phone, r.Window, r.By)
 	if err != nil {
@@ -150,13 +152,9 @@ func (s *session) printPhone(env *environment, p provisioning.Phone, w *serve.Wi
 	if len(p.AORs) == 0 {
 		fmt.Fprintln(env.stdout, "it has no line yet: give it one in aors of phones.csv (perch export phones > phones.csv)")
 	}
-	s.engine.Read(func(d *provisioning.Directory) {
-		for _, a := range p.AORs {
-			if l, ok := d.Line(a); !ok || l.Secret == "" {
-				fmt.Fprintf(env.stdout, "%s has no password here: list it in lines.csv with its secret, and import that, before the phone fetches its configuration\n", a)
-			}
-		}
-	})
+	for _, a := range s.passwordless(&p) {
+		fmt.Fprintf(env.stdout, "%s has no password here: list it in lines.csv with its secret, and import that, before the phone fetches its configuration\n", a)
+	}
 	switch {
 	case w == nil && ask.For > 0:
 		_, err := fmt.Fprintln(env.stdout, "its site opens no windows: it fetches its configuration by its vendor's certificate")

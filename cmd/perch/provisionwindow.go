@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"perch/discovery"
@@ -110,27 +109,19 @@ func (s *session) openWindow(m discovery.MAC, ask windowAsk, by string) (x serve
 		if x.Network.IsValid() && x.Network.Bits() > 0 {
 			s.phones.pages.Unblock(x.Network)
 		}
-		for _, a := range s.phones.asks.List(time.Now()) {
-			if a.MAC == m {
-				s.phones.pages.Unblock(netip.PrefixFrom(a.Source, a.Source.BitLen()))
-			}
+		if from, asked := s.phones.asks.SourceOf(m, time.Now()); asked {
+			s.phones.pages.Unblock(netip.PrefixFrom(from, from.BitLen()))
 		}
 	}
-	note := "until " + stamp(x.Until) + ", from anywhere"
-	if x.Network.IsValid() {
-		note = "until " + stamp(x.Until) + ", from " + x.Network.String()
-	}
-	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: note})
+	return x, s.record(serve.Entry{What: serve.WasOpen, MAC: m, By: by, Note: "until " + stamp(x.Until) + ", from " + openTo(x.Network)})
 }
 
 // networkOf is the subnet in which a phone is, or from which it asked; zero: neither is known.
 func (s *session) networkOf(m discovery.MAC) (p netip.Prefix) {
 	site, from, ok := s.engine.AddressOf(m)
 	if !ok && s.phones != nil {
-		for _, a := range s.phones.asks.List(time.Now()) {
-			if a.MAC == m {
-				site, from, ok = s.siteOf(a.Source), a.Source, true
-			}
+		if from, ok = s.phones.asks.SourceOf(m, time.Now()); ok {
+			site = s.siteOf(from)
 		}
 	}
 	if !ok {
@@ -240,28 +231,17 @@ func parseMAC(text string) (discovery.MAC, error) {
 	return m, nil
 }
 
-func printWindows(env *environment, list []serve.Window, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(env.stdout)
-		for _, x := range list {
-			if err := e.Encode(x); err != nil {
-				return err
-			}
-		}
-		return nil
+func printWindows(env *environment, rows []serve.Window, asJSON bool) error {
+	table := list[serve.Window]{what: "window is open", header: "PHONE\tFROM\tUNTIL\tBY", rows: rows, cells: func(x serve.Window) []any {
+		return []any{x.MAC, openTo(x.Network), stamp(x.Until), dash(x.By)}
+	}}
+	return table.print(env.stdout, asJSON, true)
+}
+
+// openTo says from where a phone may fetch in a window.
+func openTo(p netip.Prefix) string {
+	if !p.IsValid() {
+		return "anywhere"
 	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(env.stdout, "no window is open")
-		return err
-	}
-	t := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PHONE\tFROM\tUNTIL\tBY")
-	for _, x := range list {
-		from := "anywhere"
-		if x.Network.IsValid() {
-			from = x.Network.String()
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.MAC, from, stamp(x.Until), dash(x.By))
-	}
-	return t.Flush()
+	return p.String()
 }

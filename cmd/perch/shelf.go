@@ -71,10 +71,10 @@ func (x *shelf) Adopt(ctx context.Context, p provisioning.Phone, by string) erro
 		return err
 	}
 	var err error
-	if a, is := x.session.withoutPassword(&p); is && w.Why == waitsNew {
-		return &gateway.Refusal{What: fmt.Sprintf("%s has no password here", strings.TrimPrefix(string(a), "sip:")), Do: "see that it is written right; or list it in lines.csv with its secret, and import that"}
-	}
 	if w.Why == waitsNew {
+		if without := x.session.passwordless(&p); len(without) > 0 {
+			return &gateway.Refusal{What: fmt.Sprintf("%s has no password here", strings.TrimPrefix(string(without[0]), "sip:")), Do: "see that it is written right; or list it in lines.csv with its secret, and import that"}
+		}
 		_, _, err = x.session.addPhone(ctx, p, windowAsk{For: adoptFor}, by)
 	} else {
 		_, err = x.session.openWindow(p.MAC, windowAsk{For: adoptFor}, by)

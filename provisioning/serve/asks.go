@@ -102,6 +102,20 @@ func (a *Asks) forget(m discovery.MAC) {
 	delete(a.by, m)
 }
 
+// SourceOf returns from where a phone asked last; false if it does not ask.
+func (a *Asks) SourceOf(m discovery.MAC, now time.Time) (from netip.Addr, asks bool) {
+	if a == nil {
+		return from, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	x := a.by[m]
+	if x == nil || now.Sub(x.Last) > asksFor {
+		return from, false
+	}
+	return x.Source, true
+}
+
 // List returns them, by MAC.
 func (a *Asks) List(now time.Time) (list []Asking) {
 	if a == nil {
