@@ -49,6 +49,9 @@ func (m MAC) String() string {
 	return string(b)
 }
 
+// Hex returns the address as twelve digits, "001565aabbcc", as phones put it into names.
+func (m MAC) Hex() string { return hex.EncodeToString(m[:]) }
+
 // IsZero reports whether m is unset.
 func (m MAC) IsZero() bool { return m == MAC{} }
 

@@ -106,7 +106,7 @@ func (v *visit) showPhones(status int, n *notice, typed adoption) {
 	var p phonesView
 	for i := range w.Phones {
 		x := &w.Phones[i]
-		id := strings.ReplaceAll(x.MAC.String(), ":", "")
+		id := x.MAC.Hex()
 		c := waitingView{WaitingPhone: x, ID: id, Name: words.Clean(strings.TrimSpace(vendorName(x.Vendor)+" "+x.Model), words.MaxName), When: words.Age(now.Sub(x.Last)) + " ago"}
 		c.Label = words.Clean(x.Label, words.MaxName)
 		v.office.Read(func(d *provisioning.Directory) {

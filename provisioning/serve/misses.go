@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// misses counts by source who asks for what it does not get.
+// misses counts by source who asks for what it does not get. The zero value is ready.
 type misses struct {
 	mu sync.Mutex
 	by map[netip.Prefix]*missing
@@ -109,6 +109,13 @@ func (m *misses) note(a netip.Addr, what string, now time.Time) (until time.Time
 	first := !now.Before(x.blocked)
 	x.blocked = now.Add(blockFor)
 	return x.blocked, first
+}
+
+// tell notes a miss, and tells of the source if it is not heard any more.
+func (m *misses) tell(a netip.Addr, what string, now time.Time, blocked func(netip.Addr, time.Time)) {
+	if until, last := m.note(a, what, now); last && blocked != nil {
+		blocked(a, until)
+	}
 }
 
 func (m *misses) seed() maphash.Seed {

@@ -103,9 +103,7 @@ func (p *PnP) answer(out *net.UDPConn, from netip.AddrPort, text string) {
 	}
 	url := p.URL(s.mac)
 	if url == "" {
-		if until, now := p.misses.note(from.Addr(), User(s.mac), time.Now()); now && p.Blocked != nil {
-			p.Blocked(from.Addr(), until)
-		}
+		p.misses.tell(from.Addr(), User(s.mac), time.Now(), p.Blocked)
 		return
 	}
 	if !p.due(from.Addr(), time.Now()) {

@@ -125,14 +125,14 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, now: time.Now}
+	return &Server{cfg: cfg, now: time.Now}
 }
 
 // ErrNoFile reports that a phone has no such file.
 var ErrNoFile = errors.New("no such file")
 
 // User is the name by which a phone fetches its file.
-func User(m discovery.MAC) string { return strings.ReplaceAll(m.String(), ":", "") }
+func User(m discovery.MAC) string { return m.Hex() }
 
 // PasswordOf is a phone's password: 26 letters and digits of base32, which any phone can hold.
 func PasswordOf(key [32]byte, m discovery.MAC) string {
@@ -272,9 +272,7 @@ func (s *Server) miss(w http.ResponseWriter, source netip.Addr, what string) {
 
 // noteMiss counts a miss, and tells of a source that has too many.
 func (s *Server) noteMiss(source netip.Addr, what string) {
-	if until, now := s.misses.note(source, what, s.now()); now && s.cfg.Blocked != nil {
-		s.cfg.Blocked(source, until)
-	}
+	s.misses.tell(source, what, s.now(), s.cfg.Blocked)
 }
 
 // Unblock lets the sources of a network be heard again: an admin knows them.

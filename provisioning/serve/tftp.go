@@ -38,7 +38,7 @@ const (
 
 // NewTFTP returns a server for phones in some networks.
 func NewTFTP(cfg Config, allow []netip.Prefix) *TFTP {
-	return &TFTP{cfg: cfg, misses: misses{by: map[netip.Prefix]*missing{}}, allow: allow, by: map[netip.Addr][]*transfer{}}
+	return &TFTP{cfg: cfg, allow: allow, by: map[netip.Addr][]*transfer{}}
 }
 
 // Serve answers what comes to a socket until Shutdown.
@@ -168,9 +168,7 @@ func (t *TFTP) read(source netip.Addr, name string) (io.ReadSeeker, error) {
 		t.cfg.Asks.note(Asking{MAC: asked.MAC, By: "tftp", Source: source}, time.Now())
 	}
 	if !ok || len(name) > maxName || !asked.Kind.Open() {
-		if until, now := t.misses.note(source, name, time.Now()); now && t.cfg.Blocked != nil {
-			t.cfg.Blocked(source, until)
-		}
+		t.misses.tell(source, name, time.Now(), t.cfg.Blocked)
 		return nil, ErrNoFile
 	}
 	f, ok := t.cfg.Common(asked.Vendor, asked.Kind)

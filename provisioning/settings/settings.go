@@ -126,9 +126,7 @@ func (p Peer) String() string {
 }
 
 // Hex is the MAC without separators, in lower case.
-func (d *Device) Hex() string { return hexOf(d.MAC) }
-
-func hexOf(m discovery.MAC) string { return strings.ReplaceAll(m.String(), ":", "") }
+func (d *Device) Hex() string { return d.MAC.Hex() }
 
 // Setting is one of a file's.
 type Setting struct {

@@ -189,7 +189,7 @@ func (s *filesAt) ask(c io.Writer, in *bufio.Reader, p *handset, more string) (s
 }
 
 // user is by which name the phone fetches its file.
-func (p *handset) user() string { return strings.ReplaceAll(p.mac.String(), ":", "") }
+func (p *handset) user() string { return p.mac.Hex() }
 
 // digest answers a challenge (RFC 7616 section 3.4).
 func (p *handset) digest(challenge string) (string, error) {
